@@ -1,0 +1,9 @@
+//! The contract of streamd: what goes over its sockets, and what it means.
+//!
+//! - [`stream`]: the wire to a viewer (raw TCP and WebSocket).
+//! - [`stats`]: what the daemon counts.
+//! - [`control`]: the control socket's methods, replies and errors.
+
+pub mod control;
+pub mod stats;
+pub mod stream;

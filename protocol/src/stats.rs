@@ -1,0 +1,211 @@
+//! What streamd counts: the one snapshot that `GetStats`, the page, `/state`, metrics and the log read.
+//!
+//! Times are in the unit their name says; rates are bits or frames a second; "average" is over
+//! the connection's (or the daemon's) whole life, "current" over the last few seconds.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole state of the daemon at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// The daemon's version.
+    pub version: String,
+    /// Its process id.
+    pub pid: i64,
+    /// Seconds since it started.
+    pub uptime_seconds: f64,
+    /// The line systemd shows: `2 cameras, 5 clients, 30.0 fps`.
+    pub status: String,
+    /// False when a part of the video path has stopped moving; `stuck` names it.
+    pub healthy: bool,
+    /// The parts whose heartbeat is overdue, for instance `capture-main`.
+    pub stuck: Vec<String>,
+    /// One per camera, in the configuration's order.
+    pub cameras: Vec<CameraStats>,
+    /// One per connected client, oldest first.
+    pub clients: Vec<ClientStats>,
+    /// Clients that were refused because `max-clients` was reached.
+    pub refused: i64,
+}
+
+/// What a camera is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraState {
+    /// Being opened for the first time.
+    Starting,
+    /// Delivering frames.
+    Streaming,
+    /// Switched off: nobody watches.
+    Idle,
+    /// Absent, unplugged or unusable; `reason` says which. It is taken back when it returns.
+    Lost,
+}
+
+/// One camera.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CameraStats {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `device` of the configuration.
+    pub device: String,
+    /// The node that was opened, or `test` for the test pattern; empty while lost.
+    pub path: String,
+    /// The driver's name of the device.
+    pub card: String,
+    /// What it is doing.
+    pub state: CameraState,
+    /// Why, where the state needs one; else empty.
+    pub reason: String,
+    /// What was asked of the driver, for people: `640x480 30 fps auto`.
+    pub requested: String,
+    /// The driver's pixel format, for instance `YUYV`; empty while lost.
+    pub format: String,
+    /// Pixels.
+    pub width: i64,
+    /// Pixels.
+    pub height: i64,
+    /// The rate that frames are paced to.
+    pub desired_fps: f64,
+    /// The rate the driver granted; 0 if it does not say.
+    pub driver_fps: f64,
+    /// The rate of the last few seconds.
+    pub fps: f64,
+    /// JPEG quality of the top rendition, 1–100.
+    pub quality: i64,
+    /// Frames taken from the driver, after pacing.
+    pub captured: i64,
+    /// Frames the driver lost, by gaps in its sequence numbers: a hint.
+    pub driver_lost: i64,
+    /// Frames that arrived broken and were dropped.
+    pub corrupt: i64,
+    /// Times the device was lost.
+    pub losses: i64,
+    /// Pictures encoded, all renditions together.
+    pub encoded: i64,
+    /// Average time to encode a picture of the top rendition, ms.
+    pub encode_average_ms: f64,
+    /// Clients connected to this camera.
+    pub clients: i64,
+    /// The renditions that clients get now.
+    pub renditions: Vec<RenditionStats>,
+}
+
+/// One quality and size in which a camera's frames are encoded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenditionStats {
+    /// JPEG quality, 1–100.
+    pub quality: i64,
+    /// Pixels.
+    pub width: i64,
+    /// Pixels.
+    pub height: i64,
+    /// Clients that get it.
+    pub clients: i64,
+    /// Pictures encoded.
+    pub encoded: i64,
+    /// Recent average size of a picture, bytes.
+    pub average_bytes: i64,
+}
+
+/// How a client is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Raw TCP, `[u64][JPEG]`.
+    Tcp,
+    /// WebSocket.
+    Websocket,
+    /// HTTP multipart (MJPEG).
+    Mjpeg,
+}
+
+/// One connected client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientStats {
+    /// Its number; never used again while the daemon runs.
+    pub id: i64,
+    /// The name it gave, or empty.
+    pub name: String,
+    /// Its address, `host:port`, or `unix`.
+    pub peer: String,
+    /// How it is connected.
+    pub transport: Transport,
+    /// The camera it watches.
+    pub camera: String,
+    /// When it connected, seconds since the epoch.
+    pub connected_since: f64,
+    /// For how long, seconds.
+    pub connected_seconds: f64,
+    /// Frames sent.
+    pub frames: i64,
+    /// Bytes sent, headers included.
+    pub bytes: i64,
+    /// Frames a second over the whole connection.
+    pub average_fps: f64,
+    /// Frames a second over the last few seconds.
+    pub fps: f64,
+    /// Latency from capture to delivery.
+    pub latency: LatencyStats,
+    /// Round trip time, ms; 0 where the transport has none.
+    pub rtt_ms: f64,
+    /// What the link carries, bits a second; 0 while unknown.
+    pub link_rate: f64,
+    /// Bytes sent and not yet acknowledged.
+    pub backlog_bytes: i64,
+    /// Frames it did not get, by reason.
+    pub dropped: DroppedStats,
+    /// Messages from it that could not be understood.
+    pub errors: i64,
+    /// JPEG quality it gets, 1–100.
+    pub quality: i64,
+    /// Width it gets, pixels.
+    pub width: i64,
+    /// Height it gets, pixels.
+    pub height: i64,
+    /// Why it gets this quality and size, for people: `top`, `link 7.8 Mb/s`, `limit`.
+    pub reason: String,
+    /// Changes of rendition since it connected.
+    pub rendition_changes: i64,
+    /// Its limit on fps; 0 for none.
+    pub limit_fps: f64,
+    /// Its limit on quality; 0 for none.
+    pub limit_quality: i64,
+    /// Its limit on width; 0 for none.
+    pub limit_width: i64,
+    /// True while it asked for a pause.
+    pub paused: bool,
+}
+
+/// Latency from capture to the moment the client's kernel, or the client itself by receipt, had
+/// the frame's last byte. Milliseconds; 0 while nothing was measured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LatencyStats {
+    /// Over the whole connection.
+    pub average_ms: f64,
+    /// Median of the last few hundred measured frames.
+    pub p50_ms: f64,
+    /// 95th percentile of the same.
+    pub p95_ms: f64,
+    /// Frames that were measured.
+    pub measured: i64,
+}
+
+/// Frames a client did not get.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DroppedStats {
+    /// All together.
+    pub total: i64,
+    /// Older bytes were still on their way.
+    pub slow_link: i64,
+    /// The client itself did not read (its receive window was closed).
+    pub slow_reader: i64,
+    /// Over its limit of frames a second. These are wanted, and not part of `total`.
+    pub frame_rate: i64,
+}

@@ -1,0 +1,265 @@
+//! The wire to a client: frame header, the APP segment in every picture, and the JSON messages.
+//!
+//! Over raw TCP every payload, picture or JSON, is preceded by its length as a `u64`, little-endian.
+//! A payload that begins with `FF D8` is a JPEG picture; one that begins with `{` is a [`ToClient`]
+//! message, sent only to clients that have sent [`FromClient::Hello`]. Over WebSocket, binary
+//! messages are pictures and text messages are the same JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes of the length that precedes each payload over raw TCP.
+pub const LENGTH_BYTES: usize = 8;
+
+/// The largest payload a client may send, in bytes: its messages are small, and a garbled length
+/// must not make the server wait for gigabytes.
+pub const MAX_FROM_CLIENT: usize = 16 * 1024;
+
+/// The largest payload a client should accept, in bytes: above any JPEG of a 16384-pixel camera.
+pub const MAX_TO_CLIENT: usize = 256 * 1024 * 1024;
+
+/// Name at the start of the APP segment's payload.
+pub const APP_NAME: &[u8; 8] = b"streamd\0";
+
+/// Version of the APP segment's layout.
+pub const APP_VERSION: u8 = 1;
+
+/// The JPEG marker that holds the segment: APP9, which no common format uses.
+pub const APP_MARKER: u8 = 0xE9;
+
+/// Longest camera name, in bytes.
+pub const MAX_CAMERA_NAME: usize = 64;
+
+/// What a picture says of itself, in an APP segment directly after SOI.
+///
+/// Layout after the marker and its length, big-endian: [`APP_NAME`], version `u8`, sequence `u64`,
+/// capture time `u64` (µs since the epoch), camera name (UTF-8, to the segment's end).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSegment {
+    /// The frame's number at the camera.
+    pub sequence: u64,
+    /// When the camera had it, in µs since the epoch.
+    pub captured_us: u64,
+    /// The camera's name.
+    pub camera: String,
+}
+
+impl AppSegment {
+    /// The segment's whole bytes, marker included. A name over [`MAX_CAMERA_NAME`] bytes is cut.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut end = self.camera.len().min(MAX_CAMERA_NAME);
+        while !self.camera.is_char_boundary(end) {
+            end -= 1;
+        }
+        let name = &self.camera.as_bytes()[..end];
+        let length = 2 + APP_NAME.len() + 1 + 8 + 8 + name.len();
+        let mut out = Vec::with_capacity(length + 2);
+        out.extend_from_slice(&[0xFF, APP_MARKER]);
+        out.extend_from_slice(&(length as u16).to_be_bytes());
+        out.extend_from_slice(APP_NAME);
+        out.push(APP_VERSION);
+        out.extend_from_slice(&self.sequence.to_be_bytes());
+        out.extend_from_slice(&self.captured_us.to_be_bytes());
+        out.extend_from_slice(name);
+        out
+    }
+
+    /// Reads the segment from a JPEG picture; `None` if it has none that we understand.
+    pub fn find(jpeg: &[u8]) -> Option<Self> {
+        let mut rest = jpeg.strip_prefix(&[0xFF, 0xD8])?;
+        loop {
+            let [0xFF, marker, high, low, ..] = *rest else {
+                return None;
+            };
+            if !matches!(marker, 0xE0..=0xEF | 0xFE) {
+                return None;
+            }
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            let body = rest.get(4..2 + length)?;
+            if marker == APP_MARKER
+                && let Some(segment) = Self::parse(body)
+            {
+                return Some(segment);
+            }
+            rest = &rest[2 + length..];
+        }
+    }
+
+    fn parse(body: &[u8]) -> Option<Self> {
+        let body = body.strip_prefix(APP_NAME)?.strip_prefix(&[APP_VERSION])?;
+        let (sequence, body) = body.split_first_chunk::<8>()?;
+        let (captured, name) = body.split_first_chunk::<8>()?;
+        Some(Self {
+            sequence: u64::from_be_bytes(*sequence),
+            captured_us: u64::from_be_bytes(*captured),
+            camera: std::str::from_utf8(name).ok()?.to_owned(),
+        })
+    }
+}
+
+/// What a client says. Unknown keys are ignored, so that newer clients work with older servers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum FromClient {
+    /// Who it is, and what it wants at most. From then on it gets [`ToClient`] messages.
+    #[serde(rename_all = "camelCase")]
+    Hello {
+        /// Shown in `streamctl clients`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Its limits.
+        #[serde(flatten)]
+        want: Want,
+    },
+    /// Changes its limits; a limit that is left out stays.
+    Want(Want),
+    /// Asks for a [`ToClient::Pong`].
+    Ping {
+        /// The client's clock, µs.
+        t: u64,
+    },
+    /// Says when it had a frame whole.
+    Receipt {
+        /// The frame's number.
+        sequence: u64,
+        /// When, in µs since the epoch, corrected to the server's clock.
+        t: u64,
+    },
+}
+
+/// A client's limits: caps on what it is sent. `None` leaves a limit as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Want {
+    /// Frames a second at most, above 0; 0 lifts the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fps: Option<f64>,
+    /// JPEG quality at most, 1–100; 0 lifts the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<u8>,
+    /// Width at most, in pixels; 0 lifts the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_width: Option<u32>,
+    /// No pictures while true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+}
+
+/// What the server says to a client that talks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum ToClient {
+    /// The answer to a hello.
+    #[serde(rename_all = "camelCase")]
+    Welcome {
+        /// The client's number in `streamctl clients`.
+        client_id: u64,
+        /// The camera's name.
+        camera: String,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// The camera's frames a second.
+        fps: f64,
+        /// The camera's JPEG quality, 1–100.
+        quality: u8,
+        /// µs since the epoch.
+        server_time: u64,
+        /// The names of all cameras.
+        cameras: Vec<String>,
+    },
+    /// Quality and size of the frames that follow.
+    Rendition {
+        /// JPEG quality, 1–100.
+        quality: u8,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// Frames a second at most.
+        fps: f64,
+        /// Why it changed, for people: `link 7.8 Mb/s`.
+        reason: String,
+    },
+    /// The answer to a ping.
+    #[serde(rename_all = "camelCase")]
+    Pong {
+        /// The ping's `t`.
+        t: u64,
+        /// µs since the epoch.
+        server_time: u64,
+    },
+    /// Something happened that the client should know.
+    Notice {
+        /// What.
+        event: Event,
+        /// For people.
+        message: String,
+    },
+}
+
+/// What a [`ToClient::Notice`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Event {
+    /// The camera is gone; a "no signal" picture follows.
+    CameraLost,
+    /// The camera is back.
+    CameraBack,
+    /// The client is about to be disconnected by an administrator.
+    Kicked,
+    /// The server is stopping.
+    Stopping,
+    /// The client's last message could not be understood or was out of range; nothing changed.
+    BadMessage,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn app_segment_round_trips(sequence: u64, captured_us: u64, camera in "[a-z0-9é-]{0,32}") {
+            let segment = AppSegment { sequence, captured_us, camera };
+            let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2];
+            jpeg.extend(segment.to_bytes());
+            prop_assert_eq!(AppSegment::find(&jpeg), Some(segment));
+        }
+
+        #[test]
+        fn any_bytes_are_no_panic(bytes: Vec<u8>) {
+            let mut jpeg = vec![0xFF, 0xD8, 0xFF, APP_MARKER];
+            jpeg.extend(bytes);
+            AppSegment::find(&jpeg);
+        }
+    }
+
+    #[test]
+    fn hello_is_flat_json() {
+        let hello: FromClient = serde_json::from_str(
+            r#"{"type":"hello","name":"robot","fps":15,"maxWidth":320,"later":1}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            hello,
+            FromClient::Hello {
+                name: Some("robot".into()),
+                want: Want {
+                    fps: Some(15.0),
+                    max_width: Some(320),
+                    ..Want::default()
+                }
+            }
+        );
+        let welcome = ToClient::Notice {
+            event: Event::CameraLost,
+            message: "unplugged".into(),
+        };
+        assert_eq!(
+            serde_json::to_string(&welcome).unwrap(),
+            r#"{"type":"notice","event":"cameraLost","message":"unplugged"}"#
+        );
+    }
+}

@@ -1,0 +1,2 @@
+//! Controls and watches streamd.
+fn main() {}

@@ -1,0 +1,64 @@
+//! From the device to a [`RawFrame`]: one thread a camera, which owns the device.
+
+use std::sync::Arc;
+
+use streamd_protocol::stats::CameraState;
+
+use crate::{
+    config::values::{Device, Format, Fps, Size},
+    frame::{Layout, RawFrame},
+    stats::CaptureCounters,
+    supervise::heartbeat::Heartbeat,
+};
+
+/// What the capture thread is to deliver.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The camera's name, for the log, the thread's name and the pictures drawn by ourselves.
+    pub name: String,
+    /// Which device.
+    pub device: Device,
+    /// Size asked of the driver.
+    pub size: Size,
+    /// Format asked of the driver.
+    pub format: Format,
+    /// Frames a second.
+    pub fps: Fps,
+}
+
+/// What is known of the device, for stats and the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// What the camera is doing.
+    pub state: CameraState,
+    /// Why, where the state needs one; else empty.
+    pub reason: String,
+    /// The node that was opened, `test`, or empty.
+    pub path: String,
+    /// The driver's name of the device.
+    pub card: String,
+    /// How the frames are laid out; `None` before the first opening.
+    pub layout: Option<Layout>,
+    /// The rate the driver granted; 0 if it does not say.
+    pub driver_fps: f64,
+}
+
+/// What takes the frames: called on the capture thread, so what it does delays the next frame.
+pub trait Sink: Send + 'static {
+    /// A frame. Also called for test-pattern and "no signal" pictures.
+    fn frame(&mut self, frame: RawFrame);
+    /// The device's state changed.
+    fn status(&mut self, status: Status);
+}
+
+/// What a capture thread is given at its start.
+pub struct Start {
+    /// What to deliver.
+    pub settings: Settings,
+    /// Where to count.
+    pub counters: Arc<CaptureCounters>,
+    /// To say that it moves.
+    pub heartbeat: Heartbeat,
+    /// Where the frames go.
+    pub sink: Box<dyn Sink>,
+}

@@ -1,0 +1,166 @@
+//! The configuration: the TOML tree, its defaults, and what each value may be.
+
+pub mod values;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use values::{
+    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
+    Rung, Size,
+};
+
+/// The whole file. An empty file is a valid one: a camera `main`, found by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Logging.
+    pub log: Log,
+    /// The control socket.
+    pub control: Control,
+    /// What holds for every client.
+    pub clients: Clients,
+    /// The page, WebSocket, MJPEG and snapshots.
+    pub http: Http,
+    /// Prometheus metrics.
+    pub metrics: Metrics,
+    /// The cameras, by name.
+    pub camera: BTreeMap<CameraName, Camera>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            log: Log::default(),
+            control: Control::default(),
+            clients: Clients::default(),
+            http: Http::default(),
+            metrics: Metrics::default(),
+            camera: BTreeMap::from([(CameraName::main(), Camera::default())]),
+        }
+    }
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,streamd::capture=debug`.
+    pub level: String,
+    /// Between two reports of the active connections; `0s` for none.
+    pub report_interval: Duration,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".into(),
+            report_interval: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[control]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Control {
+    /// The Unix socket; by default `control` in `$RUNTIME_DIRECTORY`, else in `$XDG_RUNTIME_DIR/streamd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `[clients]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Clients {
+    /// A client that has taken no byte for so long is dropped.
+    pub client_timeout: Duration,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self {
+            client_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Http {
+    /// Addresses or `unix:/path`; an empty list for no HTTP.
+    pub listen: Vec<Listen>,
+    /// Origins, besides the page's own, whose scripts may open a WebSocket: `https://panel.example`, or `*`.
+    pub allowed_origins: Vec<String>,
+    /// Congestion control of the connections.
+    pub congestion: Congestion,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: vec![Listen::loopback(8080)],
+            allowed_origins: Vec::new(),
+            congestion: Congestion::System,
+        }
+    }
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Metrics {
+    /// Addresses of the Prometheus listener; none by default.
+    pub listen: Vec<Listen>,
+}
+
+/// `[camera.NAME]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Camera {
+    /// A path, `auto` (first camera, else the test pattern), or `test`.
+    pub device: Device,
+    /// Width and height asked of the driver.
+    pub size: Size,
+    /// Pixel format asked of the driver.
+    pub format: Format,
+    /// Frames a second.
+    pub fps: Fps,
+    /// JPEG quality of the top rendition.
+    pub quality: Quality,
+    /// Chroma subsampling of the pictures.
+    pub chroma: Chroma,
+    /// Raw TCP; an empty list for none. By default 127.0.0.1:8002 for the first camera only.
+    pub listen: Option<Vec<Listen>>,
+    /// Clients at most, over all transports.
+    pub max_clients: MaxClients,
+    /// The camera is switched off when nobody has watched for so long; `0s` for never.
+    pub idle_after: Duration,
+    /// Whether slow links get smaller pictures.
+    pub adapt: bool,
+    /// The renditions below the camera's own quality, best first.
+    pub ladder: Vec<Rung>,
+    /// Congestion control of the raw TCP connections.
+    pub congestion: Congestion,
+}
+
+impl Default for Camera {
+    fn default() -> Self {
+        Self {
+            device: Device::Auto,
+            size: Size::new(640, 480),
+            format: Format::Auto,
+            fps: Fps::new(30.0),
+            quality: Quality::new(80),
+            chroma: Chroma::Yuv420,
+            listen: None,
+            max_clients: MaxClients::new(100),
+            idle_after: Duration::from_secs(10),
+            adapt: true,
+            ladder: Rung::default_ladder(),
+            congestion: Congestion::System,
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! The values of the configuration, each a type with its range.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::frame::{PixelFormat, Rendition, Scale};
+
+/// Makes a type that serde reads and writes as a string, by `FromStr` and `Display`.
+macro_rules! by_string {
+    ($($type:ty),*) => {$(
+        impl TryFrom<String> for $type {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    )*};
+}
+
+by_string!(CameraName, Device, Size, Format, Listen, Duration, Rung);
+
+/// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CameraName(String);
+
+impl CameraName {
+    /// The name of the camera that an empty file means.
+    pub fn main() -> Self {
+        Self("main".into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CameraName {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        if text.is_empty() || text.len() > 32 || !text.bytes().all(legal) {
+            return Err(format!(
+                "camera name {text:?}: 1 to 32 letters, digits, `-` or `_` are allowed"
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for CameraName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which device a camera is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Device {
+    /// The first camera found, else the test pattern.
+    Auto,
+    /// The built-in test pattern.
+    Test,
+    /// A path that answers `VIDIOC_QUERYCAP`: a node or a link to one.
+    Path(PathBuf),
+}
+
+impl FromStr for Device {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "test" => Ok(Self::Test),
+            path if path.starts_with('/') => Ok(Self::Path(path.into())),
+            _ => Err(format!(
+                "device {text:?}: an absolute path, \"auto\" or \"test\" is allowed"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Test => f.write_str("test"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Width and height in pixels, 16–16384 each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Size {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+impl Size {
+    /// A size; the caller answers for its range.
+    pub const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |s: &str| s.parse().ok().filter(|n| (16..=16384).contains(n));
+        text.split_once('x')
+            .and_then(|(w, h)| Some(Self::new(side(w)?, side(h)?)))
+            .ok_or_else(|| {
+                format!(
+                    "size {text:?}: WIDTHxHEIGHT is allowed, each 16 to 16384, as in \"640x480\""
+                )
+            })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.width, self.height)
+    }
+}
+
+/// The pixel format asked of the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Format {
+    /// A raw format where the driver gives the wanted size and rate in one, else MJPG.
+    Auto,
+    /// This one.
+    Fixed(PixelFormat),
+}
+
+impl FromStr for Format {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let upper = text.to_ascii_uppercase();
+        PixelFormat::ALL
+            .into_iter()
+            .find(|f| format_name(*f) == upper || f.to_string() == upper)
+            .map(Self::Fixed)
+            .ok_or_else(|| {
+                let names: Vec<_> = PixelFormat::ALL.into_iter().map(format_name).collect();
+                format!(
+                    "format {text:?}: \"auto\" or one of {} is allowed",
+                    names.join(", ")
+                )
+            })
+    }
+}
+
+/// The name people use: that of the code, but for the RGB formats.
+fn format_name(format: PixelFormat) -> String {
+    match format {
+        PixelFormat::Rgb24 => "RGB24".into(),
+        PixelFormat::Bgr24 => "BGR24".into(),
+        other => other.to_string(),
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Fixed(format) => f.write_str(&format_name(*format)),
+        }
+    }
+}
+
+/// Frames a second, above 0 and up to 1000; any rational rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Fps(f64);
+
+impl Fps {
+    /// A rate; the caller answers for its range.
+    pub const fn new(fps: f64) -> Self {
+        Self(fps)
+    }
+
+    /// Frames a second.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Fps {
+    type Error = String;
+    fn try_from(fps: f64) -> Result<Self, String> {
+        if fps >= 0.1 && fps <= 1000.0 {
+            Ok(Self(fps))
+        } else {
+            Err(format!("fps {fps}: 0.1 to 1000 is allowed"))
+        }
+    }
+}
+
+impl From<Fps> for f64 {
+    fn from(fps: Fps) -> Self {
+        fps.0
+    }
+}
+
+/// JPEG quality, 1–100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct Quality(u8);
+
+impl Quality {
+    /// A quality; the caller answers for its range.
+    pub const fn new(quality: u8) -> Self {
+        Self(quality)
+    }
+
+    /// 1–100.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Quality {
+    type Error = String;
+    fn try_from(quality: i64) -> Result<Self, String> {
+        match u8::try_from(quality) {
+            Ok(q @ 1..=100) => Ok(Self(q)),
+            _ => Err(format!("quality {quality}: 1 to 100 is allowed")),
+        }
+    }
+}
+
+impl From<Quality> for i64 {
+    fn from(quality: Quality) -> Self {
+        quality.0.into()
+    }
+}
+
+/// Chroma subsampling of the pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Chroma {
+    /// Half the chroma in both directions: the fastest, and what every viewer expects.
+    #[serde(rename = "4:2:0")]
+    Yuv420,
+    /// Half the chroma horizontally only: sharper coloured edges, 7 % more bytes.
+    #[serde(rename = "4:2:2")]
+    Yuv422,
+}
+
+/// A TCP congestion control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Congestion {
+    /// What `net.ipv4.tcp_congestion_control` says.
+    System,
+    /// CUBIC, RFC 9438.
+    Cubic,
+    /// BBR.
+    Bbr,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Listen {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// 127.0.0.1 at this port.
+    pub const fn loopback(port: u16) -> Self {
+        Self::Tcp(SocketAddr::new(
+            std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            port,
+        ))
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:").filter(|p| p.starts_with('/')) {
+            return Ok(Self::Unix(path.into()));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| {
+            format!(
+                "listen {text:?}: ADDRESS:PORT is allowed, as in \"127.0.0.1:8002\" or \"[::]:8002\", or \"unix:/path\""
+            )
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Clients of one camera at most, 1–100000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct MaxClients(u32);
+
+impl MaxClients {
+    /// A limit; the caller answers for its range.
+    pub const fn new(clients: u32) -> Self {
+        Self(clients)
+    }
+
+    /// Clients at most.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for MaxClients {
+    type Error = String;
+    fn try_from(clients: i64) -> Result<Self, String> {
+        match u32::try_from(clients) {
+            Ok(n @ 1..=100_000) => Ok(Self(n)),
+            _ => Err(format!("max-clients {clients}: 1 to 100000 is allowed")),
+        }
+    }
+}
+
+impl From<MaxClients> for i64 {
+    fn from(clients: MaxClients) -> Self {
+        clients.0.into()
+    }
+}
+
+/// A length of time with its unit: `500ms`, `10s`, `2min`, `1h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Duration(std::time::Duration);
+
+impl Duration {
+    /// So many seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(std::time::Duration::from_secs(seconds))
+    }
+
+    /// The length.
+    pub const fn get(self) -> std::time::Duration {
+        self.0
+    }
+}
+
+impl FromStr for Duration {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(split);
+        let millis = match unit.trim() {
+            "ms" => Some(1u64),
+            "s" => Some(1000),
+            "min" | "m" => Some(60_000),
+            "h" => Some(3_600_000),
+            _ => None,
+        };
+        millis
+            .zip(number.parse::<u64>().ok())
+            .and_then(|(unit, n)| unit.checked_mul(n))
+            .filter(|ms| *ms <= 24 * 3_600_000)
+            .map(|ms| Self(std::time::Duration::from_millis(ms)))
+            .ok_or_else(|| {
+                format!("duration {text:?}: a whole number with ms, s, min or h is allowed, up to 24h, as in \"10s\"")
+            })
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.0.as_millis();
+        if ms % 1000 == 0 {
+            write!(f, "{}s", ms / 1000)
+        } else {
+            write!(f, "{ms}ms")
+        }
+    }
+}
+
+/// A step of the ladder of renditions: a quality, and by what the picture is smaller: `60`, `60/2`, `40/4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rung(pub Rendition);
+
+impl Rung {
+    /// Steps of at most a quarter of the bytes each, so that some step fills more than half of a link.
+    pub fn default_ladder() -> Vec<Self> {
+        use Scale::{Full, Half, Quarter};
+        [
+            (70, Full),
+            (60, Full),
+            (50, Full),
+            (40, Full),
+            (30, Full),
+            (80, Half),
+            (70, Half),
+            (60, Half),
+            (50, Half),
+            (40, Half),
+            (80, Quarter),
+            (65, Quarter),
+            (50, Quarter),
+            (40, Quarter),
+        ]
+        .map(|(quality, scale)| Self(Rendition { quality, scale }))
+        .to_vec()
+    }
+}
+
+impl FromStr for Rung {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (quality, divisor) = text.split_once('/').unwrap_or((text, "1"));
+        let scale = match divisor {
+            "1" => Some(Scale::Full),
+            "2" => Some(Scale::Half),
+            "4" => Some(Scale::Quarter),
+            _ => None,
+        };
+        scale
+            .zip(quality.parse::<u8>().ok().filter(|q| (1..=100).contains(q)))
+            .map(|(scale, quality)| Self(Rendition { quality, scale }))
+            .ok_or_else(|| {
+                format!("ladder step {text:?}: QUALITY, QUALITY/2 or QUALITY/4 is allowed, with a quality of 1 to 100, as in \"60/2\"")
+            })
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.scale {
+            Scale::Full => write!(f, "{}", self.0.quality),
+            scale => write!(f, "{}/{}", self.0.quality, scale.divisor()),
+        }
+    }
+}

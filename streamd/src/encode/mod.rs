@@ -1,0 +1,1 @@
+//! From a [`RawFrame`](crate::frame::RawFrame) to JPEG: mozjpeg, or pass-through for cameras that deliver JPEG.

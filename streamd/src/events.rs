@@ -1,0 +1,68 @@
+//! The kinds of event that the journal can be asked for: `journalctl MESSAGE_ID=…`.
+//!
+//! An id is stable for ever: one per kind of event, never used again for another. Log with
+//! `info!(message_id = events::CLIENT_CONNECTED, client = id, peer = %peer, camera = name, "client connected")`.
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $id:literal;)*) => {
+        $($(#[$doc])* pub const $name: &str = $id;)*
+        /// Every event's name and id, for the reference and its test.
+        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), $id)),*];
+    };
+}
+
+events! {
+    /// The daemon is up: listeners bound, cameras started.
+    READY = "5b4f0a3c1d9e4c7f8a26b1e0d3947c11";
+    /// The daemon is stopping.
+    STOPPING = "8e1c3d5f7a9b4e2d9c60f1a2b3c4d512";
+    /// A listener is bound.
+    LISTENING = "0f9e8d7c6b5a4f3e8d1c2b3a49586713";
+    /// The configuration was read again.
+    RELOADED = "3a7c9e1f5b2d4d8ca0e4f6081b2c3d14";
+    /// The configuration could not be read again; the old one stays.
+    RELOAD_FAILED = "c4d2e6f80a1b4c3d9e5f70819a2b3c15";
+    /// A client connected.
+    CLIENT_CONNECTED = "71f3a5b7c9d1453f8b0e2d4c6a8f1b16";
+    /// A client went away.
+    CLIENT_DISCONNECTED = "92b4c6d8e0f2464a9c1f3e5d7b9a2c17";
+    /// A client was refused: `max-clients` is reached.
+    CLIENT_REFUSED = "a3c5d7e9f1034b5ba2d04f6e8cab3d18";
+    /// A client was disconnected because it took nothing for `client-timeout`, or broke the protocol.
+    CLIENT_DROPPED = "b4d6e8fa02144c6cb3e15a7f9dbc4e19";
+    /// A client was disconnected by an administrator.
+    CLIENT_KICKED = "c5e7f90b13254d7dc4f26b80aecd5f1a";
+    /// A client's rendition changed.
+    RENDITION_CHANGED = "d6f80a1c24364e8ed5037c91bfde601b";
+    /// A client's line of the periodic report.
+    CLIENT_REPORT = "e7091b2d35474f9fe6148da2c0ef711c";
+    /// The periodic report: cameras, clients, frame rate.
+    REPORT = "f81a2c3e465840a0f7259eb3d1f0821d";
+    /// A camera was opened.
+    CAMERA_OPENED = "092b3d4f576941b10836afc4e201931e";
+    /// A camera was lost, or could not be opened.
+    CAMERA_LOST = "1a3c4e50687a42c21947b0d5f312a41f";
+    /// A camera was switched off: nobody watches.
+    CAMERA_IDLE = "2b4d5f61798b43d32a58c1e60423b520";
+    /// An administrator changed something over the control socket.
+    CONTROL_CHANGE = "3c5e60728a9c44e43b69d2f71534c621";
+    /// A control connection was refused or broke the protocol.
+    CONTROL_REFUSED = "4d6f71839bad45f54c7ae3082645d722";
+    /// A part of the video path has stopped moving; the watchdog is no longer fed.
+    STUCK = "5e708294acbe46065d8bf4193756e823";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_are_distinct_128_bit_numbers() {
+        let mut seen = std::collections::HashSet::new();
+        for (name, id) in super::ALL {
+            assert!(
+                id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()),
+                "{name}: {id}"
+            );
+            assert!(seen.insert(id), "{name} shares its id");
+        }
+    }
+}

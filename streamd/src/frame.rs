@@ -1,0 +1,259 @@
+//! The two things that travel: [`RawFrame`] from the camera, [`JpegFrame`] to the clients.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+
+/// A moment on `CLOCK_MONOTONIC`, the clock V4L2 stamps frames with. Nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The present moment.
+    pub fn now() -> Self {
+        Self(clock(nix::time::ClockId::CLOCK_MONOTONIC))
+    }
+
+    /// From nanoseconds of `CLOCK_MONOTONIC`.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds of `CLOCK_MONOTONIC`.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this; zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The same moment on the wall clock, in µs since the epoch, by the clocks' present offset.
+    pub fn unix_micros(self) -> u64 {
+        (clock(nix::time::ClockId::CLOCK_REALTIME) + self.0)
+            .saturating_sub(clock(nix::time::ClockId::CLOCK_MONOTONIC))
+            / 1000
+    }
+
+    /// The moment that the wall clock shows as `nanos` since the epoch, by the clocks' present offset.
+    pub fn from_unix_nanos(nanos: u64) -> Self {
+        let offset = clock(nix::time::ClockId::CLOCK_REALTIME)
+            .saturating_sub(clock(nix::time::ClockId::CLOCK_MONOTONIC));
+        Self(nanos.saturating_sub(offset))
+    }
+}
+
+impl std::ops::Add<Duration> for Timestamp {
+    type Output = Self;
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_nanos() as u64))
+    }
+}
+
+fn clock(id: nix::time::ClockId) -> u64 {
+    let time = nix::time::clock_gettime(id).expect("Linux always has the clock");
+    time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
+}
+
+/// The pixel formats that are encoded or passed through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PixelFormat {
+    /// Packed 4:2:2, Y first.
+    Yuyv,
+    /// Packed 4:2:2, U first.
+    Uyvy,
+    /// Planar Y, then interleaved UV at half size.
+    Nv12,
+    /// Planar Y, then interleaved UV at half width.
+    Nv16,
+    /// Planar Y, U, V at half size (I420).
+    Yu12,
+    /// Luma only.
+    Grey,
+    /// Packed R, G, B.
+    Rgb24,
+    /// Packed B, G, R.
+    Bgr24,
+    /// A JPEG picture a frame.
+    Mjpg,
+}
+
+impl PixelFormat {
+    /// All of them, the best for us first: what needs least work for 4:2:0 pictures.
+    pub const ALL: [Self; 9] = [
+        Self::Yu12,
+        Self::Nv12,
+        Self::Yuyv,
+        Self::Uyvy,
+        Self::Nv16,
+        Self::Grey,
+        Self::Rgb24,
+        Self::Bgr24,
+        Self::Mjpg,
+    ];
+
+    /// The V4L2 four-character code.
+    pub const fn fourcc(self) -> [u8; 4] {
+        match self {
+            Self::Yuyv => *b"YUYV",
+            Self::Uyvy => *b"UYVY",
+            Self::Nv12 => *b"NV12",
+            Self::Nv16 => *b"NV16",
+            Self::Yu12 => *b"YU12",
+            Self::Grey => *b"GREY",
+            Self::Rgb24 => *b"RGB3",
+            Self::Bgr24 => *b"BGR3",
+            Self::Mjpg => *b"MJPG",
+        }
+    }
+
+    /// The format of a V4L2 code; `JPEG` counts as `MJPG`.
+    pub fn from_fourcc(code: [u8; 4]) -> Option<Self> {
+        if &code == b"JPEG" {
+            return Some(Self::Mjpg);
+        }
+        Self::ALL.into_iter().find(|f| f.fourcc() == code)
+    }
+
+    /// The shortest line of the first plane, in bytes, at `width` pixels; 0 for MJPG.
+    pub const fn min_stride(self, width: u32) -> u32 {
+        match self {
+            Self::Yuyv | Self::Uyvy => width.next_multiple_of(2) * 2,
+            Self::Nv12 | Self::Nv16 | Self::Yu12 | Self::Grey => width,
+            Self::Rgb24 | Self::Bgr24 => width * 3,
+            Self::Mjpg => 0,
+        }
+    }
+
+    /// Bytes of a whole picture with lines of `stride` bytes; 0 for MJPG, whose size varies.
+    pub const fn picture_bytes(self, stride: u32, height: u32) -> usize {
+        let luma = stride as usize * height as usize;
+        let half_rows = height.div_ceil(2) as usize;
+        match self {
+            Self::Yuyv | Self::Uyvy | Self::Grey | Self::Rgb24 | Self::Bgr24 => luma,
+            Self::Nv16 => luma * 2,
+            Self::Nv12 => luma + stride as usize * half_rows,
+            Self::Yu12 => luma + 2 * (stride.div_ceil(2) as usize * half_rows),
+            Self::Mjpg => 0,
+        }
+    }
+}
+
+impl fmt::Display for PixelFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.fourcc()).expect("the codes are ASCII"))
+    }
+}
+
+/// How the bytes of a raw frame are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// What the bytes mean.
+    pub format: PixelFormat,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Bytes from one line of the first plane to the next (chroma planes follow V4L2's rules:
+    /// NV12 and NV16 the same, YU12 half of it); 0 for MJPG.
+    pub stride: u32,
+}
+
+/// Where a frame's picture comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A camera.
+    Camera,
+    /// The built-in moving test pattern.
+    TestPattern,
+    /// The "no signal" picture that stands in for a lost camera.
+    Blank,
+}
+
+/// A frame as the camera delivered it. The bytes of a V4L2 frame are the driver's own buffer,
+/// leased: it goes back to the driver when the frame is dropped.
+pub struct RawFrame {
+    /// Counts this camera's frames since the daemon started. Every frame the driver reports,
+    /// lost and paced-out ones included, takes a number, so that gaps show.
+    pub sequence: u64,
+    /// When the driver had the frame whole.
+    pub captured: Timestamp,
+    /// How the bytes are laid out.
+    pub layout: Layout,
+    /// Where the picture comes from.
+    pub origin: Origin,
+    /// The bytes: a leased driver buffer or an owned picture.
+    pub pixels: Box<dyn AsRef<[u8]> + Send + Sync>,
+}
+
+impl RawFrame {
+    /// The picture's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        (*self.pixels).as_ref()
+    }
+}
+
+impl fmt::Debug for RawFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "RawFrame({} {:?} {:?})",
+            self.sequence, self.layout, self.origin
+        )
+    }
+}
+
+/// By what a picture is smaller than the camera's, in each direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scale {
+    /// The camera's own size.
+    Full,
+    /// Half the width and height, rounded up.
+    Half,
+    /// A quarter of the width and height, rounded up.
+    Quarter,
+}
+
+impl Scale {
+    /// The divisor: 1, 2 or 4.
+    pub const fn divisor(self) -> u32 {
+        match self {
+            Self::Full => 1,
+            Self::Half => 2,
+            Self::Quarter => 4,
+        }
+    }
+}
+
+/// The quality and size in which a frame is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Rendition {
+    /// JPEG quality, 1–100.
+    pub quality: u8,
+    /// Size against the camera's.
+    pub scale: Scale,
+}
+
+/// A frame as the clients get it.
+#[derive(Debug, Clone)]
+pub struct JpegFrame {
+    /// The whole JPEG file, APP segment included.
+    pub bytes: Bytes,
+    /// [`RawFrame::sequence`].
+    pub sequence: u64,
+    /// [`RawFrame::captured`].
+    pub captured: Timestamp,
+    /// When encoding began.
+    pub encode_begin: Timestamp,
+    /// When encoding ended.
+    pub encode_end: Timestamp,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// In which quality and size.
+    pub rendition: Rendition,
+    /// Where the picture comes from.
+    pub origin: Origin,
+}

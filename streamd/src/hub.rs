@@ -1,0 +1,1 @@
+//! The newest frame per rendition, and who wants what.
