@@ -1,1 +1,3 @@
-//! The clients.
+//! The clients: listeners, transports, and one task a client that decides what it gets and when.
+
+pub mod framing;
