@@ -1,0 +1,290 @@
+//! Which rendition a client gets: the best one whose frames its link can carry in time.
+//!
+//! The decision is by predicted transfer time of a frame of that size, as in Fugu (Yan et al.,
+//! NSDI 2020), and not by buffer levels, since there is no buffer. A step down is taken at once,
+//! to the best rung that fits. A step up waits until the link has been good for a hold time, and
+//! the hold doubles when such a step had to be taken back, so that a client doesn't swing between
+//! two rungs. Below the last rung the gate skips frames: the frame rate gives way last.
+//!
+//! No I/O, no clock.
+
+use std::time::Duration;
+
+use crate::frame::{Rendition, Scale, Timestamp};
+
+/// Part of the frame interval that a frame's transfer may take where we choose it: the rest is for
+/// frames larger than the last ones, and for the link's own swings.
+const FILL: f64 = 0.7;
+
+/// Part of the interval above which the present rung is given up.
+const FULL: f64 = 0.95;
+
+/// The least time on a rung before a step up, and before a rung that was left is taken again.
+pub const HOLD: Duration = Duration::from_secs(4);
+
+/// The longest hold.
+const LONGEST_HOLD: Duration = Duration::from_secs(64);
+
+/// Frames over which skipped ones are counted.
+const WINDOW: u32 = 16;
+
+/// So many skipped frames in the window mean that the rung is too large, whatever the estimate.
+const TOO_MANY_SKIPPED: u32 = 4;
+
+/// What a decision is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// The renditions, best first.
+    pub ladder: &'a [Rendition],
+    /// The client's limits and the camera's `adapt = false` leave out the rungs above this.
+    pub best: usize,
+    /// Time between two frames that this client wants.
+    pub interval: Duration,
+    /// The link's present rate, bytes a second; `None` while unknown.
+    pub rate: Option<f64>,
+    /// The rate that it had almost always in the last hold time.
+    pub sure_rate: Option<f64>,
+}
+
+/// Why a client stands on a rung.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reason {
+    /// It is the best there is.
+    Top,
+    /// The client's own limit, or one set for it.
+    Limit,
+    /// The link carries so many bytes a second.
+    Link(f64),
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Top => f.write_str("top"),
+            Self::Limit => f.write_str("limit"),
+            Self::Link(rate) => write!(f, "link {:.1} Mb/s", rate * 8.0 / 1e6),
+        }
+    }
+}
+
+/// One client's place on a camera's ladder.
+#[derive(Debug)]
+pub struct Adapt {
+    rung: usize,
+    reason: Reason,
+    changed: Timestamp,
+    hold: Duration,
+    /// The last step up, while it may still have to be taken back: when.
+    raised: Option<Timestamp>,
+    /// When each rung was left last.
+    left: Vec<(usize, Timestamp)>,
+    /// Bytes of recent frames at the present rung.
+    size: f64,
+    /// What was learnt of the rungs' sizes, relative to the model.
+    learnt: Vec<(Rendition, f64)>,
+    /// Skipped and offered frames in the present window.
+    skipped: u32,
+    offered: u32,
+}
+
+impl Adapt {
+    /// A client that has just come; it begins at the best rung it may have.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            rung: 0,
+            reason: Reason::Top,
+            changed: now,
+            hold: HOLD,
+            raised: None,
+            left: Vec::new(),
+            size: 0.0,
+            learnt: Vec::new(),
+            skipped: 0,
+            offered: 0,
+        }
+    }
+
+    /// The rung it stands on.
+    pub fn rung(&self) -> usize {
+        self.rung
+    }
+
+    /// Why.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// How long the link must have been good before the next step up.
+    pub fn hold(&self) -> Duration {
+        self.hold
+    }
+
+    /// A frame of the present rung was sent; `skipped` frames before it were not, because older
+    /// bytes were on their way.
+    pub fn sent(&mut self, rendition: Rendition, bytes: usize, skipped: u32) {
+        let bytes = bytes as f64;
+        self.size = if self.size == 0.0 {
+            bytes
+        } else {
+            self.size + (bytes - self.size) * 0.25
+        };
+        let learnt = bytes / model(rendition);
+        match self.learnt.iter_mut().find(|(r, _)| *r == rendition) {
+            Some((_, factor)) => *factor += (learnt - *factor) * 0.25,
+            None => self.learnt.push((rendition, learnt)),
+        }
+        if self.offered >= WINDOW {
+            self.offered /= 2;
+            self.skipped /= 2;
+        }
+        self.offered += 1 + skipped;
+        self.skipped += skipped;
+    }
+
+    /// Decides; true if the rung has changed.
+    pub fn decide(&mut self, view: &View) -> bool {
+        let last = view.ladder.len() - 1;
+        let best = view.best.min(last);
+        let floor = if best == 0 {
+            Reason::Top
+        } else {
+            Reason::Limit
+        };
+        if self.rung < best || self.rung > last {
+            return self.go(self.rung.clamp(best, last), floor, view.now);
+        }
+        let Some(rate) = view.rate.filter(|_| self.size > 0.0) else {
+            if self.rung == best {
+                self.reason = floor;
+            }
+            return false;
+        };
+        let carries = |rate: f64, part: f64| rate * view.interval.as_secs_f64() * part;
+        let current = view.ladder[self.rung];
+        let too_large = self.size > carries(rate, FULL);
+        let skips = self.offered >= WINDOW / 2 && self.skipped >= TOO_MANY_SKIPPED;
+        if (too_large || skips) && self.rung < last {
+            let budget = carries(rate, FILL);
+            let fits = |r: &usize| self.predict(current, view.ladder[*r]) <= budget;
+            let mut to = (self.rung + 1..=last).find(fits).unwrap_or(last);
+            // Not back to a rung that was left a moment ago: it was left because better seemed
+            // possible, and what has just been seen says that even it is too much.
+            while to < last && self.left_lately(to, view.now) {
+                to += 1;
+            }
+            if self
+                .raised
+                .take()
+                .is_some_and(|at| view.now.since(at) < self.hold * 2)
+            {
+                self.hold = (self.hold * 2).min(LONGEST_HOLD);
+            }
+            return self.go(to, Reason::Link(rate), view.now);
+        }
+        self.rise(view, best, floor, current)
+    }
+
+    fn rise(&mut self, view: &View, best: usize, floor: Reason, current: Rendition) -> bool {
+        if self.rung == best {
+            self.reason = floor;
+        }
+        if self
+            .raised
+            .is_some_and(|at| view.now.since(at) >= self.hold * 2)
+        {
+            self.raised = None;
+            self.hold = HOLD;
+        }
+        if self.rung == best || view.now.since(self.changed) < self.hold {
+            return false;
+        }
+        let Some(sure) = view.sure_rate else {
+            return false;
+        };
+        let budget = sure * view.interval.as_secs_f64() * FILL;
+        let fits = |r: &usize| {
+            self.predict(current, view.ladder[*r]) <= budget && !self.left_lately(*r, view.now)
+        };
+        let Some(to) = (best..self.rung).find(fits) else {
+            return false;
+        };
+        self.raised = Some(view.now);
+        self.go(
+            to,
+            if to == best {
+                floor
+            } else {
+                Reason::Link(sure)
+            },
+            view.now,
+        )
+    }
+
+    /// The size of a frame at `other`, from those at `current`.
+    fn predict(&self, current: Rendition, other: Rendition) -> f64 {
+        let factor = |r| {
+            self.learnt
+                .iter()
+                .find(|(known, _)| *known == r)
+                .map(|(_, f)| *f)
+        };
+        let relative = match (factor(current), factor(other)) {
+            (Some(current), Some(other)) if current > 0.0 => other / current,
+            _ => 1.0,
+        };
+        self.size * model(other) / model(current) * relative
+    }
+
+    fn left_lately(&self, rung: usize, now: Timestamp) -> bool {
+        self.left
+            .iter()
+            .any(|(r, at)| *r == rung && now.since(*at) < HOLD)
+    }
+
+    fn go(&mut self, rung: usize, reason: Reason, now: Timestamp) -> bool {
+        self.reason = reason;
+        if rung == self.rung {
+            return false;
+        }
+        self.left
+            .retain(|(r, at)| *r != self.rung && now.since(*at) < HOLD);
+        self.left.push((self.rung, now));
+        self.rung = rung;
+        self.changed = now;
+        self.size = 0.0;
+        self.skipped = 0;
+        self.offered = 0;
+        true
+    }
+}
+
+/// Bytes of a picture relative to full size at quality 80, as measured on film at 640x480; what a
+/// client really gets corrects it.
+fn model(rendition: Rendition) -> f64 {
+    const BY_QUALITY: [(f64, f64); 8] = [
+        (1.0, 0.08),
+        (20.0, 0.33),
+        (40.0, 0.52),
+        (60.0, 0.67),
+        (80.0, 1.0),
+        (90.0, 1.5),
+        (95.0, 2.2),
+        (100.0, 4.5),
+    ];
+    let quality = f64::from(rendition.quality);
+    let next = BY_QUALITY
+        .iter()
+        .position(|(q, _)| *q >= quality)
+        .unwrap_or(7)
+        .max(1);
+    let ((q0, s0), (q1, s1)) = (BY_QUALITY[next - 1], BY_QUALITY[next]);
+    let by_quality = s0 + (s1 - s0) * (quality - q0) / (q1 - q0);
+    by_quality
+        * match rendition.scale {
+            Scale::Full => 1.0,
+            Scale::Half => 0.32,
+            Scale::Quarter => 0.108,
+        }
+}

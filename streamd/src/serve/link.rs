@@ -1,0 +1,129 @@
+//! What a client's link carries, learnt from when its frames were acknowledged.
+//!
+//! A frame is a train of packets. The bottleneck works on it from the moment it can have reached
+//! it, or has finished with the frame before, until the last byte is through; the acknowledgement
+//! of the last byte tells that moment, a round trip late. Bytes over that busy time is the rate:
+//! packet-train dispersion (Dovrolis et al., IEEE/ACM ToN 12(6), 2004), which unlike the kernel's
+//! delivery rate holds when we send less than the link could carry.
+//!
+//! No I/O, no clock.
+
+use std::{collections::VecDeque, time::Duration};
+
+use crate::frame::Timestamp;
+
+/// Samples kept: two seconds at 30 fps.
+const KEPT: usize = 64;
+
+/// The rate of the moment is over this many frames: few enough to follow a fall within some
+/// frames, enough that one delayed acknowledgement is not a fall.
+const RECENT: usize = 4;
+
+/// A frame can't be told to have taken less than this: the clocks and the scheduler are no better.
+const FINEST: Duration = Duration::from_micros(200);
+
+/// A frame that was delivered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Delivery {
+    /// Its bytes on the wire.
+    pub bytes: usize,
+    /// When its first byte was handed to the kernel.
+    pub sent: Timestamp,
+    /// When its last byte was acknowledged.
+    pub acknowledged: Timestamp,
+    /// The connection's smallest round trip time.
+    pub min_rtt: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Timestamp,
+    bytes: f64,
+    busy: f64,
+}
+
+/// One connection's link.
+#[derive(Debug, Default)]
+pub struct Link {
+    samples: VecDeque<Sample>,
+    last: Timestamp,
+}
+
+impl Link {
+    /// Takes a delivered frame.
+    pub fn delivered(&mut self, delivery: &Delivery) {
+        let begin = (delivery.sent + delivery.min_rtt).max(self.last);
+        let busy = delivery.acknowledged.since(begin).max(FINEST);
+        self.last = delivery.acknowledged;
+        if self.samples.len() == KEPT {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(Sample {
+            at: delivery.acknowledged,
+            bytes: delivery.bytes as f64,
+            busy: busy.as_secs_f64(),
+        });
+    }
+
+    /// Bytes a second over the last few frames; `None` before the first.
+    pub fn rate(&self) -> Option<f64> {
+        let recent = self.samples.iter().rev().take(RECENT);
+        let (bytes, busy) = recent.fold((0.0, 0.0), |(b, t), s| (b + s.bytes, t + s.busy));
+        (busy > 0.0).then(|| bytes / busy)
+    }
+
+    /// Bytes a second that nine in ten of the frames since `since` had; `None` with fewer than
+    /// [`RECENT`] of them.
+    pub fn sure_rate(&self, since: Timestamp) -> Option<f64> {
+        let mut rates: Vec<f64> = self
+            .samples
+            .iter()
+            .filter(|s| s.at >= since)
+            .map(|s| s.bytes / s.busy)
+            .collect();
+        if rates.len() < RECENT {
+            return None;
+        }
+        rates.sort_by(f64::total_cmp);
+        Some(rates[rates.len() / 10])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(ms: f64) -> Timestamp {
+        Timestamp::from_nanos((ms * 1e6) as u64)
+    }
+
+    proptest! {
+        /// Frames of any size over an ideal link of any rate and delay: the rate is found,
+        /// whether the link is full or mostly idle.
+        #[test]
+        fn finds_the_rate_of_an_ideal_link(
+            rate in 50_000.0..5_000_000.0f64,
+            rtt in 1.0..300.0f64,
+            sizes in prop::collection::vec(6_000usize..60_000, 8..40),
+            interval in 10.0..100.0f64,
+        ) {
+            let mut link = Link::default();
+            let mut free = 0.0f64;
+            for (i, bytes) in sizes.iter().enumerate() {
+                let sent = 1000.0 + i as f64 * interval;
+                free = free.max(sent) + *bytes as f64 / rate * 1e3;
+                link.delivered(&Delivery {
+                    bytes: *bytes,
+                    sent: at(sent),
+                    acknowledged: at(free + rtt),
+                    min_rtt: Duration::from_secs_f64(rtt / 1e3),
+                });
+            }
+            let found = link.rate().unwrap();
+            prop_assert!((found / rate - 1.0).abs() < 0.05, "{found} for {rate}");
+            let sure = link.sure_rate(at(0.0)).unwrap();
+            prop_assert!((sure / rate - 1.0).abs() < 0.05, "{sure} for {rate}");
+        }
+    }
+}
