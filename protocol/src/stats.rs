@@ -206,6 +206,8 @@ pub struct DroppedStats {
     pub slow_link: i64,
     /// The client itself did not read (its receive window was closed).
     pub slow_reader: i64,
+    /// The daemon itself was too busy to encode or send it.
+    pub server_busy: i64,
     /// Over its limit of frames a second. These are wanted, and not part of `total`.
     pub frame_rate: i64,
 }

@@ -434,6 +434,18 @@ impl Subscription {
         Poll::Pending
     }
 
+    /// Waits as [`poll_next`](Self::poll_next) does, but takes nothing; true if a frame is there.
+    pub fn poll_ready(&mut self, due: Timestamp, waker: &Waker) -> bool {
+        let seen = self.seen;
+        match self.poll_next(due, waker) {
+            Poll::Ready(_) => {
+                self.seen = seen;
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
     /// Stops waiting: nothing is encoded for this subscription until the next `poll_next`.
     pub fn rest(&self) {
         self.seat.wants.store(false, Ordering::Relaxed);
