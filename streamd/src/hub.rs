@@ -340,9 +340,9 @@ impl Subscription {
         &self.hub
     }
 
-    /// The sequence of the last frame taken.
-    pub fn seen(&self) -> Option<u64> {
-        self.seen
+    /// The rendition selected.
+    pub fn selected(&self) -> Option<Rendition> {
+        self.rendition
     }
 
     /// Whether this subscription keeps the camera on.

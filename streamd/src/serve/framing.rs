@@ -62,6 +62,11 @@ pub trait Framing: Send + 'static {
     /// Which transport this is.
     fn transport(&self) -> Transport;
 
+    /// Whether [`Sending::fps`] is of use to it; computing it is not free.
+    fn wants_fps(&self) -> bool {
+        false
+    }
+
     /// Appends the bytes that go before a picture.
     fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);
 

@@ -1,0 +1,180 @@
+//! The way of one client's frames from the first `send` to the acknowledgement of the last byte.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{
+    link::{Delivery, Link},
+    socket::{Info, Socket, Stamp},
+};
+use crate::frame::{JpegFrame, Timestamp};
+
+/// Frames whose acknowledgement is awaited at most; older ones are forgotten.
+const AWAITED: usize = 32;
+
+/// On a fast link, one frame in so long is time-stamped: a stamp costs a wake-up. On a slow one
+/// every frame is, since the link's rate is learnt from them.
+const STAMP_EVERY: Duration = Duration::from_millis(200);
+
+/// A frame that is being written.
+pub struct Outgoing {
+    /// The frame.
+    pub frame: Arc<JpegFrame>,
+    /// Which of the client's feeds it belongs to.
+    pub feed: usize,
+    /// The bytes before and after the picture.
+    pub before: Vec<u8>,
+    /// See `before`.
+    pub after: Vec<u8>,
+    done: usize,
+    began: Timestamp,
+    stamp: bool,
+}
+
+impl Outgoing {
+    /// Bytes on the wire.
+    pub fn total(&self) -> usize {
+        self.before.len() + self.frame.bytes.len() + self.after.len()
+    }
+
+    /// Whether some of it has been written.
+    pub fn begun(&self) -> bool {
+        self.done > 0
+    }
+
+    /// Writes what the socket takes; true when all is written.
+    ///
+    /// # Errors
+    /// The socket's; `WouldBlock` when it takes no more now.
+    pub fn write(&mut self, socket: &mut Socket) -> std::io::Result<bool> {
+        let mut skip = self.done;
+        let parts = [&self.before[..], &self.frame.bytes[..], &self.after[..]].map(|part| {
+            let cut = skip.min(part.len());
+            skip -= cut;
+            &part[cut..]
+        });
+        self.done += socket.send(parts, self.stamp)?;
+        Ok(self.done == self.total())
+    }
+}
+
+/// A frame whose last byte has been written.
+struct Sent {
+    /// The kernel's key of the last byte.
+    key: u32,
+    stamped: bool,
+    sequence: u64,
+    captured: Timestamp,
+    began: Timestamp,
+    bytes: usize,
+    feed: usize,
+}
+
+/// A frame that has arrived.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Arrived {
+    /// From capture to delivery.
+    pub latency: Duration,
+    /// Which of the client's feeds it belongs to.
+    pub feed: usize,
+}
+
+/// What is on its way to one client.
+#[derive(Default)]
+pub struct Pending {
+    sent: VecDeque<Sent>,
+    stamped_last: Timestamp,
+    /// The client says itself when it had a frame; the kernel's stamps then count for the link only.
+    receipts: bool,
+}
+
+impl Pending {
+    /// Begins a frame. `slow`: the link needs watching.
+    pub fn begin(
+        &mut self,
+        frame: Arc<JpegFrame>,
+        feed: usize,
+        mut spare: (Vec<u8>, Vec<u8>),
+        slow: bool,
+        now: Timestamp,
+    ) -> Outgoing {
+        let stamp = slow || now.since(self.stamped_last) >= STAMP_EVERY;
+        if stamp {
+            self.stamped_last = now;
+        }
+        spare.0.clear();
+        spare.1.clear();
+        Outgoing {
+            frame,
+            feed,
+            before: spare.0,
+            after: spare.1,
+            done: 0,
+            began: now,
+            stamp,
+        }
+    }
+
+    /// A frame has been written whole.
+    pub fn written(&mut self, outgoing: &Outgoing, socket: &Socket) {
+        if self.sent.len() == AWAITED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent {
+            key: socket.written().wrapping_sub(1),
+            stamped: outgoing.stamp && socket.is_tcp(),
+            sequence: outgoing.frame.sequence,
+            captured: outgoing.frame.captured,
+            began: outgoing.began,
+            bytes: outgoing.total(),
+            feed: outgoing.feed,
+        });
+    }
+
+    /// The peer's kernel has acknowledged a byte. If it is a frame's last one, the link has learnt
+    /// something, and the frame has arrived: half the smallest round trip before the
+    /// acknowledgement was seen here, the way back being as long as the way there.
+    pub fn stamped(&mut self, stamp: Stamp, info: &Info, link: &mut Link) -> Option<Arrived> {
+        let at = self
+            .sent
+            .iter()
+            .position(|s| s.stamped && s.key == stamp.key)?;
+        let sent = if self.receipts {
+            let sent = &mut self.sent[at];
+            sent.stamped = false;
+            &self.sent[at]
+        } else {
+            self.sent.drain(..at);
+            &self.sent.pop_front()?
+        };
+        link.delivered(&Delivery {
+            bytes: sent.bytes,
+            sent: sent.began,
+            acknowledged: stamp.at,
+            min_rtt: info.min_rtt,
+        });
+        let latency = stamp
+            .at
+            .since(sent.captured)
+            .saturating_sub(info.min_rtt / 2);
+        (!self.receipts).then_some(Arrived {
+            latency,
+            feed: sent.feed,
+        })
+    }
+
+    /// The client says that it had a frame at this moment. Receipts of frames that are not awaited
+    /// count for nothing.
+    pub fn receipt(&mut self, sequence: u64, at: Timestamp) -> Option<Arrived> {
+        self.receipts = true;
+        let index = self.sent.iter().position(|s| s.sequence == sequence)?;
+        let stamped = self.sent[index].stamped;
+        let (latency, feed) = (at.since(self.sent[index].captured), self.sent[index].feed);
+        if stamped {
+            // Its acknowledgement is still to come, for the link.
+            self.sent[index].sequence = u64::MAX;
+        } else {
+            self.sent.remove(index);
+        }
+        Some(Arrived { latency, feed })
+    }
+}
