@@ -1,1 +1,69 @@
-//! From a [`RawFrame`](crate::frame::RawFrame) to JPEG: mozjpeg, or pass-through for cameras that deliver JPEG.
+//! From a [`RawFrame`](crate::frame::RawFrame) to JPEG pictures.
+//!
+//! [`mozjpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
+//! [`passthrough`] hands the latter on as they are, repaired where they need it.
+
+pub mod mozjpeg;
+pub mod passthrough;
+
+mod huffman;
+mod libjpeg;
+mod planes;
+mod unpack;
+
+use bytes::Bytes;
+
+pub use libjpeg::simd;
+pub use passthrough::Broken;
+
+/// A whole JPEG file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// From SOI to EOI.
+    pub bytes: Bytes,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// Why a frame could not be encoded. The next one may well be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The buffer ends before the picture does.
+    #[error("the frame has {have} bytes, its layout needs {need}")]
+    Short {
+        /// Bytes in the buffer.
+        have: usize,
+        /// Bytes that the layout asks for.
+        need: usize,
+    },
+    /// The lines are shorter than the picture is wide.
+    #[error("the frame's lines have {have} bytes, its width needs {need}")]
+    Stride {
+        /// Bytes of a line.
+        have: u32,
+        /// Bytes that the width asks for.
+        need: u32,
+    },
+    /// No JPEG picture has this size.
+    #[error("a picture of {width}x{height} cannot be encoded")]
+    Size {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+    /// The camera's own JPEG picture is broken.
+    #[error("broken JPEG picture from the camera: {0}")]
+    Broken(#[from] Broken),
+    /// The JPEG library failed.
+    #[error("mozjpeg: {0}")]
+    Library(String),
+}
+
+impl From<libjpeg::Error> for Error {
+    fn from(error: libjpeg::Error) -> Self {
+        Self::Library(error.to_string())
+    }
+}
