@@ -1,11 +1,31 @@
 //! The configuration: the TOML tree, its defaults, and what each value may be.
+//!
+//! [`load`] reads the file; [`Error`] shows every fault of it by line, column and caret, and what is
+//! allowed there. [`changes()`] says what a reload may apply at once. [`schema::KEYS`] is the list of
+//! all keys that the check, the reload and the reference share.
 
+mod changes;
+mod check;
+mod error;
+mod load;
+pub mod schema;
+#[cfg(test)]
+mod tests;
+mod text;
 pub mod values;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
+
+pub use changes::{Change, Changes, changes};
+pub use error::{EX_CONFIG, Error, Fault};
+pub use load::{DEFAULT_PATH, load, parse};
 use values::{
     CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
     Rung, Size,
@@ -31,15 +51,69 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
+        let main = Camera {
+            listen: Some(vec![Listen::loopback(DEFAULT_PORT)]),
+            ..Camera::default()
+        };
         Self {
             log: Log::default(),
             control: Control::default(),
             clients: Clients::default(),
             http: Http::default(),
             metrics: Metrics::default(),
-            camera: BTreeMap::from([(CameraName::main(), Camera::default())]),
+            camera: BTreeMap::from([(CameraName::main(), main)]),
         }
     }
+}
+
+/// The port of raw TCP, for the camera that is named first and says nothing else.
+const DEFAULT_PORT: u16 = 8002;
+
+impl Config {
+    /// Where a camera's raw TCP listens; empty if nowhere, or if there is no such camera.
+    pub fn camera_listen(&self, name: &CameraName) -> &[Listen] {
+        self.camera
+            .get(name)
+            .and_then(|camera| camera.listen.as_deref())
+            .unwrap_or_default()
+    }
+
+    /// The control socket in force: as configured, else by the environment, else `/run/streamd/control`.
+    pub fn control_socket(&self) -> PathBuf {
+        let env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        self.control.socket.clone().unwrap_or_else(|| {
+            default_control_socket(env("RUNTIME_DIRECTORY"), env("XDG_RUNTIME_DIR"))
+        })
+    }
+
+    /// Gives the camera that was named first in the file its listener, and all others none, where
+    /// they say nothing: afterwards every camera's `listen` is set.
+    fn resolve_listeners(&mut self, first: &str) {
+        for (name, camera) in &mut self.camera {
+            camera.listen.get_or_insert_with(|| {
+                if name.as_str() == first {
+                    vec![Listen::loopback(DEFAULT_PORT)]
+                } else {
+                    Vec::new()
+                }
+            });
+        }
+    }
+}
+
+/// `$RUNTIME_DIRECTORY/control` (systemd may list several directories: the first), else
+/// `$XDG_RUNTIME_DIR/streamd/control`.
+fn default_control_socket(runtime: Option<OsString>, xdg: Option<OsString>) -> PathBuf {
+    let first = |dirs: OsString| {
+        let bytes = dirs.as_bytes();
+        let end = bytes.iter().position(|b| *b == b':').unwrap_or(bytes.len());
+        PathBuf::from(OsStr::from_bytes(&bytes[..end]))
+    };
+    runtime
+        .map(first)
+        .or_else(|| xdg.map(|dir| PathBuf::from(dir).join("streamd")))
+        .unwrap_or_else(|| "/run/streamd".into())
+        .join("control")
 }
 
 /// `[log]`
@@ -47,6 +121,7 @@ impl Default for Config {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Log {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,streamd::capture=debug`.
+    #[serde(deserialize_with = "text::level")]
     pub level: String,
     /// Between two reports of the active connections; `0s` for none.
     pub report_interval: Duration,
@@ -66,7 +141,10 @@ impl Default for Log {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Control {
     /// The Unix socket; by default `control` in `$RUNTIME_DIRECTORY`, else in `$XDG_RUNTIME_DIR/streamd`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::socket"
+    )]
     pub socket: Option<PathBuf>,
 }
 
@@ -91,8 +169,10 @@ impl Default for Clients {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Http {
     /// Addresses or `unix:/path`; an empty list for no HTTP.
+    #[serde(deserialize_with = "text::listen")]
     pub listen: Vec<Listen>,
     /// Origins, besides the page's own, whose scripts may open a WebSocket: `https://panel.example`, or `*`.
+    #[serde(deserialize_with = "text::origins")]
     pub allowed_origins: Vec<String>,
     /// Congestion control of the connections.
     pub congestion: Congestion,
@@ -113,6 +193,7 @@ impl Default for Http {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Metrics {
     /// Addresses of the Prometheus listener; none by default.
+    #[serde(deserialize_with = "text::listen")]
     pub listen: Vec<Listen>,
 }
 
@@ -132,7 +213,12 @@ pub struct Camera {
     pub quality: Quality,
     /// Chroma subsampling of the pictures.
     pub chroma: Chroma,
-    /// Raw TCP; an empty list for none. By default 127.0.0.1:8002 for the first camera only.
+    /// Raw TCP; an empty list for none. Always set after [`load`]: 127.0.0.1:8002 for the camera that
+    /// is named first, none for the others. See [`Config::camera_listen`].
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::some_listen"
+    )]
     pub listen: Option<Vec<Listen>>,
     /// Clients at most, over all transports.
     pub max_clients: MaxClients,

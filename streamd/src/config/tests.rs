@@ -1,0 +1,325 @@
+//! What is read, what is refused and how that is shown, and that the shipped file says the truth.
+
+use proptest::prelude::*;
+
+use super::{
+    values::{Device, Duration, Format, Fps, Rung, Size},
+    *,
+};
+
+const SHIPPED: &str = include_str!("../../../etc/streamd/streamd.toml");
+
+fn refused(text: &str) -> String {
+    parse(text, "streamd.toml").unwrap_err().to_string()
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    assert_eq!(parse("", "f").unwrap(), Config::default());
+    assert_eq!(parse("[camera.main]\n", "f").unwrap(), Config::default());
+}
+
+#[test]
+fn an_unknown_key_is_shown_with_its_nearest_known_one() {
+    assert_eq!(
+        refused("[camera.main]\nqualty = 70\n"),
+        "\
+streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
+  2 | qualty = 70
+    | ^^^^^^
+    = allowed: device, size, format, fps, quality, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
+    );
+}
+
+#[test]
+fn an_unknown_table_says_where_the_key_belongs() {
+    let tables = "= allowed: log, control, clients, http, metrics, camera";
+    assert_eq!(
+        refused("quality = 70"),
+        format!(
+            "\
+streamd.toml:1:1: unknown table \"quality\": it is a key of a camera, as in [camera.main]
+  1 | quality = 70
+    | ^^^^^^^
+    {tables}"
+        )
+    );
+    assert_eq!(
+        refused("\n[cameras.main]"),
+        format!(
+            "\
+streamd.toml:2:2: unknown table \"cameras\"; did you mean \"camera\"?
+  2 | [cameras.main]
+    |  ^^^^^^^
+    {tables}"
+        )
+    );
+}
+
+#[test]
+fn every_bad_value_is_shown_at_once_and_in_order() {
+    assert_eq!(
+        refused("[log]\nreport-interval = \"ten\"\n[camera.a]\nquality = 101\nfps = \"fast\"\nlisten = [\"127.0.0.1:1\", \"nowhere\"]"),
+        "\
+streamd.toml:2:19: log.report-interval: \"ten\" is not allowed
+  2 | report-interval = \"ten\"
+    |                   ^^^^^
+    = allowed: a whole number with ms, s, min or h, up to 24h, as in \"10s\"
+streamd.toml:4:11: camera.a.quality: 101 is not allowed
+  4 | quality = 101
+    |           ^^^
+    = allowed: a whole number from 1 to 100
+streamd.toml:5:7: camera.a.fps: \"fast\" is not allowed
+  5 | fps = \"fast\"
+    |       ^^^^^^
+    = allowed: a number from 0.1 to 1000
+streamd.toml:6:26: camera.a.listen: \"nowhere\" is not allowed
+  6 | listen = [\"127.0.0.1:1\", \"nowhere\"]
+    |                          ^^^^^^^^^
+    = allowed: \"ADDRESS:PORT\" as in \"127.0.0.1:8002\" or \"[::]:8002\", \"unix:/path\", or a list of these"
+    );
+}
+
+#[test]
+fn cameras_need_a_name_and_a_table() {
+    assert_eq!(
+        refused("[camera.\"front door\"]"),
+        "\
+streamd.toml:1:9: camera name \"front door\" is not allowed
+  1 | [camera.\"front door\"]
+    |         ^^^^^^^^^^^^
+    = 1 to 32 letters, digits, `-` or `_` are allowed"
+    );
+    assert_eq!(
+        refused("[camera]\nquality = 3"),
+        "\
+streamd.toml:2:1: camera.quality is not a camera
+  2 | quality = 3
+    | ^^^^^^^
+    = allowed: a table a camera, as in [camera.main]"
+    );
+    assert!(refused("[camera]").contains("no camera"));
+    assert!(refused("log = 3").contains("log is not a table"));
+}
+
+#[test]
+fn two_listeners_on_one_port_are_shown() {
+    assert_eq!(
+        refused("[camera.a]\nlisten = \"127.0.0.1:9000\"\n[camera.b]\nlisten = \"0.0.0.0:9000\""),
+        "\
+streamd.toml:4:10: camera.b.listen: 0.0.0.0:9000 clashes with 127.0.0.1:9000 (camera.a.listen)
+  4 | listen = \"0.0.0.0:9000\"
+    |          ^^^^^^^^^^^^^^
+    = allowed: for each listener an address and port of its own; 0.0.0.0 and [::] take the port on every address"
+    );
+    assert_eq!(
+        refused("[metrics]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:8002\"]")
+            .lines()
+            .next(),
+        Some(
+            "streamd.toml:2:26: metrics.listen: 127.0.0.1:8002 clashes with 127.0.0.1:8002 (camera.main.listen, a default)"
+        )
+    );
+    assert!(refused("[camera.a]\nlisten = \"[::]:8080\"").contains("(http.listen, a default)"));
+    assert!(
+        refused("[control]\nsocket = \"/run/s\"\n[http]\nlisten = \"unix:/run/s\"")
+            .contains("(control.socket)")
+    );
+}
+
+#[test]
+fn what_is_not_toml_is_shown_where_it_ends_to_be() {
+    assert!(refused("[log\nlevel = 1").starts_with("streamd.toml:1:5: "));
+    assert!(refused("[log]\nlevel = \"info\"\nlevel = \"warn\"").starts_with("streamd.toml:3:1: "));
+}
+
+#[test]
+fn the_first_camera_of_the_file_gets_the_default_listener() {
+    let config = parse(
+        "[camera.zoo]\n[camera.attic]\n[camera.barn]\nlisten = \"[::]:9\"",
+        "f",
+    )
+    .unwrap();
+    let listen = |name: &str| config.camera_listen(&name.parse().unwrap()).to_vec();
+    assert_eq!(listen("zoo"), [Listen::loopback(8002)]);
+    assert_eq!(listen("attic"), []);
+    assert_eq!(listen("barn"), ["[::]:9".parse().unwrap()]);
+    assert_eq!(listen("none"), []);
+    let none = parse("[camera.main]\nlisten = []", "f").unwrap();
+    assert_eq!(none.camera_listen(&CameraName::main()), []);
+}
+
+#[test]
+fn a_named_file_must_exist_and_hold_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("streamd.toml");
+    let missing = load(Some(&path)).unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        format!(
+            "{}: No such file or directory (os error 2); it must be a file that streamd may read",
+            path.display()
+        )
+    );
+    std::fs::write(&path, b"[log]\nlevel = \"\xff\"").unwrap();
+    let latin = load(Some(&path)).unwrap_err().to_string();
+    assert!(latin.contains("streamd.toml:2:10: not UTF-8"), "{latin}");
+    std::fs::write(&path, "[camera.main]\nquality = 3\n").unwrap();
+    let config = load(Some(&path)).unwrap();
+    assert_eq!(config.camera[&CameraName::main()].quality.get(), 3);
+}
+
+#[test]
+fn the_control_socket_follows_the_environment() {
+    let by = |runtime: Option<&str>, xdg: Option<&str>| {
+        default_control_socket(runtime.map(Into::into), xdg.map(Into::into))
+    };
+    assert_eq!(
+        by(Some("/run/streamd:/run/b"), Some("/x")),
+        PathBuf::from("/run/streamd/control")
+    );
+    assert_eq!(
+        by(None, Some("/run/user/7")),
+        PathBuf::from("/run/user/7/streamd/control")
+    );
+    assert_eq!(by(None, None), PathBuf::from("/run/streamd/control"));
+}
+
+/// The keys of the shipped file, each with its table's header, as they are commented out.
+fn commented_keys() -> Vec<(&'static str, &'static str)> {
+    let mut header = "";
+    let mut keys = Vec::new();
+    for line in SHIPPED.lines() {
+        if line.starts_with('[') {
+            header = line;
+        } else if let Some(key) = line
+            .strip_prefix('#')
+            .filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase()))
+        {
+            keys.push((header, key));
+        }
+    }
+    keys
+}
+
+#[test]
+fn the_shipped_file_shows_every_key_at_its_default() {
+    let mut defaults = Config::default();
+    assert_eq!(parse(SHIPPED, "etc").unwrap(), defaults);
+    let keys = commented_keys();
+    let names: Vec<_> = keys
+        .iter()
+        .map(|(header, key)| {
+            (
+                header.trim_matches(['[', ']']),
+                key.split_once(" =").unwrap().0,
+            )
+        })
+        .map(|(table, name)| (table.trim_end_matches(".main"), name))
+        .collect();
+    let schema: Vec<_> = schema::KEYS
+        .iter()
+        .map(|key| (key.table, key.name))
+        .collect();
+    assert_eq!(names, schema);
+    for (header, key) in keys {
+        defaults.control.socket = (header == "[control]").then(|| "/run/streamd/control".into());
+        let read = parse(&format!("{header}\n{key}\n"), "etc").unwrap();
+        assert_eq!(read, defaults, "{header} {key}");
+    }
+}
+
+#[test]
+fn changes_are_named_and_sorted_by_what_they_need() {
+    let old = parse("[camera.a]\n[camera.gone]", "f").unwrap();
+    let new = parse(
+        "[log]\nlevel = \"debug\"\n[http]\nlisten = []\n[camera.a]\nquality = 3\nlisten = []\n[camera.come]",
+        "f",
+    )
+    .unwrap();
+    let changes = changes(&old, &new);
+    let live: Vec<_> = changes.live.iter().map(Change::to_string).collect();
+    assert_eq!(live, ["log.level", "camera.a.quality"]);
+    assert_eq!(changes.live[1].camera, Some("a".parse().unwrap()));
+    assert_eq!(
+        (changes.live[1].table, changes.live[1].name),
+        ("camera", "quality")
+    );
+    assert_eq!(
+        changes.needs_restart,
+        [
+            "http.listen",
+            "camera.a.listen",
+            "camera.gone",
+            "camera.come"
+        ]
+    );
+    assert_eq!(super::changes(&new, &new), Changes::default());
+}
+
+fn camera() -> impl Strategy<Value = Camera> {
+    let listen = prop::collection::vec("127\\.0\\.0\\.[1-9]:0|unix:/[a-z]{30}", 0..3);
+    let ladder = prop::collection::vec(
+        (1u8..=100, prop::sample::select(vec!["", "/2", "/4"])),
+        0..5,
+    );
+    (
+        prop::sample::select(vec!["auto", "test", "/dev/video0", "/dev/é \"x\""]),
+        (16u32..=16384, 16u32..=16384),
+        prop::sample::select(vec!["auto", "YUYV", "RGB24", "MJPG"]),
+        0.1f64..=1000.0,
+        (1i64..=100, 1i64..=100_000, any::<bool>()),
+        (0u64..86_400_000).prop_map(|ms| format!("{ms}ms")),
+        listen,
+        ladder,
+    )
+        .prop_map(
+            |(device, (w, h), format, fps, (quality, clients, adapt), idle, listen, ladder)| {
+                Camera {
+                    device: device.parse::<Device>().unwrap(),
+                    size: Size::new(w, h),
+                    format: format.parse::<Format>().unwrap(),
+                    fps: Fps::try_from(fps).unwrap(),
+                    quality: Quality::try_from(quality).unwrap(),
+                    chroma: if adapt {
+                        Chroma::Yuv420
+                    } else {
+                        Chroma::Yuv422
+                    },
+                    listen: Some(listen.iter().map(|l| l.parse().unwrap()).collect()),
+                    max_clients: MaxClients::try_from(clients).unwrap(),
+                    idle_after: idle.parse::<Duration>().unwrap(),
+                    adapt,
+                    ladder: ladder
+                        .iter()
+                        .map(|(q, d)| format!("{q}{d}").parse::<Rung>().unwrap())
+                        .collect(),
+                    congestion: if adapt {
+                        Congestion::Bbr
+                    } else {
+                        Congestion::Cubic
+                    },
+                }
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_reads_back(cameras in prop::collection::btree_map("[a-zA-Z0-9_-]{1,8}", camera(), 1..4)) {
+        let mut config = Config {
+            camera: cameras.into_iter().map(|(name, camera)| (name.parse().unwrap(), camera)).collect(),
+            ..Config::default()
+        };
+        config.control.socket = Some("/run/x".into());
+        let read = parse(&config.to_toml(), "printed");
+        prop_assert_eq!(read.map_err(|error| error.to_string()), Ok(config));
+    }
+
+    #[test]
+    fn no_text_makes_the_check_panic(text in "(\\[|\\]|camera|\\.|main|log|=|\"|fps|listen|[0-9]|\\{|\\}|\n|,|é| ){0,40}") {
+        if let Err(error) = parse(&text, "f") {
+            prop_assert!(error.to_string().starts_with("f:"));
+        }
+    }
+}

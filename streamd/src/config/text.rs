@@ -1,0 +1,164 @@
+//! Values that stay text or lists in the tree, and are checked as they are read.
+
+use std::{fmt, path::PathBuf};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
+
+use super::values::Listen;
+
+/// A log filter whose every part names a level; see [`check_filter`].
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Level(String);
+
+impl TryFrom<String> for Level {
+    type Error = String;
+    fn try_from(filter: String) -> Result<Self, String> {
+        check_filter(&filter).map(|()| Self(filter))
+    }
+}
+
+/// The absolute path of a Unix socket, short enough for `sun_path`.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct SocketPath(PathBuf);
+
+/// What `sockaddr_un` holds, without the terminating NUL.
+const SUN_PATH_MAX: usize = 107;
+
+impl TryFrom<String> for SocketPath {
+    type Error = String;
+    fn try_from(path: String) -> Result<Self, String> {
+        if path.starts_with('/') && path.len() <= SUN_PATH_MAX && !path.contains('\0') {
+            Ok(Self(path.into()))
+        } else {
+            Err(format!(
+                "socket {path:?}: an absolute path of at most {SUN_PATH_MAX} bytes is allowed"
+            ))
+        }
+    }
+}
+
+/// An origin as browsers send it, `https://panel.example:8443`, or `*`.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Origin(String);
+
+impl TryFrom<String> for Origin {
+    type Error = String;
+    fn try_from(origin: String) -> Result<Self, String> {
+        let host = origin
+            .strip_prefix("https://")
+            .or_else(|| origin.strip_prefix("http://"));
+        let legal = |host: &str| {
+            let delimits = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+            !host.is_empty() && !host.contains(delimits)
+        };
+        if origin == "*" || host.is_some_and(legal) {
+            Ok(Self(origin))
+        } else {
+            Err(format!(
+                "origin {origin:?}: \"*\" or SCHEME://HOST[:PORT] is allowed, as in \"https://panel.example\""
+            ))
+        }
+    }
+}
+
+/// Refuses what `EnvFilter` would take silently for the name of a module: `inof` logs nothing.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let is_level = |word: &str| LEVELS.iter().any(|l| l.eq_ignore_ascii_case(word));
+    let bad = filter.split(',').find(|part| {
+        let (module, level) = part.rsplit_once('=').unwrap_or(("streamd", part));
+        module.trim().is_empty() || !is_level(level.trim())
+    });
+    match bad {
+        None => Ok(()),
+        Some(part) => Err(format!(
+            "log level {part:?}: error, warn, info, debug, trace or off is allowed, or a filter such as info,streamd::capture=debug"
+        )),
+    }
+}
+
+pub(super) fn level<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Level::deserialize(from).map(|level| level.0)
+}
+
+pub(super) fn socket<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    SocketPath::deserialize(from).map(|path| Some(path.0))
+}
+
+pub(super) fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Vec::<Origin>::deserialize(from).map(|all| all.into_iter().map(|origin| origin.0).collect())
+}
+
+pub(super) fn some_listen<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Vec<Listen>>, D::Error> {
+    listen(from).map(Some)
+}
+
+/// One address, or a list of them.
+pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Listen>, D::Error> {
+    struct OneOrMany;
+    impl<'de> Visitor<'de> for OneOrMany {
+        type Value = Vec<Listen>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an address or a list of addresses")
+        }
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            text.parse().map(|one| vec![one]).map_err(E::custom)
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, many: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(many))
+        }
+    }
+    from.deserialize_any(OneOrMany)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_names_only_levels() {
+        for good in [
+            "info",
+            "INFO",
+            "off",
+            "info,streamd::capture=debug",
+            "streamd=trace",
+        ] {
+            assert_eq!(check_filter(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "inof",
+            "info,",
+            "info,streamd=loud",
+            "=debug",
+            "streamd::capture",
+        ] {
+            assert!(check_filter(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        for good in ["*", "https://panel.example", "http://192.0.2.1:7125"] {
+            assert!(Origin::try_from(good.to_owned()).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "panel.example",
+            "https://",
+            "https://panel.example/",
+            "ftp://x",
+        ] {
+            assert!(Origin::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+}
