@@ -9,6 +9,7 @@
 //! [`control`] and [`supervise`] stand beside the way: the first answers `streamctl`, the second
 //! speaks with systemd. [`daemon`] starts and stops all of them, and says in which order and why.
 
+pub mod args;
 pub mod camera;
 pub mod capture;
 pub mod config;

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use changes::{Change, Changes, changes};
 pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
+pub use text::check_filter;
 use values::{
     CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
     Rung, Size,

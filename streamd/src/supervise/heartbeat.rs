@@ -18,7 +18,10 @@ const IDLE: u64 = 0;
 
 /// All heartbeats of the daemon.
 #[derive(Debug, Clone, Default)]
-pub struct Heartbeats(Arc<Mutex<Vec<(String, Arc<AtomicU64>)>>>);
+pub struct Heartbeats(Arc<Mutex<Vec<Part>>>);
+
+/// A name, and when it last moved: nanoseconds, or [`IDLE`].
+type Part = (String, Arc<AtomicU64>);
 
 /// One part's heartbeat. It leaves the list when it is dropped.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ impl Heartbeats {
             .collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(String, Arc<AtomicU64>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Part>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,3 +1,12 @@
 //! The daemon under systemd: readiness, watchdog, status, reload, signals, socket activation, journal.
+//!
+//! Everything here does nothing, or the plain equivalent, when systemd is not there: no
+//! `NOTIFY_SOCKET`, no `LISTEN_FDS`, no `JOURNAL_STREAM`.
 
 pub mod heartbeat;
+pub mod limits;
+pub mod log;
+pub mod notify;
+pub mod signals;
+pub mod sockets;
+pub mod watchdog;

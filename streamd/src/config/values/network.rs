@@ -1,0 +1,95 @@
+//! Where to listen, for how many, and how TCP sends.
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+by_string!(Listen);
+
+/// A TCP congestion control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Congestion {
+    /// What `net.ipv4.tcp_congestion_control` says.
+    System,
+    /// CUBIC, RFC 9438.
+    Cubic,
+    /// BBR.
+    Bbr,
+}
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Listen {
+    /// An address and port.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// 127.0.0.1 at this port.
+    pub const fn loopback(port: u16) -> Self {
+        Self::Tcp(SocketAddr::new(
+            std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+            port,
+        ))
+    }
+}
+
+impl FromStr for Listen {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:").filter(|p| p.starts_with('/')) {
+            return Ok(Self::Unix(path.into()));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| {
+            format!(
+                "listen {text:?}: ADDRESS:PORT is allowed, as in \"127.0.0.1:8002\" or \"[::]:8002\", or \"unix:/path\""
+            )
+        })
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Clients of one camera at most, 1–100000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct MaxClients(u32);
+
+impl MaxClients {
+    /// A limit; the caller answers for its range.
+    pub const fn new(clients: u32) -> Self {
+        Self(clients)
+    }
+
+    /// Clients at most.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for MaxClients {
+    type Error = String;
+    fn try_from(clients: i64) -> Result<Self, String> {
+        match u32::try_from(clients) {
+            Ok(n @ 1..=100_000) => Ok(Self(n)),
+            _ => Err(format!("max-clients {clients}: 1 to 100000 is allowed")),
+        }
+    }
+}
+
+impl From<MaxClients> for i64 {
+    fn from(clients: MaxClients) -> Self {
+        clients.0.into()
+    }
+}

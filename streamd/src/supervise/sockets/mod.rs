@@ -1,0 +1,63 @@
+//! Listening sockets: those that systemd hands over, by name, and those that are bound here.
+
+mod bind;
+mod inherited;
+
+use std::{
+    fmt, io,
+    net::TcpListener,
+    os::{fd::OwnedFd, unix::net::UnixListener},
+};
+
+pub use bind::{BindError, bind_tcp, bind_unix};
+pub use inherited::{CONTROL, HTTP, Inherited, METRICS, camera_name};
+use nix::{
+    errno::Errno,
+    sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname},
+};
+
+/// A listening socket of either kind, not blocking.
+#[derive(Debug)]
+pub enum Listener {
+    /// IPv4 or IPv6.
+    Tcp(TcpListener),
+    /// Unix.
+    Unix(UnixListener),
+}
+
+impl TryFrom<OwnedFd> for Listener {
+    type Error = io::Error;
+
+    /// Sorts a socket by its family.
+    ///
+    /// # Errors
+    /// It is no socket, or of a family that is not served (`EAFNOSUPPORT`).
+    fn try_from(fd: OwnedFd) -> io::Result<Self> {
+        use std::os::fd::AsRawFd;
+        let address: SockaddrStorage = getsockname(fd.as_raw_fd())?;
+        match address.family() {
+            Some(AddressFamily::Inet | AddressFamily::Inet6) => Ok(Self::Tcp(fd.into())),
+            Some(AddressFamily::Unix) => Ok(Self::Unix(fd.into())),
+            _ => Err(Errno::EAFNOSUPPORT.into()),
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    /// The address, written as in the configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(tcp) => match tcp.local_addr() {
+                Ok(address) => address.fmt(f),
+                Err(error) => error.fmt(f),
+            },
+            Self::Unix(unix) => match unix.local_addr() {
+                Ok(address) => match address.as_pathname() {
+                    Some(path) => write!(f, "unix:{}", path.display()),
+                    None => write!(f, "unix:{address:?}"),
+                },
+                Err(error) => error.fmt(f),
+            },
+        }
+    }
+}
