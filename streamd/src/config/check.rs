@@ -66,7 +66,7 @@ impl Check<'_> {
             match value.get_ref() {
                 DeValue::Table(camera) => {
                     if let Err(reason) = shown.parse::<CameraName>() {
-                        let (message, help) = reason.split_once(": ").unwrap_or((&reason, ""));
+                        let (message, help) = reason.rsplit_once(": ").unwrap_or((&reason, ""));
                         self.add(name.span(), format!("{message} is not allowed"), help);
                     }
                     self.table(CAMERA, &format!("{CAMERA}.{shown}"), camera);

@@ -9,12 +9,12 @@ pub const EX_CONFIG: u8 = 78;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file can't be read.
-    #[error("{}: {source}; it must be a file that streamd may read", path.display())]
+    #[error("{}: {reason}; it must be a file that streamd may read", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file says what is not allowed: every fault that was found, in the order of the file.
     #[error("{}", join(.0))]

@@ -24,10 +24,10 @@ pub fn load(path: Option<&Path>) -> Result<Config, Error> {
         Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
             return Ok(Config::default());
         }
-        Err(source) => {
+        Err(reason) => {
             return Err(Error::Unreadable {
                 path: file.into(),
-                source,
+                reason,
             });
         }
     };

@@ -185,6 +185,12 @@ fn the_control_socket_follows_the_environment() {
     assert_eq!(by(None, None), PathBuf::from("/run/streamd/control"));
 }
 
+/// A commented-out key, without its `#`: unlike prose, it follows the `#` at once.
+fn uncommented(line: &str) -> Option<&str> {
+    line.strip_prefix('#')
+        .filter(|key| key.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
 /// The keys of the shipped file, each with its table's header, as they are commented out.
 fn commented_keys() -> Vec<(&'static str, &'static str)> {
     let mut header = "";
@@ -192,12 +198,8 @@ fn commented_keys() -> Vec<(&'static str, &'static str)> {
     for line in SHIPPED.lines() {
         if line.starts_with('[') {
             header = line;
-        } else if let Some(key) = line
-            .strip_prefix('#')
-            .filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase()))
-        {
-            keys.push((header, key));
         }
+        keys.extend(uncommented(line).map(|key| (header, key)));
     }
     keys
 }
@@ -222,6 +224,13 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         .map(|key| (key.table, key.name))
         .collect();
     assert_eq!(names, schema);
+    let all = SHIPPED
+        .replace("\n#", "\n")
+        .replace("\n ", "\n# ")
+        .replace("\n\n", "\n");
+    let mut with_socket = defaults.clone();
+    with_socket.control.socket = Some("/run/streamd/control".into());
+    assert_eq!(parse(&all.join("\n"), "etc").unwrap(), with_socket);
     for (header, key) in keys {
         defaults.control.socket = (header == "[control]").then(|| "/run/streamd/control".into());
         let read = parse(&format!("{header}\n{key}\n"), "etc").unwrap();

@@ -109,6 +109,8 @@ where
 {
     tracing_subscriber::fmt::layer()
         .with_ansi(colours)
+        // They would be reported by `eprintln!`, which panics when the reader of stderr has gone.
+        .log_internal_errors(false)
         .with_writer(writer)
         .fmt_fields(Fields)
         .event_format(Line(ChronoLocal::new("%Y-%m-%d %H:%M:%S".into())))

@@ -40,7 +40,6 @@ pub struct BindError {
     /// What to do about it.
     pub advice: String,
     /// The errno.
-    #[source]
     pub errno: Errno,
 }
 

@@ -16,6 +16,8 @@ use nix::{
     sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname},
 };
 
+use crate::config::values::Listen;
+
 /// A listening socket of either kind, not blocking.
 #[derive(Debug)]
 pub enum Listener {
@@ -23,6 +25,19 @@ pub enum Listener {
     Tcp(TcpListener),
     /// Unix.
     Unix(UnixListener),
+}
+
+impl Listener {
+    /// Binds what the configuration names; `mode` is for a Unix socket.
+    ///
+    /// # Errors
+    /// The kernel refuses it; see [`bind_tcp`] and [`bind_unix`].
+    pub fn bind(listen: &Listen, mode: u32) -> Result<Self, BindError> {
+        match listen {
+            Listen::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
+            Listen::Unix(path) => bind_unix(path, mode).map(Self::Unix),
+        }
+    }
 }
 
 impl TryFrom<OwnedFd> for Listener {
@@ -59,5 +74,24 @@ impl fmt::Display for Listener {
                 Err(error) => error.fmt(f),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_is_shown_as_it_is_configured() {
+        let dir = tempfile::tempdir().unwrap();
+        let unix = Listen::Unix(dir.path().join("http"));
+        let bound = Listener::bind(&unix, 0o600).unwrap();
+        assert_eq!(bound.to_string(), unix.to_string());
+        let Listener::Tcp(tcp) = Listener::bind(&Listen::loopback(0), 0).unwrap() else {
+            panic!("an address is bound as TCP");
+        };
+        let fd = OwnedFd::from(tcp);
+        let again = Listener::try_from(fd).unwrap();
+        assert!(again.to_string().starts_with("127.0.0.1:"), "{again}");
     }
 }
