@@ -136,7 +136,7 @@ impl Client {
         bytes.push(0);
         match self.socket.write_all(&bytes) {
             // The daemon may have said why before it closed: the reply is still to be read.
-            Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(e) if !gone(&e) => {
                 self.usable = false;
                 Err(self.io_error(e, self.timeout))
             }
@@ -196,7 +196,7 @@ impl Client {
     fn io_error(&self, error: io::Error, timeout: Duration) -> Error {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout),
-            io::ErrorKind::ConnectionReset => Error::Closed,
+            _ if gone(&error) => Error::Closed,
             _ => Error::Io(error),
         }
     }
@@ -251,4 +251,12 @@ impl<M> Drop for Replies<'_, M> {
             self.client.usable = false;
         }
     }
+}
+
+/// Whether the daemon has closed its end.
+fn gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+    )
 }

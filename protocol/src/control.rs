@@ -17,6 +17,12 @@ pub const INTERFACE: &str = "io.streamd.Control";
 /// The interface's description, in Varlink's language.
 pub const DESCRIPTION: &str = include_str!("io.streamd.Control.varlink");
 
+/// The name of the interface that every Varlink service has.
+pub const SERVICE_INTERFACE: &str = "org.varlink.service";
+
+/// The description of [`SERVICE_INTERFACE`].
+pub const SERVICE_DESCRIPTION: &str = include_str!("org.varlink.service.varlink");
+
 /// The longest call the daemon takes, in bytes: calls are small, and a caller must not make the
 /// daemon hold megabytes.
 pub const MAX_CALL_BYTES: usize = 64 * 1024;
@@ -26,6 +32,9 @@ pub const MAX_REPLY_BYTES: usize = 256 * 1024 * 1024;
 
 /// The shortest and longest time between two replies of a streaming [`GetStats`], in ms.
 pub const INTERVAL_MS: std::ops::RangeInclusive<i64> = 100..=60_000;
+
+/// A client's limit on width, in pixels.
+pub const MAX_WIDTH: std::ops::RangeInclusive<i64> = 16..=16_384;
 
 /// The longest reason for a kick, in characters.
 pub const MAX_REASON: usize = 200;
