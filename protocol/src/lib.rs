@@ -3,7 +3,9 @@
 //! - [`stream`]: the wire to a viewer (raw TCP and WebSocket).
 //! - [`stats`]: what the daemon counts.
 //! - [`control`]: the control socket's methods, replies and errors.
+//! - [`client`]: a blocking client of the control socket.
 
+pub mod client;
 pub mod control;
 pub mod stats;
 pub mod stream;

@@ -1,2 +1,27 @@
 //! Controls and watches streamd.
-fn main() {}
+//!
+//! [`args`] is the command line; each verb is one file in [`commands`]; [`session`] is what all
+//! verbs share: the socket, and how to print.
+
+mod args;
+mod commands;
+mod failure;
+mod session;
+mod table;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(e) => return failure::usage(&e),
+    };
+    let session = session::Session::new(args.socket, args.json);
+    match commands::run(args.verb, &session) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

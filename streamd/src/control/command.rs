@@ -1,9 +1,10 @@
-//! What the control plane can ask of the rest. Nothing here waits: every method returns within
-//! microseconds whatever the video path does, so that `streamctl` is answered when it is stuck.
+//! What the control plane can ask of the rest. Nothing here waits but [`Target::devices`]: every
+//! other method returns within microseconds whatever the video path does, so that `streamctl` is
+//! answered when it is stuck.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
-use streamd_protocol::{stats::Stats, stream::Want};
+use streamd_protocol::{control::Device, stats::Stats, stream::Want};
 
 use crate::{
     config::values::{Fps, Quality},
@@ -42,13 +43,17 @@ pub trait Target: Send + Sync + 'static {
     /// Changes what is logged: a level, or a filter such as `info,streamd::capture=debug`.
     fn set_log_level(&self, filter: &str) -> Result<(), Refusal>;
 
+    /// The V4L2 devices that capture, by path. It opens them, and so may take as long as their
+    /// drivers do: it is called on a thread of its own.
+    fn devices(&self) -> std::io::Result<Vec<Device>>;
+
     /// The next frame of a camera in its top rendition (the first camera where `camera` is `None`);
     /// switches the camera on if need be. The future ends with `None` when the daemon stops.
-    fn next_picture(
-        &self,
-        camera: Option<&str>,
-    ) -> Result<std::pin::Pin<Box<dyn Future<Output = Option<Arc<JpegFrame>>> + Send>>, Refusal>;
+    fn next_picture(&self, camera: Option<&str>) -> Result<NextPicture, Refusal>;
 }
+
+/// A picture to come; `None` if the daemon stops first.
+pub type NextPicture = Pin<Box<dyn Future<Output = Option<Arc<JpegFrame>>> + Send>>;
 
 /// What a reload did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

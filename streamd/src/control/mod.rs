@@ -1,3 +1,114 @@
 //! The control socket: Varlink over a Unix socket, on a thread and a runtime of its own.
+//!
+//! [`socket`] accepts, [`session`] is one connection's life, [`codec`] the framing, [`methods`]
+//! and [`changes`] what each call does, [`access`] who may call it. The rest of the daemon is reached only through
+//! [`command::Target`], which never waits for the video path.
 
+mod access;
+mod changes;
+mod codec;
 pub mod command;
+mod methods;
+mod parameters;
+mod session;
+mod socket;
+
+use std::{io, os::unix::net::UnixListener, sync::Arc, thread::JoinHandle};
+
+use tokio::{runtime, sync::Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::supervise::heartbeat::Heartbeat;
+use command::Target;
+
+/// Connections at a time: administrators and a monitoring system or two; each may hold a call of
+/// 64 KiB and a picture.
+pub const MAX_CONNECTIONS: usize = 16;
+
+/// The control plane, running. Dropped, it stops.
+#[derive(Debug)]
+pub struct Control {
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What all connections share.
+struct Shared {
+    target: Arc<dyn Target>,
+    heartbeat: Heartbeat,
+    slots: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// Marks that a call of [`Target`] is under way, which must end within moments, until dropped.
+    fn busy(&self) -> Busy<'_> {
+        self.heartbeat.beat();
+        Busy(&self.heartbeat)
+    }
+}
+
+struct Busy<'a>(&'a Heartbeat);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.idle();
+    }
+}
+
+/// Starts the thread `control`, which serves `listeners`.
+///
+/// # Errors
+/// When a listener can't be watched, or there can be no more threads.
+pub fn spawn(
+    listeners: Vec<UnixListener>,
+    target: Arc<dyn Target>,
+    heartbeat: Heartbeat,
+) -> io::Result<Control> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("control-devices")
+        .max_blocking_threads(methods::MAX_LISTINGS)
+        .build()?;
+    let shared = Arc::new(Shared {
+        target,
+        heartbeat,
+        slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+    });
+    for listener in listeners {
+        listener.set_nonblocking(true)?;
+        let _entered = runtime.enter();
+        let listener = tokio::net::UnixListener::from_std(listener)?;
+        runtime.spawn(socket::serve(listener, Arc::clone(&shared)));
+    }
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let thread = std::thread::Builder::new()
+        .name("control".into())
+        .spawn(move || {
+            runtime.block_on(stopped.cancelled());
+            // A driver that hangs in a listing of devices must not hold up the stop.
+            runtime.shutdown_background();
+        })?;
+    Ok(Control {
+        stop,
+        thread: Some(thread),
+    })
+}
+
+impl Control {
+    /// Ends all connections and the thread.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the control thread panicked");
+        }
+    }
+}

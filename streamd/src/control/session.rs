@@ -1,0 +1,161 @@
+//! One control connection: call after call, each with a deadline.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
+use streamd_protocol::control::{Call, Error, MAX_CALL_BYTES, Reply};
+use tokio::{
+    net::UnixStream,
+    time::{MissedTickBehavior, timeout},
+};
+use tokio_util::codec::Framed;
+use tracing::{debug, info};
+
+use super::{
+    Shared,
+    access::Peer,
+    codec::{Codec, Incoming, Lost},
+    methods::{self, Answer},
+};
+use crate::events;
+
+/// A connection without a call for so long is closed: it may not hold one of a few places for ever.
+const IDLE: Duration = Duration::from_secs(5 * 60);
+
+/// From a call's first byte to its last: a local caller needs microseconds.
+const HALF_MESSAGE: Duration = Duration::from_secs(10);
+
+/// For a reply to be taken by the caller's kernel.
+const NOT_READING: Duration = Duration::from_secs(10);
+
+type Wire = Framed<UnixStream, Codec>;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the caller hung up")]
+    HungUp,
+    #[error("no call for {} s", IDLE.as_secs())]
+    Idle,
+    #[error("half a message for {} s", HALF_MESSAGE.as_secs())]
+    HalfMessage,
+    #[error("a reply was not taken for {} s", NOT_READING.as_secs())]
+    NotReading,
+    #[error("a call during a stream, which has no end")]
+    CallDuringStream,
+    #[error(transparent)]
+    Lost(#[from] Lost),
+}
+
+/// Serves a connection to its end, and logs an end that the caller is to blame for.
+pub(super) async fn run(stream: UnixStream, peer: Peer, shared: &Shared) {
+    let mut wire = Framed::new(stream, Codec::default());
+    let Err(end) = converse(&mut wire, &peer, shared).await;
+    match end {
+        End::HungUp | End::Idle | End::Lost(Lost::Io(_)) => {
+            debug!(
+                uid = peer.uid,
+                pid = peer.pid,
+                "control connection ended: {end}"
+            );
+        }
+        End::HalfMessage | End::NotReading | End::CallDuringStream | End::Lost(Lost::TooLong) => {
+            info!(
+                message_id = events::CONTROL_REFUSED,
+                uid = peer.uid,
+                pid = peer.pid,
+                process = peer.process(),
+                "control connection closed: {end}"
+            );
+        }
+    }
+}
+
+async fn converse(
+    wire: &mut Wire,
+    peer: &Peer,
+    shared: &Shared,
+) -> Result<std::convert::Infallible, End> {
+    loop {
+        let message = match next_message(wire).await {
+            Err(End::Lost(Lost::TooLong)) => {
+                let error = Error::MessageTooLong {
+                    maximum_bytes: MAX_CALL_BYTES as i64,
+                };
+                send(wire, error.into_reply()).await?;
+                return Err(Lost::TooLong.into());
+            }
+            message => message?,
+        };
+        match serde_json::from_slice::<Call>(&message) {
+            Ok(call) => answer(wire, call, peer, shared).await?,
+            Err(e) => {
+                let message = e.to_string();
+                send(wire, Error::MessageMalformed { message }.into_reply()).await?;
+            }
+        }
+    }
+}
+
+/// The next whole message. A message that has begun has its own, shorter deadline.
+async fn next_message(wire: &mut Wire) -> Result<bytes::BytesMut, End> {
+    let first = timeout(IDLE, wire.next()).await.map_err(|_| End::Idle)?;
+    match first.ok_or(End::HungUp)?? {
+        Incoming::Whole(message) => return Ok(message),
+        Incoming::Began => {}
+    }
+    let rest = timeout(HALF_MESSAGE, wire.next())
+        .await
+        .map_err(|_| End::HalfMessage)?;
+    match rest.ok_or(End::HungUp)?? {
+        Incoming::Whole(message) => Ok(message),
+        Incoming::Began => Err(End::HalfMessage),
+    }
+}
+
+async fn answer(wire: &mut Wire, call: Call, peer: &Peer, shared: &Shared) -> Result<(), End> {
+    let (oneway, more) = (call.oneway, call.more);
+    let answer = methods::answer(call, peer, shared);
+    if oneway {
+        return Ok(());
+    }
+    let result = match answer {
+        Ok(Answer::Now(parameters)) => Ok(parameters),
+        Ok(Answer::Later(future)) => future.await,
+        Ok(Answer::Stats { every }) if more => return stream(wire, every, shared).await,
+        Ok(Answer::Stats { .. }) => Ok(methods::stats(shared)),
+        Err(error) => Err(error),
+    };
+    send(wire, result.map_or_else(Error::into_reply, reply)).await
+}
+
+/// Sends the stats again and again, until the caller hangs up.
+async fn stream(wire: &mut Wire, every: Duration, shared: &Shared) -> Result<(), End> {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {
+                let continues = Reply { continues: true, ..reply(methods::stats(shared)) };
+                send(wire, continues).await?;
+            }
+            incoming = wire.next() => {
+                incoming.ok_or(End::HungUp)??;
+                return Err(End::CallDuringStream);
+            }
+        }
+    }
+}
+
+fn reply(parameters: Value) -> Reply {
+    Reply {
+        parameters,
+        ..Reply::default()
+    }
+}
+
+async fn send(wire: &mut Wire, reply: Reply) -> Result<(), End> {
+    let sent = timeout(NOT_READING, wire.send(reply)).await;
+    Ok(sent.map_err(|_| End::NotReading)??)
+}

@@ -1,0 +1,67 @@
+//! Accepting control connections, up to [`super::MAX_CONNECTIONS`].
+
+use std::{io::Write, sync::Arc, time::Duration};
+
+use streamd_protocol::control::Error;
+use tokio::net::{UnixListener, UnixStream};
+use tracing::warn;
+
+use super::{MAX_CONNECTIONS, Shared, access::Peer, session};
+use crate::events;
+
+/// After a failed accept: what it lacks (descriptors, memory) does not come back at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts for ever; a task a connection.
+pub(super) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => admit(&listener, stream, &shared),
+            Err(error) => {
+                warn!(%error, "accepting a control connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn admit(listener: &UnixListener, stream: UnixStream, shared: &Arc<Shared>) {
+    let peer = match Peer::of(&stream, listener) {
+        Ok(peer) => peer,
+        Err(error) => {
+            warn!(
+                message_id = events::CONTROL_REFUSED,
+                %error, "control connection refused: who it is can't be known"
+            );
+            return;
+        }
+    };
+    let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+        warn!(
+            message_id = events::CONTROL_REFUSED,
+            uid = peer.uid,
+            pid = peer.pid,
+            "control connection refused: there are {MAX_CONNECTIONS} already"
+        );
+        refuse(stream);
+        return;
+    };
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        session::run(stream, peer, &shared).await;
+        drop(slot);
+    });
+}
+
+/// Says why, without waiting: a new socket's buffer has room for it.
+fn refuse(stream: UnixStream) {
+    let error = Error::TooManyConnections {
+        maximum: MAX_CONNECTIONS as i64,
+    };
+    let mut message =
+        serde_json::to_vec(&error.into_reply()).expect("strings and numbers are always JSON");
+    message.push(0);
+    if let Err(error) = stream.into_std().and_then(|mut s| s.write_all(&message)) {
+        tracing::debug!(%error, "the refused control connection has gone");
+    }
+}
