@@ -43,6 +43,11 @@ impl Live {
         }
         Self { config, ladder }
     }
+
+    /// Whether the pictures of a camera that delivers JPEG go out as they are.
+    pub fn passes_through(&self) -> bool {
+        self.config.passthrough
+    }
 }
 
 /// How a camera that can be controlled while it runs is controlled: by its capture thread's handle.

@@ -1,1 +1,295 @@
-//! Starts and stops everything.
+//! Starts and stops everything, in this order and for these reasons.
+//!
+//! Start: the log, so that all that follows is heard; the listeners, so that a port in use ends
+//! the daemon before a camera is touched; the cameras, each on its own thread, and the encode
+//! threads; the clients' runtime; the control plane, once there is something to control; the
+//! watchdog; and only then `READY=1`. A camera that is absent is no failure.
+//!
+//! Stop: no new clients; those there are told and drained; the control plane last of the sockets,
+//! so that a stop can be watched; then the cameras are switched off and the threads joined.
+
+use std::{os::unix::net::UnixListener, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
+
+use crate::{
+    camera::{Camera, Capturing},
+    capture::{self, Capture},
+    config::{Config, values::Fps},
+    control::{self, Control},
+    encode::{
+        self,
+        renditions::{Pipeline, Workers},
+    },
+    events,
+    hub::WorkList,
+    report,
+    running::Running,
+    serve::{self, framing::Goodbye, readiness::Readiness, stage::Stage},
+    supervise::{
+        heartbeat::{Heartbeat, Heartbeats},
+        limits, log,
+        notify::Notify,
+        signals::{Signal, Signals},
+        sockets::{CONTROL, Inherited, Listener, camera_name},
+        watchdog::{self, Watchdog},
+    },
+};
+
+/// How long clients may take to hear that the daemon stops.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Who may use a Unix socket that carries pictures: the daemon's user and group.
+const STREAM_MODE: u32 = 0o660;
+
+/// Between two beats of the runtime that serves the clients.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// The daemon, started.
+pub struct Daemon {
+    running: Arc<Running>,
+    notify: Arc<Notify>,
+    /// The tasks that accept clients; they end first.
+    listening: JoinSet<()>,
+    control: Control,
+    runtime: Runtime,
+    captures: Vec<Capture>,
+    workers: Workers,
+    watchdog: Watchdog,
+}
+
+impl Daemon {
+    /// Starts everything. `path` is where the configuration was read from, for reloads.
+    ///
+    /// # Errors
+    /// When a listener can't be bound or the kernel has no thread or descriptor to spare.
+    pub fn start(config: Config, path: Option<PathBuf>) -> anyhow::Result<Self> {
+        let log = log::init(&config.log.level).map_err(anyhow::Error::msg)?;
+        if !encode::simd() {
+            tracing::warn!("the JPEG encoder was built without SIMD: several times slower (nasm)");
+        }
+        if let Err(error) = limits::raise_open_files() {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+        let sockets = Sockets::bind(&config)?;
+
+        let heartbeats = Heartbeats::default();
+        let work = Arc::<WorkList>::default();
+        let (cameras, watched): (Vec<_>, Vec<_>) =
+            config.camera.iter().map(|(name, c)| camera(name.as_str(), c, &work)).unzip();
+        let workers = Workers::spawn(&work, &cameras, &heartbeats)?;
+        let captures = cameras
+            .iter()
+            .map(|camera| capture(camera, &heartbeats))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("serve")
+            .enable_all()
+            .build()
+            .context("the threads that serve the clients can't be started")?;
+        let _entered = runtime.enter();
+        runtime.spawn(beat(heartbeats.register("serve")));
+        for (camera, watched) in cameras.iter().zip(watched) {
+            runtime.spawn(keep_on(Arc::clone(camera), watched));
+        }
+        let timeout = config.clients.client_timeout.get();
+        let stage = Arc::new(Stage::new(cameras, Readiness::spawn()?, timeout));
+        let running =
+            Arc::new(Running::new(Arc::clone(&stage), heartbeats.clone(), log, path, config));
+        let (listening, control) = sockets.serve(&running, &heartbeats)?;
+        let notify = Arc::<Notify>::default();
+        runtime.spawn(report::run(Arc::clone(&running), Arc::clone(&notify)));
+        let watchdog = watchdog::spawn(heartbeats)?;
+        drop(_entered);
+        Ok(Self { running, notify, listening, control, runtime, captures, workers, watchdog })
+    }
+
+    /// Runs until a signal ends it.
+    ///
+    /// # Errors
+    /// When the signals can't be taken over.
+    pub fn run(mut self) -> anyhow::Result<()> {
+        let entered = self.runtime.enter();
+        let mut signals = Signals::take().context("the signals can't be taken over")?;
+        drop(entered);
+        self.notify.ready();
+        tracing::info!(message_id = events::READY, version = env!("CARGO_PKG_VERSION"), "ready");
+        let runtime = &self.runtime;
+        runtime.block_on(async {
+            while signals.next().await == Signal::Reload {
+                use control::command::Target;
+                self.notify.reloading();
+                // The outcome is in the log; the old configuration stays where it failed.
+                let _ = self.running.reload();
+                self.notify.ready();
+            }
+            tracing::info!(message_id = events::STOPPING, "stopping");
+            self.notify.stopping();
+            self.listening.shutdown().await;
+            self.running.stage.end_all(&Goodbye::Stopping);
+            tokio::select! {
+                () = drained(&self.running.stage) => {}
+                _ = signals.next() => tracing::warn!("stopping at once"),
+            }
+        });
+        self.control.stop();
+        self.captures.iter().for_each(Capture::stop);
+        drop(self.captures);
+        drop(self.workers);
+        drop(self.watchdog);
+        self.runtime.shutdown_timeout(DRAIN);
+        Ok(())
+    }
+}
+
+/// All listeners, bound, and nothing served yet.
+struct Sockets {
+    control: Vec<UnixListener>,
+    raw: Vec<(String, Vec<Listener>)>,
+}
+
+impl Sockets {
+    fn bind(config: &Config) -> anyhow::Result<Self> {
+        let mut inherited = Inherited::take();
+        let control = match handed_over(&mut inherited, CONTROL)? {
+            listeners if listeners.is_empty() => {
+                let path = crate::config::values::Listen::Unix(config.control_socket());
+                vec![Listener::bind(&path, control::MODE)?]
+            }
+            listeners => listeners,
+        };
+        let control = control.into_iter().filter_map(|listener| match listener {
+            Listener::Unix(unix) => Some(unix),
+            Listener::Tcp(_) => {
+                tracing::warn!("{listener}: the control socket is a Unix socket; this is not used");
+                None
+            }
+        });
+        let control = control.collect();
+        let mut raw = Vec::new();
+        for name in config.camera.keys() {
+            let mut listeners = handed_over(&mut inherited, &camera_name(name))?;
+            if listeners.is_empty() {
+                for listen in config.camera_listen(name) {
+                    listeners.push(Listener::bind(listen, STREAM_MODE)?);
+                }
+            }
+            raw.push((name.to_string(), listeners));
+        }
+        inherited.close_rest(config.camera.keys());
+        Ok(Self { control, raw })
+    }
+
+    fn serve(
+        self,
+        running: &Arc<Running>,
+        heartbeats: &Heartbeats,
+    ) -> anyhow::Result<(JoinSet<()>, Control)> {
+        let mut listening = JoinSet::new();
+        for (camera, listeners) in self.raw {
+            for listener in listeners {
+                tracing::info!(
+                    message_id = events::LISTENING,
+                    camera,
+                    "listening at {listener} (raw TCP)"
+                );
+                let stage = Arc::clone(&running.stage);
+                let listener = listener.try_into()?;
+                listening.spawn(serve::accept::raw(listener, stage, camera.clone()));
+            }
+        }
+        let target = Arc::clone(running);
+        let control = control::spawn(self.control, target, heartbeats.register("control"))
+            .context("the control plane can't be started")?;
+        Ok((listening, control))
+    }
+}
+
+/// The listeners of this name that systemd hands over.
+fn handed_over(inherited: &mut Inherited, name: &str) -> anyhow::Result<Vec<Listener>> {
+    let take = |fd| Listener::try_from(fd).with_context(|| format!("socket {name:?} of systemd"));
+    inherited.take_named(name).into_iter().map(take).collect()
+}
+
+/// A camera, and whether somebody watches it.
+fn camera(
+    name: &str,
+    config: &crate::config::Camera,
+    work: &Arc<WorkList>,
+) -> (Arc<Camera>, watch::Receiver<bool>) {
+    let (tell, told) = watch::channel(false);
+    let tell = move |watched| {
+        tell.send_replace(watched);
+    };
+    (Arc::new(Camera::new(name.into(), config.clone(), Arc::clone(work), tell)), told)
+}
+
+fn capture(camera: &Arc<Camera>, heartbeats: &Heartbeats) -> anyhow::Result<Capture> {
+    let capture = Capture::spawn(capture::Start {
+        settings: camera.settings(),
+        counters: Arc::clone(&camera.captured),
+        heartbeat: heartbeats.register(format!("capture-{}", camera.name)),
+        sink: Box::new(Pipeline::new(Arc::clone(camera))),
+    })
+    .with_context(|| format!("camera {}: its thread can't be started", camera.name))?;
+    camera.attach(Box::new(capture.clone()));
+    Ok(capture)
+}
+
+impl Capturing for Capture {
+    fn set_watched(&self, watched: bool) {
+        self.set_watched(watched);
+    }
+
+    fn set_fps(&self, fps: Fps) {
+        self.set_fps(fps);
+    }
+
+    fn reconfigure(&self, settings: capture::Settings) {
+        self.reconfigure(settings);
+    }
+}
+
+/// Switches a camera on as soon as somebody watches, and off when nobody has for `idle-after`.
+async fn keep_on(camera: Arc<Camera>, mut watched: watch::Receiver<bool>) {
+    while watched.changed().await.is_ok() {
+        let now = *watched.borrow_and_update();
+        if !now {
+            let idle_after = camera.live().config.idle_after.get();
+            if idle_after.is_zero() {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                changed = watched.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    watched.mark_changed();
+                    continue;
+                }
+                () = tokio::time::sleep(idle_after) => {}
+            }
+        }
+        if let Some(capture) = camera.capture() {
+            capture.set_watched(now);
+        }
+    }
+}
+
+/// Shows that the clients' runtime moves.
+async fn beat(heartbeat: Heartbeat) {
+    loop {
+        heartbeat.beat();
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+async fn drained(stage: &Stage) {
+    let deadline = tokio::time::Instant::now() + DRAIN;
+    while stage.registry.count() > 0 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -19,6 +19,8 @@ pub mod encode;
 pub mod events;
 pub mod frame;
 pub mod hub;
+pub mod report;
+pub mod running;
 pub mod serve;
 pub mod stats;
 pub mod supervise;

@@ -212,6 +212,9 @@ pub struct Camera {
     pub fps: Fps,
     /// JPEG quality of the top rendition.
     pub quality: Quality,
+    /// Whether the pictures of a camera that delivers JPEG go out as they are; else they are
+    /// encoded again at `quality`.
+    pub passthrough: bool,
     /// Chroma subsampling of the pictures.
     pub chroma: Chroma,
     /// Raw TCP; an empty list for none. Always set after [`load`]: 127.0.0.1:8002 for the camera that
@@ -241,6 +244,7 @@ impl Default for Camera {
             format: Format::Auto,
             fps: Fps::new(30.0),
             quality: Quality::new(80),
+            passthrough: true,
             chroma: Chroma::Yuv420,
             listen: None,
             max_clients: MaxClients::new(100),

@@ -158,6 +158,7 @@ pub const KEYS: &[Key] = {
         ),
         key::<Fps>(CAMERA, "fps", Live, One, "a number from 0.1 to 1000"),
         key::<Quality>(CAMERA, "quality", Live, One, "a whole number from 1 to 100"),
+        key::<bool>(CAMERA, "passthrough", Live, One, "true or false"),
         key::<Chroma>(CAMERA, "chroma", Live, One, "\"4:2:0\" or \"4:2:2\""),
         key::<Listen>(CAMERA, "listen", Restart, OneOrList, LISTEN),
         key::<MaxClients>(

@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, fps, quality, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
+    = allowed: device, size, format, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
     );
 }
 
@@ -299,6 +299,7 @@ fn camera() -> impl Strategy<Value = Camera> {
                     max_clients: MaxClients::try_from(clients).unwrap(),
                     idle_after: idle.parse::<Duration>().unwrap(),
                     adapt,
+                    passthrough: adapt,
                     ladder: ladder
                         .iter()
                         .map(|(q, d)| format!("{q}{d}").parse::<Rung>().unwrap())

@@ -35,6 +35,9 @@ pub use network::{Congestion, Listen, MaxClients};
 pub struct CameraName(String);
 
 impl CameraName {
+    /// Its longest, in bytes.
+    pub const MAX: usize = 32;
+
     /// The name of the camera that an empty file means.
     pub fn main() -> Self {
         Self("main".into())
@@ -50,7 +53,7 @@ impl FromStr for CameraName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if text.is_empty() || text.len() > 32 || !text.bytes().all(legal) {
+        if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(legal) {
             return Err(format!(
                 "camera name {text:?}: 1 to 32 letters, digits, `-` or `_` are allowed"
             ));

@@ -5,6 +5,7 @@
 
 pub mod mozjpeg;
 pub mod passthrough;
+pub mod renditions;
 
 mod huffman;
 mod libjpeg;

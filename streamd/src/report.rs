@@ -1,0 +1,68 @@
+//! The periodic report in the log, and the line that systemd shows.
+
+use std::{sync::Arc, time::Duration};
+
+use streamd_protocol::stats::{ClientStats, Stats};
+use tokio::time::Instant;
+
+use crate::{control::command::Target, events, running::Running, supervise::notify::Notify};
+
+/// How often the line that systemd shows is renewed.
+const STATUS_EVERY: Duration = Duration::from_secs(2);
+
+/// Clients that a report lists one by one; more would drown the log.
+const LISTED: usize = 20;
+
+/// Reports for ever.
+pub async fn run(running: Arc<Running>, notify: Arc<Notify>) {
+    let mut reported = Instant::now();
+    loop {
+        tokio::time::sleep(STATUS_EVERY).await;
+        let stats = running.stats();
+        notify.status(&stats.status);
+        let every = running.config().log.report_interval.get();
+        if !every.is_zero() && reported.elapsed() + STATUS_EVERY / 2 >= every {
+            reported = Instant::now();
+            report(&stats);
+        }
+    }
+}
+
+fn report(stats: &Stats) {
+    if stats.clients.is_empty() {
+        return;
+    }
+    tracing::info!(
+        message_id = events::REPORT,
+        "active connections: {} ({})",
+        stats.clients.len(),
+        stats.status
+    );
+    stats.clients.iter().take(LISTED).for_each(report_client);
+    let more = stats.clients.len().saturating_sub(LISTED);
+    if more > 0 {
+        tracing::info!(message_id = events::REPORT, "and {more} more: see streamctl clients");
+    }
+}
+
+fn report_client(client: &ClientStats) {
+    let latency = match client.latency.measured {
+        0 => "latency unknown".to_owned(),
+        _ => format!("{:.1} ms latency", client.latency.average_ms),
+    };
+    tracing::info!(
+        message_id = events::CLIENT_REPORT,
+        client = client.id,
+        peer = %client.peer,
+        camera = %client.camera,
+        "{}: {} frames, {:.1} fps, {latency}, {} dropped, quality {} {}x{} ({})",
+        client.peer,
+        client.frames,
+        client.average_fps,
+        client.dropped.total,
+        client.quality,
+        client.width,
+        client.height,
+        client.reason
+    );
+}
