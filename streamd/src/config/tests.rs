@@ -224,10 +224,10 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         .map(|key| (key.table, key.name))
         .collect();
     assert_eq!(names, schema);
-    let all = SHIPPED
-        .replace("\n#", "\n")
-        .replace("\n ", "\n# ")
-        .replace("\n\n", "\n");
+    let all: Vec<_> = SHIPPED
+        .lines()
+        .map(|line| uncommented(line).unwrap_or(line))
+        .collect();
     let mut with_socket = defaults.clone();
     with_socket.control.socket = Some("/run/streamd/control".into());
     assert_eq!(parse(&all.join("\n"), "etc").unwrap(), with_socket);
