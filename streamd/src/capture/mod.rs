@@ -1,5 +1,24 @@
 //! From the device to a [`RawFrame`]: one thread a camera, which owns the device.
 
+mod blank;
+mod calendar;
+mod choose;
+mod continuity;
+pub mod devices;
+mod draw;
+mod error;
+mod handle;
+mod hotplug;
+mod pace;
+mod pool;
+mod retry;
+mod ring;
+mod source;
+mod stream;
+mod test_pattern;
+mod thread;
+mod v4l2;
+
 use std::sync::Arc;
 
 use streamd_protocol::stats::CameraState;
@@ -10,6 +29,8 @@ use crate::{
     stats::CaptureCounters,
     supervise::heartbeat::Heartbeat,
 };
+
+pub use self::{error::DeviceError, handle::Capture};
 
 /// What the capture thread is to deliver.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,303 @@
+//! An open camera's stream: on and off, the newest frame, and what can be healed without closing it.
+
+use std::{io, os::fd::BorrowedFd, path::Path, time::Duration};
+
+use nix::poll::PollFlags;
+
+use crate::{
+    capture::{
+        Settings,
+        continuity::{self, Continuity},
+        error::DeviceError,
+        pace::Pacer,
+        ring::{Filled, Ring},
+        v4l2::Camera,
+    },
+    config::values::Fps,
+    frame::{Origin, PixelFormat, RawFrame, Timestamp},
+    stats::CaptureCounters,
+};
+
+/// A stream that is on and brings nothing for so long is restarted, and after as long again lost.
+/// A camera slower than that is given three of its frames.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// Restarts in a row without a frame between them before the camera is given up.
+const RESTARTS: u32 = 3;
+
+/// How long a camera that is closed waits for the frames that are being encoded.
+const LEASES_END: Duration = Duration::from_millis(250);
+
+/// The newest whole frame in the driver's queue.
+struct Newest {
+    filled: Filled,
+    /// Its number.
+    sequence: u64,
+    /// Periods of the driver from the last frame that the pacer saw to this one.
+    periods: u64,
+}
+
+/// A camera and its buffers. Dropped, it is stopped and closed.
+pub(super) struct Stream {
+    camera: Camera,
+    /// Made at the first start: a camera nobody watches holds no memory.
+    ring: Option<Ring>,
+    on: bool,
+    fps: Fps,
+    pacer: Pacer,
+    continuity: Continuity,
+    /// Periods of the driver since the pacer last saw a frame.
+    periods: u64,
+    /// When the last frame came, or the stream was started.
+    alive: Timestamp,
+    restarts: u32,
+    silent: bool,
+    /// An idle descriptor that reports an error, though the device is there, is not polled.
+    deaf: bool,
+}
+
+impl Stream {
+    /// Opens the device at `path`; the stream is off.
+    pub fn open(path: &Path, settings: &Settings) -> Result<Self, DeviceError> {
+        let camera = Camera::open(path, settings)?;
+        Ok(Self {
+            pacer: Pacer::new(settings.fps, camera.driver_fps),
+            camera,
+            ring: None,
+            on: false,
+            fps: settings.fps,
+            continuity: Continuity::default(),
+            periods: 0,
+            alive: Timestamp::now(),
+            restarts: 0,
+            silent: false,
+            deaf: false,
+        })
+    }
+
+    /// The device.
+    pub fn camera(&self) -> &Camera {
+        &self.camera
+    }
+
+    /// Whether frames are to come.
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Switches the camera on; nothing happens if it is.
+    pub fn start(&mut self) -> Result<(), DeviceError> {
+        if self.on {
+            return Ok(());
+        }
+        let path = self.camera.path.clone();
+        let failed =
+            |(step, error): (&'static str, io::Error)| DeviceError::of(&path, step, &error);
+        let ring = match self.ring.take() {
+            Some(ring) => ring,
+            None => Ring::new(self.camera.handle()).map_err(failed)?,
+        };
+        let result = ring.start().map_err(failed);
+        self.ring = Some(ring);
+        result?;
+        self.on = true;
+        self.deaf = false;
+        self.continuity = Continuity::default();
+        self.periods = 0;
+        self.pacer = Pacer::new(self.fps, self.camera.driver_fps);
+        self.alive = Timestamp::now();
+        Ok(())
+    }
+
+    /// Switches it off.
+    pub fn stop(&mut self) {
+        if let Some(ring) = self.ring.as_ref().filter(|_| self.on) {
+            ring.stop();
+        }
+        self.on = false;
+    }
+
+    /// Changes the rate: by the driver where it lets us while streaming, by a short restart where
+    /// it has to run faster for it, and by pacing in any case.
+    pub fn set_fps(&mut self, fps: Fps) -> Result<(), DeviceError> {
+        self.fps = fps;
+        let refused = self.camera.request_fps(fps).is_err();
+        if refused && self.on && self.camera.is_too_slow_for(fps) {
+            self.stop();
+            if let Err(error) = self.camera.request_fps(fps) {
+                tracing::debug!(%error, "VIDIOC_S_PARM");
+            }
+            self.start()?;
+        }
+        self.pacer = Pacer::new(fps, self.camera.driver_fps);
+        Ok(())
+    }
+
+    /// What to poll the descriptor for. An idle camera is polled without POLLIN, for which the
+    /// kernel would answer POLLERR at once; an unplugged one answers POLLHUP to anything.
+    pub fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        let events = if self.on {
+            PollFlags::POLLIN
+        } else {
+            PollFlags::POLLPRI
+        };
+        (!self.deaf).then(|| (self.camera.fd(), events))
+    }
+
+    /// What the poll returned is attended to. Gives the newest frame if there is one to hand on;
+    /// `sequence` is counted up by every frame the driver reports or lost.
+    pub fn woken(
+        &mut self,
+        events: PollFlags,
+        sequence: &mut u64,
+        counters: &CaptureCounters,
+    ) -> Result<Option<RawFrame>, DeviceError> {
+        let trouble =
+            events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
+        if !self.on {
+            if trouble {
+                self.camera.check()?;
+                self.deaf = true;
+            }
+            return Ok(None);
+        }
+        let before = self.alive;
+        let frame = match self.pull(sequence, counters) {
+            Ok(frame) => frame,
+            Err(error) => return self.heal(&error).map(|()| None),
+        };
+        if trouble && self.alive == before {
+            // An error that brings no frame would come back at once, for ever.
+            self.camera.check()?;
+            self.heal(&io::Error::from_raw_os_error(libc::EIO))?;
+        }
+        Ok(frame)
+    }
+
+    /// Heals a stream that has brought nothing for too long; fails when that has not helped before.
+    pub fn check_silence(&mut self, now: Timestamp) -> Result<(), DeviceError> {
+        let patience = match self.camera.driver_fps {
+            0.0 => SILENCE,
+            fps => SILENCE.max(Duration::from_secs_f64(3.0 / fps.max(0.01))),
+        };
+        if !self.on || now.since(self.alive) < patience {
+            return Ok(());
+        }
+        self.camera.check()?;
+        if self.silent {
+            return Err(DeviceError::Silent {
+                path: self.camera.path.clone(),
+                seconds: patience.as_secs(),
+            });
+        }
+        self.silent = true;
+        tracing::warn!(path = %self.camera.path.display(), "no frames: the stream is restarted");
+        self.stop();
+        self.start()
+    }
+
+    /// Takes everything out of the driver's queue and hands on the newest whole frame, if its time has come.
+    fn pull(
+        &mut self,
+        sequence: &mut u64,
+        counters: &CaptureCounters,
+    ) -> io::Result<Option<RawFrame>> {
+        let Some(ring) = &self.ring else {
+            return Ok(None);
+        };
+        let mut newest: Option<Newest> = None;
+        // Bounded, should a driver fill buffers faster than they are taken out.
+        for _ in 0..ring.len() {
+            let Some(filled) = ring.dequeue()? else {
+                break;
+            };
+            let periods = self.continuity.advance(filled.sequence);
+            *sequence += periods;
+            self.periods += periods;
+            counters.driver_lost.add(periods - 1);
+            self.alive = Timestamp::now();
+            if is_broken(&self.camera, &filled) {
+                counters.corrupt.add(1);
+                ring.requeue(filled)?;
+                continue;
+            }
+            let next = Newest {
+                filled,
+                sequence: *sequence,
+                periods: self.periods,
+            };
+            if let Some(older) = newest.replace(next) {
+                counters.skipped.add(1);
+                ring.requeue(older.filled)?;
+            }
+        }
+        newest.map_or(Ok(None), |newest| self.hand_on(newest, counters))
+    }
+
+    fn hand_on(
+        &mut self,
+        newest: Newest,
+        counters: &CaptureCounters,
+    ) -> io::Result<Option<RawFrame>> {
+        let Some(ring) = &self.ring else {
+            return Ok(None);
+        };
+        self.restarts = 0;
+        self.silent = false;
+        self.periods -= newest.periods;
+        let captured = continuity::captured(newest.filled.stamp, self.alive);
+        let lease = if self.pacer.take(captured, newest.periods) {
+            ring.lease(newest.filled)
+        } else {
+            Err(newest.filled)
+        };
+        match lease {
+            Ok(lease) => {
+                counters.captured.add(1);
+                Ok(Some(RawFrame {
+                    sequence: newest.sequence,
+                    captured,
+                    layout: self.camera.layout,
+                    origin: Origin::Camera,
+                    pixels: Box::new(lease),
+                }))
+            }
+            Err(filled) => {
+                counters.skipped.add(1);
+                ring.requeue(filled)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Restarts the stream after an error of `VIDIOC_DQBUF` or `VIDIOC_QBUF` that the device may survive.
+    fn heal(&mut self, error: &io::Error) -> Result<(), DeviceError> {
+        let error = DeviceError::of(&self.camera.path, "VIDIOC_DQBUF", error);
+        if matches!(error, DeviceError::Unplugged { .. }) || self.restarts >= RESTARTS {
+            return Err(error);
+        }
+        self.restarts += 1;
+        tracing::warn!(%error, "the stream is restarted");
+        self.stop();
+        self.start()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.stop();
+        if let Some(ring) = &self.ring {
+            ring.wait_for_leases(LEASES_END);
+        }
+    }
+}
+
+/// Whether the buffer holds no whole picture: by the driver's word, or by its size.
+fn is_broken(camera: &Camera, filled: &Filled) -> bool {
+    let layout = camera.layout;
+    let whole = match layout.format {
+        PixelFormat::Mjpg => 1,
+        format => format.picture_bytes(layout.stride, layout.height),
+    };
+    filled.broken || filled.bytes < whole
+}

@@ -1,0 +1,351 @@
+//! A V4L2 device: opened, asked for what it offers, set to what is wanted of it.
+
+use std::{
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use v4l::{
+    Device, Fraction,
+    buffer::Type,
+    device::Handle,
+    frameinterval::FrameIntervalEnum,
+    framesize::FrameSizeEnum,
+    v4l_sys as sys,
+    v4l2::vidioc,
+    video::{Capture as _, capture::Parameters},
+};
+
+use crate::{
+    capture::{
+        Settings,
+        choose::{self, Interval, Offer, Rates, Steps},
+        error::DeviceError,
+    },
+    config::values::{Format, Fps, Size},
+    frame::{Layout, PixelFormat},
+};
+
+/// An open device, set up and ready to stream.
+pub(super) struct Camera {
+    device: Device,
+    /// The path it was opened by.
+    pub path: PathBuf,
+    /// The driver's name of the device.
+    pub card: String,
+    /// The driver's name.
+    pub driver: String,
+    /// What the driver's frames are like.
+    pub layout: Layout,
+    /// The rate the driver granted; 0 if it does not say.
+    pub driver_fps: f64,
+    /// The rates at this format and size.
+    rates: Rates,
+}
+
+/// What a device says of itself.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub card: String,
+    pub driver: String,
+    pub bus: String,
+    /// `V4L2_CAP_…` of this node.
+    pub capabilities: u32,
+}
+
+impl Camera {
+    /// Opens the device at `path` and sets it to what comes nearest to `settings`.
+    pub fn open(path: &Path, settings: &Settings) -> Result<Self, DeviceError> {
+        let device = open(path)?;
+        let identity =
+            identify(&device).map_err(|e| DeviceError::of(path, "VIDIOC_QUERYCAP", &e))?;
+        identity.require_capture(path)?;
+        select_input(&device, path)?;
+        let (layout, rates) = negotiate(&device, path, settings)?;
+        let mut camera = Self {
+            device,
+            path: path.into(),
+            card: identity.card,
+            driver: identity.driver,
+            layout,
+            driver_fps: 0.0,
+            rates,
+        };
+        // A driver without a choice of rates refuses; frames are paced whatever it delivers.
+        if let Err(error) = camera.request_fps(settings.fps) {
+            tracing::debug!(camera = settings.name, %error, "the driver takes no frame rate");
+        }
+        Ok(camera)
+    }
+
+    /// Asks the driver for the rate it has that serves `fps` best.
+    pub fn request_fps(&mut self, fps: Fps) -> io::Result<()> {
+        let wanted = self.rates.interval_for(fps);
+        let interval = Fraction::new(wanted.numerator, wanted.denominator);
+        let result = self.device.set_params(&Parameters::new(interval));
+        self.driver_fps = self.device.params().map_or(0.0, |granted| {
+            Interval {
+                numerator: granted.interval.numerator,
+                denominator: granted.interval.denominator,
+            }
+            .fps()
+        });
+        result.map(drop)
+    }
+
+    /// Whether the driver could be made to deliver markedly faster than now, and that is wanted.
+    pub fn is_too_slow_for(&self, fps: Fps) -> bool {
+        self.driver_fps > 0.0 && self.rates.interval_for(fps).fps() > self.driver_fps * 1.01
+    }
+
+    /// Whether the device is still there.
+    pub fn check(&self) -> Result<(), DeviceError> {
+        identify(&self.device)
+            .map(drop)
+            .map_err(|e| DeviceError::of(&self.path, "VIDIOC_QUERYCAP", &e))
+    }
+
+    /// What keeps the device open.
+    pub fn handle(&self) -> Arc<Handle> {
+        self.device.handle()
+    }
+
+    /// To poll it.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        borrow(&self.device)
+    }
+}
+
+impl Identity {
+    fn require_capture(&self, path: &Path) -> Result<(), DeviceError> {
+        let (path, card) = (path.to_path_buf(), self.card.clone());
+        let has = |capability| self.capabilities & capability != 0;
+        if !has(sys::V4L2_CAP_VIDEO_CAPTURE) {
+            return Err(if has(sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE) {
+                DeviceError::MultiPlanar { path, card }
+            } else {
+                let lacks = "capture video";
+                DeviceError::Incapable { path, card, lacks }
+            });
+        }
+        if !has(sys::V4L2_CAP_STREAMING) {
+            let lacks = "stream";
+            return Err(DeviceError::Incapable { path, card, lacks });
+        }
+        Ok(())
+    }
+
+    /// Whether frames can be had from it.
+    pub fn captures(&self) -> bool {
+        self.require_capture(Path::new("")).is_ok()
+    }
+}
+
+/// Opens whatever answers to `path`, for reading and writing, without blocking.
+pub(super) fn open(path: &Path) -> Result<Device, DeviceError> {
+    if path.as_os_str().as_bytes().contains(&0) {
+        return Err(DeviceError::Absent { path: path.into() });
+    }
+    let failed = |error: io::Error| DeviceError::of(path, "open", &error);
+    let device = Device::with_path(path).map_err(failed)?;
+    fcntl(borrow(&device), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|e| failed(e.into()))?;
+    Ok(device)
+}
+
+fn borrow(device: &Device) -> BorrowedFd<'_> {
+    let fd = device.handle().fd();
+    // SAFETY: the descriptor stays open as long as `device`, which the result borrows.
+    unsafe { BorrowedFd::borrow_raw(fd) }
+}
+
+/// An ioctl whose argument is a `T`, repeated when a signal interrupts it.
+pub(super) fn ioctl<T>(
+    handle: &Handle,
+    request: vidioc::_IOC_TYPE,
+    argument: &mut T,
+) -> io::Result<()> {
+    // asm-generic/ioctl.h: the size of the argument stands in 14 bits from bit 16 on.
+    let size = request as usize >> 16 & 0x3fff;
+    assert_eq!(size, size_of::<T>(), "the request takes another type");
+    loop {
+        let pointer = std::ptr::from_mut(argument).cast();
+        // SAFETY: `argument` is valid for reads and writes of the size that the request encodes.
+        match unsafe { v4l::v4l2::ioctl(handle.fd(), request, pointer) } {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// `VIDIOC_QUERYCAP`. Names that are no UTF-8 (the kernel cuts them at 32 bytes) are mended.
+pub(super) fn identify(device: &Device) -> io::Result<Identity> {
+    // SAFETY: the structure is made of integers, for which zeros are valid.
+    let mut raw: sys::v4l2_capability = unsafe { std::mem::zeroed() };
+    ioctl(&device.handle(), vidioc::VIDIOC_QUERYCAP, &mut raw)?;
+    let text = |bytes: &[u8]| {
+        let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+        String::from_utf8_lossy(&bytes[..end]).into_owned()
+    };
+    Ok(Identity {
+        card: text(&raw.card),
+        driver: text(&raw.driver),
+        bus: text(&raw.bus_info),
+        capabilities: if raw.capabilities & sys::V4L2_CAP_DEVICE_CAPS != 0 {
+            raw.device_caps
+        } else {
+            raw.capabilities
+        },
+    })
+}
+
+/// Selects input 0 where the driver has inputs, so that what another program chose does not matter.
+fn select_input(device: &Device, path: &Path) -> Result<(), DeviceError> {
+    let handle = device.handle();
+    let mut input: std::os::raw::c_int = 0;
+    if ioctl(&handle, vidioc::VIDIOC_G_INPUT, &mut input).is_err() || input == 0 {
+        return Ok(());
+    }
+    input = 0;
+    ioctl(&handle, vidioc::VIDIOC_S_INPUT, &mut input)
+        .map_err(|e| DeviceError::of(path, "VIDIOC_S_INPUT", &e))
+}
+
+/// Chooses a format and size and sets them. What the driver makes of it is what counts.
+fn negotiate(
+    device: &Device,
+    path: &Path,
+    settings: &Settings,
+) -> Result<(Layout, Rates), DeviceError> {
+    let (offers, codes) = offers(device, settings.size);
+    let refused = |offered: String| DeviceError::Format {
+        path: path.into(),
+        wanted: match settings.format {
+            Format::Auto => "usable pixel format".into(),
+            format => format!("pixel format {format}"),
+        },
+        offered,
+    };
+    let chosen = choose::choose(&offers, settings.size, settings.format, settings.fps);
+    let (fourcc, size, rates) = match (chosen, settings.format) {
+        (Some(offer), _) => (offer.fourcc, offer.size, offer.rates.clone()),
+        (None, _) if !codes.is_empty() => return Err(refused(codes.join(", "))),
+        // A driver that lists nothing is asked outright; what it answers counts.
+        (None, Format::Fixed(format)) => (format.fourcc(), settings.size, Rates::Unknown),
+        (None, Format::Auto) => (PixelFormat::Yuyv.fourcc(), settings.size, Rates::Unknown),
+    };
+    let granted =
+        set_format(device, fourcc, size).map_err(|e| DeviceError::of(path, "VIDIOC_S_FMT", &e))?;
+    let code = granted.pixelformat.to_le_bytes();
+    let format = PixelFormat::from_fourcc(code)
+        .filter(|got| settings.format == Format::Auto || settings.format == Format::Fixed(*got))
+        .ok_or_else(|| refused(String::from_utf8_lossy(&code).into_owned()))?;
+    let layout = Layout {
+        format,
+        width: granted.width,
+        height: granted.height,
+        stride: match format {
+            PixelFormat::Mjpg => 0,
+            _ => granted.bytesperline.max(format.min_stride(granted.width)),
+        },
+    };
+    Ok((layout, rates))
+}
+
+/// `VIDIOC_S_FMT`; returns what the driver made of it.
+fn set_format(device: &Device, fourcc: [u8; 4], size: Size) -> io::Result<sys::v4l2_pix_format> {
+    // SAFETY: the structure is made of integers, for which zeros are valid.
+    let mut raw: sys::v4l2_format = unsafe { std::mem::zeroed() };
+    raw.type_ = Type::VideoCapture as u32;
+    raw.fmt.pix = sys::v4l2_pix_format {
+        width: size.width,
+        height: size.height,
+        pixelformat: u32::from_le_bytes(fourcc),
+        // SAFETY: as above.
+        ..unsafe { std::mem::zeroed() }
+    };
+    ioctl(&device.handle(), vidioc::VIDIOC_S_FMT, &mut raw)?;
+    // SAFETY: for this buffer type the kernel fills in the union's `pix`.
+    Ok(unsafe { raw.fmt.pix })
+}
+
+/// What the driver offers that we understand, and the codes of everything it offers.
+fn offers(device: &Device, wanted: Size) -> (Vec<Offer>, Vec<String>) {
+    let descriptions = device.enum_formats().unwrap_or_default();
+    let codes = descriptions.iter().map(|d| d.fourcc.to_string()).collect();
+    let mut offers = Vec::new();
+    for fourcc in descriptions.iter().map(|d| d.fourcc) {
+        let Some(format) = PixelFormat::from_fourcc(fourcc.repr) else {
+            continue;
+        };
+        let sizes = device.enum_framesizes(fourcc).unwrap_or_default();
+        let mut sizes: Vec<Size> = sizes.iter().map(|s| nearest(&s.size, wanted)).collect();
+        if sizes.is_empty() {
+            // The driver lists no sizes: it takes the wanted one, or makes its own of it.
+            sizes.push(wanted);
+        }
+        offers.extend(sizes.into_iter().map(|size| Offer {
+            fourcc: fourcc.repr,
+            format,
+            size,
+            rates: rates(device, fourcc, size),
+        }));
+    }
+    (offers, codes)
+}
+
+fn nearest(offered: &FrameSizeEnum, wanted: Size) -> Size {
+    match offered {
+        FrameSizeEnum::Discrete(size) => Size::new(size.width, size.height),
+        FrameSizeEnum::Stepwise(s) => steps(s).nearest(wanted),
+    }
+}
+
+/// The crate's structure as ours.
+pub(super) fn steps(s: &v4l::framesize::Stepwise) -> Steps {
+    Steps {
+        min: Size::new(s.min_width, s.min_height),
+        max: Size::new(s.max_width, s.max_height),
+        step: Size::new(s.step_width, s.step_height),
+    }
+}
+
+/// The rates of one format and size.
+pub(super) fn rates(device: &Device, fourcc: v4l::FourCC, size: Size) -> Rates {
+    let listed = device
+        .enum_frameintervals(fourcc, size.width, size.height)
+        .unwrap_or_default();
+    let interval = |fraction: Fraction| Interval {
+        numerator: fraction.numerator,
+        denominator: fraction.denominator,
+    };
+    if let Some(FrameIntervalEnum::Stepwise(range)) = listed.first().map(|i| &i.interval) {
+        return Rates::Range {
+            fastest: interval(range.min),
+            slowest: interval(range.max),
+        };
+    }
+    let discrete: Vec<_> = listed
+        .iter()
+        .filter_map(|i| match &i.interval {
+            FrameIntervalEnum::Discrete(fraction) => Some(interval(*fraction)),
+            FrameIntervalEnum::Stepwise(_) => None,
+        })
+        .collect();
+    if discrete.is_empty() {
+        Rates::Unknown
+    } else {
+        Rates::Discrete(discrete)
+    }
+}
+
+impl AsFd for Camera {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd()
+    }
+}
