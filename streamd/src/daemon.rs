@@ -40,8 +40,8 @@ use crate::{
 /// How long clients may take to hear that the daemon stops.
 const DRAIN: Duration = Duration::from_millis(500);
 
-/// Who may use a Unix socket that carries pictures: the daemon's user and group.
-const STREAM_MODE: u32 = 0o660;
+/// Who may connect to a Unix socket, control or pictures: the daemon's user and group.
+const SOCKET_MODE: u32 = 0o660;
 
 /// Between two beats of the runtime that serves the clients.
 const BEAT: Duration = Duration::from_secs(1);
@@ -76,8 +76,11 @@ impl Daemon {
 
         let heartbeats = Heartbeats::default();
         let work = Arc::<WorkList>::default();
-        let (cameras, watched): (Vec<_>, Vec<_>) =
-            config.camera.iter().map(|(name, c)| camera(name.as_str(), c, &work)).unzip();
+        let (cameras, watched): (Vec<_>, Vec<_>) = config
+            .camera
+            .iter()
+            .map(|(name, c)| camera(name.as_str(), c, &work))
+            .unzip();
         let workers = Workers::spawn(&work, &cameras, &heartbeats)?;
         let captures = cameras
             .iter()
@@ -96,14 +99,28 @@ impl Daemon {
         }
         let timeout = config.clients.client_timeout.get();
         let stage = Arc::new(Stage::new(cameras, Readiness::spawn()?, timeout));
-        let running =
-            Arc::new(Running::new(Arc::clone(&stage), heartbeats.clone(), log, path, config));
+        let running = Arc::new(Running::new(
+            Arc::clone(&stage),
+            heartbeats.clone(),
+            log,
+            path,
+            config,
+        ));
         let (listening, control) = sockets.serve(&running, &heartbeats)?;
         let notify = Arc::<Notify>::default();
         runtime.spawn(report::run(Arc::clone(&running), Arc::clone(&notify)));
         let watchdog = watchdog::spawn(heartbeats)?;
         drop(_entered);
-        Ok(Self { running, notify, listening, control, runtime, captures, workers, watchdog })
+        Ok(Self {
+            running,
+            notify,
+            listening,
+            control,
+            runtime,
+            captures,
+            workers,
+            watchdog,
+        })
     }
 
     /// Runs until a signal ends it.
@@ -115,7 +132,11 @@ impl Daemon {
         let mut signals = Signals::take().context("the signals can't be taken over")?;
         drop(entered);
         self.notify.ready();
-        tracing::info!(message_id = events::READY, version = env!("CARGO_PKG_VERSION"), "ready");
+        tracing::info!(
+            message_id = events::READY,
+            version = env!("CARGO_PKG_VERSION"),
+            "ready"
+        );
         let runtime = &self.runtime;
         runtime.block_on(async {
             while signals.next().await == Signal::Reload {
@@ -156,7 +177,7 @@ impl Sockets {
         let control = match handed_over(&mut inherited, CONTROL)? {
             listeners if listeners.is_empty() => {
                 let path = crate::config::values::Listen::Unix(config.control_socket());
-                vec![Listener::bind(&path, control::MODE)?]
+                vec![Listener::bind(&path, SOCKET_MODE)?]
             }
             listeners => listeners,
         };
@@ -173,7 +194,7 @@ impl Sockets {
             let mut listeners = handed_over(&mut inherited, &camera_name(name))?;
             if listeners.is_empty() {
                 for listen in config.camera_listen(name) {
-                    listeners.push(Listener::bind(listen, STREAM_MODE)?);
+                    listeners.push(Listener::bind(listen, SOCKET_MODE)?);
                 }
             }
             raw.push((name.to_string(), listeners));
@@ -223,7 +244,15 @@ fn camera(
     let tell = move |watched| {
         tell.send_replace(watched);
     };
-    (Arc::new(Camera::new(name.into(), config.clone(), Arc::clone(work), tell)), told)
+    (
+        Arc::new(Camera::new(
+            name.into(),
+            config.clone(),
+            Arc::clone(work),
+            tell,
+        )),
+        told,
+    )
 }
 
 fn capture(camera: &Arc<Camera>, heartbeats: &Heartbeats) -> anyhow::Result<Capture> {

@@ -41,7 +41,10 @@ fn report(stats: &Stats) {
     stats.clients.iter().take(LISTED).for_each(report_client);
     let more = stats.clients.len().saturating_sub(LISTED);
     if more > 0 {
-        tracing::info!(message_id = events::REPORT, "and {more} more: see streamctl clients");
+        tracing::info!(
+            message_id = events::REPORT,
+            "and {more} more: see streamctl clients"
+        );
     }
 }
 

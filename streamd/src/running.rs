@@ -7,12 +7,14 @@ use std::{
 };
 
 use streamd_protocol::{
+    control::Device,
     stats::{CameraState, CameraStats, RenditionStats, Stats},
     stream::Want,
 };
 
 use crate::{
     camera::Camera,
+    capture,
     config::{
         self, Config,
         values::{Fps, Quality},
@@ -45,7 +47,14 @@ impl Running {
         config: Config,
     ) -> Self {
         let started = Timestamp::now();
-        Self { stage, heartbeats, log, path, config: Mutex::new(config), started }
+        Self {
+            stage,
+            heartbeats,
+            log,
+            path,
+            config: Mutex::new(config),
+            started,
+        }
     }
 
     /// The configuration in force.
@@ -63,7 +72,10 @@ impl Running {
             None => Ok(self.stage.cameras.iter().collect()),
             Some(name) => match self.stage.camera(name) {
                 Some(camera) => Ok(vec![camera]),
-                None => Err(Refusal::NoCamera { name: name.into(), known: self.stage.names() }),
+                None => Err(Refusal::NoCamera {
+                    name: name.into(),
+                    known: self.stage.names(),
+                }),
             },
         }
     }
@@ -73,9 +85,12 @@ impl Running {
         let mut config = self.lock();
         let changes = config::changes(&config, &new);
         if config.log.level != new.log.level {
-            self.log.set(&new.log.level).map_err(Refusal::BadConfiguration)?;
+            self.log
+                .set(&new.log.level)
+                .map_err(Refusal::BadConfiguration)?;
         }
-        self.stage.set_client_timeout(new.clients.client_timeout.get());
+        self.stage
+            .set_client_timeout(new.clients.client_timeout.get());
         for camera in &self.stage.cameras {
             let Some(settings) = new.camera.iter().find(|(n, _)| n.as_str() == camera.name) else {
                 continue;
@@ -83,21 +98,39 @@ impl Running {
             if camera.live().config != *settings.1 {
                 camera.change(|old| {
                     let listen = old.listen.take();
-                    *old = config::Camera { listen, ..settings.1.clone() };
+                    *old = config::Camera {
+                        listen,
+                        ..settings.1.clone()
+                    };
                 });
             }
         }
         // What needs a restart stays as it is, so that it is named again by the next reload.
-        let (http, metrics, control) =
-            (config.http.clone(), config.metrics.clone(), config.control.clone());
+        let (http, metrics, control) = (
+            config.http.clone(),
+            config.metrics.clone(),
+            config.control.clone(),
+        );
         let mut cameras = config.camera.clone();
         for (name, camera) in &mut cameras {
             if let Some(new) = new.camera.get(name) {
-                *camera = config::Camera { listen: camera.listen.clone(), ..new.clone() };
+                *camera = config::Camera {
+                    listen: camera.listen.clone(),
+                    ..new.clone()
+                };
             }
         }
-        let http = config::Http { listen: http.listen, ..new.http };
-        *config = Config { http, metrics, control, camera: cameras, ..new };
+        let http = config::Http {
+            listen: http.listen,
+            ..new.http
+        };
+        *config = Config {
+            http,
+            metrics,
+            control,
+            camera: cameras,
+            ..new
+        };
         Ok(Reloaded {
             applied: changes.live.iter().map(ToString::to_string).collect(),
             needs_restart: changes.needs_restart,
@@ -108,7 +141,10 @@ impl Running {
     fn status(&self, now: Timestamp, stuck: &[String]) -> String {
         let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         let cameras = &self.stage.cameras;
-        let fps: Vec<_> = cameras.iter().map(|c| format!("{:.1}", c.fps(now))).collect();
+        let fps: Vec<_> = cameras
+            .iter()
+            .map(|c| format!("{:.1}", c.fps(now)))
+            .collect();
         let mut line = format!(
             "{}, {}, {} fps",
             plural(cameras.len(), "camera"),
@@ -139,9 +175,25 @@ impl Target for Running {
             status: self.status(now, &stuck),
             healthy: stuck.is_empty(),
             stuck,
-            cameras: self.stage.cameras.iter().map(|c| camera_stats(c, now)).collect(),
-            clients: self.stage.registry.all().iter().map(|c| c.stats(now)).collect(),
-            refused: self.stage.cameras.iter().map(|c| c.refused.get()).sum::<u64>() as i64,
+            cameras: self
+                .stage
+                .cameras
+                .iter()
+                .map(|c| camera_stats(c, now))
+                .collect(),
+            clients: self
+                .stage
+                .registry
+                .all()
+                .iter()
+                .map(|c| c.stats(now))
+                .collect(),
+            refused: self
+                .stage
+                .cameras
+                .iter()
+                .map(|c| c.refused.get())
+                .sum::<u64>() as i64,
         }
     }
 
@@ -167,7 +219,10 @@ impl Target for Running {
         let mut config = self.lock();
         for camera in &cameras {
             camera.change(change);
-            let known = config.camera.iter_mut().find(|(n, _)| n.as_str() == camera.name);
+            let known = config
+                .camera
+                .iter_mut()
+                .find(|(n, _)| n.as_str() == camera.name);
             known.into_iter().for_each(|(_, settings)| change(settings));
         }
         Ok(cameras.iter().map(|c| c.name.clone()).collect())
@@ -222,12 +277,50 @@ impl Target for Running {
         Ok(())
     }
 
+    fn devices(&self) -> std::io::Result<Vec<Device>> {
+        let opened: Vec<_> = self
+            .stage
+            .cameras
+            .iter()
+            .map(|c| (c.status().path, c.name.clone()))
+            .collect();
+        let camera = |path: &str| {
+            let opened = opened.iter().find(|(opened, _)| same_node(opened, path));
+            opened.map_or_else(String::new, |(_, name)| name.clone())
+        };
+        let device = |found: capture::devices::DeviceInfo| {
+            let path = found.path.display().to_string();
+            Device {
+                camera: camera(&path),
+                path,
+                card: found.card,
+                driver: found.driver,
+                bus: found.bus,
+                links: found
+                    .links
+                    .iter()
+                    .map(|l| l.display().to_string())
+                    .collect(),
+                formats: found.formats.into_iter().map(|f| f.fourcc).collect(),
+            }
+        };
+        Ok(capture::devices::list().into_iter().map(device).collect())
+    }
+
     fn next_picture(&self, camera: Option<&str>) -> Result<NextPicture, Refusal> {
         let cameras = self.cameras(camera)?;
         let hub = Arc::clone(&cameras[0].hub);
         let top = cameras[0].live().ladder[0];
-        Ok(Box::pin(async move { Some(hub.subscribe().next(top, Timestamp::now()).await) }))
+        Ok(Box::pin(async move {
+            Some(hub.subscribe().next(top, Timestamp::now()).await)
+        }))
     }
+}
+
+/// Whether two paths lead to the same node, through links such as those of `/dev/v4l/by-id`.
+fn same_node(a: &str, b: &str) -> bool {
+    a == b
+        || matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
@@ -242,8 +335,15 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
         card: status.card,
         state: status.state,
         reason: status.reason,
-        requested: format!("{} {} fps {}", settings.size, settings.fps.get(), settings.format),
-        format: status.layout.map_or_else(String::new, |l| l.format.to_string()),
+        requested: format!(
+            "{} {} fps {}",
+            settings.size,
+            settings.fps.get(),
+            settings.format
+        ),
+        format: status
+            .layout
+            .map_or_else(String::new, |l| l.format.to_string()),
         width: width.into(),
         height: height.into(),
         desired_fps: settings.fps.get(),

@@ -19,7 +19,10 @@ use crate::{
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
-const _: () = assert!(CameraName::MAX <= MAX_CAMERA_NAME, "a name fits into the APP segment");
+const _: () = assert!(
+    CameraName::MAX <= MAX_CAMERA_NAME,
+    "a name fits into the APP segment"
+);
 
 /// A camera's frames on the capture thread: numbered, handed to the hub, encoded.
 pub struct Pipeline {
@@ -32,7 +35,12 @@ pub struct Pipeline {
 impl Pipeline {
     /// A camera's pipeline, for its capture thread.
     pub fn new(camera: Arc<Camera>) -> Self {
-        Self { camera, encoder: Encoder::new(), sequence: 0, quiet: Quiet::default() }
+        Self {
+            camera,
+            encoder: Encoder::new(),
+            sequence: 0,
+            quiet: Quiet::default(),
+        }
     }
 }
 
@@ -139,10 +147,17 @@ impl Workers {
             let name = format!("encode-{n}");
             let heartbeat = heartbeats.register(&name);
             let (work, cameras) = (Arc::clone(work), cameras.to_vec());
-            std::thread::Builder::new().name(name).spawn(move || run(&work, &cameras, &heartbeat))
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || run(&work, &cameras, &heartbeat))
         };
-        let threads = (0..cores.saturating_sub(1).max(1)).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { work: Arc::clone(work), threads })
+        let threads = (0..cores.saturating_sub(1).max(1))
+            .map(start)
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            work: Arc::clone(work),
+            threads,
+        })
     }
 }
 

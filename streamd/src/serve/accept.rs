@@ -13,7 +13,7 @@ use super::{
     stage::{Refused, Stage},
     tcp::Tcp,
 };
-use crate::events;
+use crate::{events, supervise::sockets};
 
 /// A wait after the process has run out of descriptors or memory: others may free some.
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
@@ -25,6 +25,18 @@ pub enum Listener {
     Tcp(TcpListener),
     /// Unix.
     Unix(UnixListener),
+}
+
+impl TryFrom<sockets::Listener> for Listener {
+    type Error = io::Error;
+
+    /// Hands a bound listener to the runtime that this is called in.
+    fn try_from(bound: sockets::Listener) -> io::Result<Self> {
+        match bound {
+            sockets::Listener::Tcp(tcp) => TcpListener::from_std(tcp).map(Self::Tcp),
+            sockets::Listener::Unix(unix) => UnixListener::from_std(unix).map(Self::Unix),
+        }
+    }
 }
 
 impl Listener {
