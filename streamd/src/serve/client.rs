@@ -63,6 +63,8 @@ pub struct Client {
     input: BytesMut,
     talks: bool,
     writable: bool,
+    /// Whether the link was fast at the last frame.
+    fast: bool,
     /// The cameras it asked for, until the frame under way is whole.
     asked: Option<Vec<String>>,
     /// How long its receive window had held us up at the last frame.
@@ -145,6 +147,7 @@ impl Client {
             input,
             talks,
             writable: true,
+            fast: true,
             asked: None,
             receiver_limited: Duration::ZERO,
             taken: 0,
@@ -209,8 +212,13 @@ impl Client {
             if ready & READABLE != 0 || !self.input.is_empty() {
                 self.read(ready & READABLE != 0)?;
             }
+            let sent = self.outgoing.is_some();
             if !self.write()? {
                 return self.await_room(cx);
+            }
+            // A frame has just gone out: on a fast link the next thing to happen is the next frame.
+            if sent && self.fast && !self.feeds.iter_mut().any(|feed| feed.ready(cx.waker())) {
+                return Ok(());
             }
             if let Some(names) = self.asked.take() {
                 self.watch(&names);
@@ -268,9 +276,14 @@ impl Client {
 
     fn begin(&mut self, frame: Arc<JpegFrame>, feed: usize, path: &Path, now: Timestamp) {
         self.tell_origin(&frame, feed);
-        let slow = !self.is_fast(path, feed);
+        self.fast = self.is_fast(path, feed);
         let spare = std::mem::take(&mut self.spare);
-        let mut outgoing = self.pending.begin(frame, feed, spare, slow, now);
+        let pace = if self.fast {
+            self.stage.stamp_pace()
+        } else {
+            Duration::ZERO
+        };
+        let mut outgoing = self.pending.begin(frame, feed, spare, pace, now);
         let sending = {
             let figures = self.entry.figures();
             let fps = if self.framing.wants_fps() {
@@ -409,9 +422,9 @@ impl Client {
     }
 
     fn take_stamps(&mut self) -> Result<(), Goodbye> {
-        let mut first = true;
+        let mut any = false;
         while let Some(stamp) = self.socket.take_stamp() {
-            if std::mem::take(&mut first) {
+            if !std::mem::replace(&mut any, true) {
                 self.refresh();
             }
             if let Some(info) = self.info
@@ -419,8 +432,12 @@ impl Client {
             {
                 self.arrived(arrived);
             }
+            if !self.pending.awaits_stamp() {
+                return Ok(());
+            }
         }
-        match self.socket.error() {
+        // Without a stamp, the event can only mean that the connection has failed.
+        match self.socket.error().filter(|_| !any) {
             Some(error) => Err(self.closed(&error)),
             None => Ok(()),
         }

@@ -11,10 +11,6 @@ use crate::frame::{JpegFrame, Timestamp};
 /// Frames whose acknowledgement is awaited at most; older ones are forgotten.
 const AWAITED: usize = 32;
 
-/// On a fast link, one frame in so long is time-stamped: a stamp costs a wake-up. On a slow one
-/// every frame is, since the link's rate is learnt from them.
-const STAMP_EVERY: Duration = Duration::from_millis(200);
-
 /// A frame that is being written.
 pub struct Outgoing {
     /// The frame.
@@ -88,16 +84,16 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Begins a frame. `slow`: the link needs watching.
+    /// Begins a frame. It is time-stamped if the last one that was is at least `pace` ago.
     pub fn begin(
         &mut self,
         frame: Arc<JpegFrame>,
         feed: usize,
         mut spare: (Vec<u8>, Vec<u8>),
-        slow: bool,
+        pace: Duration,
         now: Timestamp,
     ) -> Outgoing {
-        let stamp = slow || now.since(self.stamped_last) >= STAMP_EVERY;
+        let stamp = now.since(self.stamped_last) >= pace;
         if stamp {
             self.stamped_last = now;
         }
@@ -128,6 +124,11 @@ impl Pending {
             bytes: outgoing.total(),
             feed: outgoing.feed,
         });
+    }
+
+    /// Whether the kernel still owes a time stamp.
+    pub fn awaits_stamp(&self) -> bool {
+        self.sent.iter().any(|s| s.stamped)
     }
 
     /// The peer's kernel has acknowledged a byte. If it is a frame's last one, the link has learnt

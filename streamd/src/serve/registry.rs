@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
     time::{Duration, SystemTime},
@@ -26,6 +26,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Registry {
     next: AtomicU64,
+    count: AtomicUsize,
     clients: Mutex<BTreeMap<u64, Arc<Entry>>>,
 }
 
@@ -160,6 +161,7 @@ impl Registry {
             waker: AtomicWaker::new(),
         });
         self.lock().insert(id, Arc::clone(&entry));
+        self.count.fetch_add(1, Ordering::Relaxed);
         Guard {
             entry,
             all: Arc::clone(self),
@@ -178,7 +180,7 @@ impl Registry {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.count.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Entry>>> {
@@ -272,6 +274,7 @@ impl std::ops::Deref for Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         self.all.lock().remove(&self.entry.id);
+        self.all.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -95,6 +95,13 @@ impl Stage {
             .store(timeout.as_millis() as u64, Ordering::Relaxed);
     }
 
+    /// On a fast link, one frame in so long is time-stamped: a stamp costs a wake-up. All clients
+    /// together get some hundred stamps a second.
+    pub fn stamp_pace(&self) -> Duration {
+        const EACH: Duration = Duration::from_millis(4);
+        EACH * u32::try_from(self.registry.count()).unwrap_or(u32::MAX)
+    }
+
     /// Tells every client goodbye; returns how many there were.
     pub fn end_all(&self, why: &Goodbye) -> usize {
         let all = self.registry.all();
