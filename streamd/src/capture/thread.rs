@@ -354,13 +354,12 @@ impl Worker {
 
     /// The source is as it should be: no loss is shown any more.
     fn recovered(&mut self) {
-        let lost = self.loss.take().is_some();
-        if lost {
-            self.log_opened();
-        }
         if !matches!(self.source, Source::Pattern(..)) {
             self.status.reason.clear();
             self.retry.reset();
+        }
+        if self.loss.take().is_some() {
+            self.log_opened();
         }
         self.status.state = if self.orders.watched {
             CameraState::Streaming
