@@ -102,8 +102,7 @@ impl TestPattern {
         let step = sequence % (2 * SWEEP);
         let left = (step.min(2 * SWEEP - step) * path / SWEEP) as u32;
         canvas.fill(left, self.layout.height / 4, side, side, Colour::WHITE);
-        let scale = (self.layout.width / (COLUMNS * GLYPH)).max(1);
-        let line = GLYPH * scale * 3 / 2;
+        let (scale, line) = text_size(self.layout);
         let top = panel(self.layout) + line / 4;
         let title = format!("{} - test pattern", self.name);
         let number = format!("frame {sequence}");
@@ -121,9 +120,16 @@ impl TestPattern {
     }
 }
 
-/// Where the panel with the text begins.
+/// The scale of the text, and the pixels from one line to the next.
+fn text_size(layout: Layout) -> (u32, u32) {
+    let scale = (layout.width / (COLUMNS * GLYPH)).max(1);
+    (scale, GLYPH * scale * 3 / 2)
+}
+
+/// Where the panel with the three lines of text begins.
 fn panel(layout: Layout) -> u32 {
-    layout.height * 5 / 8
+    let (_, line) = text_size(layout);
+    layout.height - (line * 7 / 2).min(layout.height / 2)
 }
 
 #[cfg(test)]
@@ -153,7 +159,7 @@ mod tests {
         let draw = |name, sequence, now| {
             let mut pattern = TestPattern::new(name, size);
             let picture = pattern.draw(sequence, now).expect("the pool is full");
-            picture.as_ref()[640 * 300..640 * 480].to_vec()
+            picture.as_ref()[640 * 390..640 * 480].to_vec()
         };
         let one = draw("main", 1, now);
         assert!(one == draw("main", 1, now));
