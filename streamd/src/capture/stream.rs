@@ -161,6 +161,9 @@ impl Stream {
         sequence: &mut u64,
         counters: &CaptureCounters,
     ) -> Result<Option<RawFrame>, DeviceError> {
+        if events.is_empty() {
+            return Ok(None);
+        }
         let trouble =
             events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
         if !self.on {

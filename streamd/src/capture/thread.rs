@@ -162,10 +162,13 @@ impl Worker {
     /// Takes what the source has.
     fn serve(&mut self, events: PollFlags) {
         let result = match &mut self.source {
-            Source::Camera(stream) if events.is_empty() => {
-                stream.check_silence(Timestamp::now()).map(|()| None)
+            Source::Camera(stream) => {
+                let frame = stream.woken(events, &mut self.sequence, &self.counters);
+                match frame {
+                    Ok(None) => stream.check_silence(Timestamp::now()).map(|()| None),
+                    other => other,
+                }
             }
-            Source::Camera(stream) => stream.woken(events, &mut self.sequence, &self.counters),
             Source::Pattern(..) => Ok(self.next_pattern()),
             Source::None => return,
         };
@@ -291,6 +294,8 @@ impl Worker {
         self.was_there = true;
         self.retry.cancel();
         if self.loss.is_none() {
+            // What it takes the place of may have had a reason: the test pattern.
+            self.status.reason.clear();
             self.log_opened();
         }
         self.switch();
