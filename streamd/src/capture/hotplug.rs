@@ -93,26 +93,29 @@ impl Hotplug {
     }
 
     fn concerns(&self, event: &InotifyEvent) -> bool {
-        let lost = AddWatchFlags::IN_IGNORED
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF
-            | AddWatchFlags::IN_Q_OVERFLOW;
-        event.mask.intersects(lost)
-            || event.name.as_ref().is_some_and(|name| {
-                let mut here = self.watches.iter().filter(|(wd, _)| *wd == event.wd);
-                here.any(|(_, pattern)| pattern.matches(name))
+        let gone =
+            AddWatchFlags::IN_IGNORED | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
+        let mut here = self.watches.iter().filter(|(wd, _)| *wd == event.wd);
+        event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW)
+            || here.any(|(_, pattern)| {
+                let named = event
+                    .name
+                    .as_ref()
+                    .is_some_and(|name| pattern.matches(name));
+                named || event.mask.intersects(gone)
             })
     }
 
     fn arm(&mut self) {
-        let mut points = Vec::new();
+        let points = |target: &Option<Target>| target.as_ref().map(points_of).unwrap_or_default();
+        let mut watched = points(&self.target);
         for _ in 0..ROUNDS {
-            let now = self.target.as_ref().map(points_of).unwrap_or_default();
-            if now == points {
+            self.watch_all(&watched);
+            let now = points(&self.target);
+            if now == watched {
                 return;
             }
-            self.watch_all(&now);
-            points = now;
+            watched = now;
         }
     }
 

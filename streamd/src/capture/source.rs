@@ -6,7 +6,7 @@ use super::{
     Settings, devices, error::DeviceError, hotplug::Target, pace::Ticker, stream::Stream,
     test_pattern::TestPattern,
 };
-use crate::{config::values::Device, frame::Timestamp};
+use crate::config::values::Device;
 
 /// What delivers the frames.
 pub(super) enum Source {
@@ -85,14 +85,6 @@ pub(super) fn may_return_unannounced(device: &Device, dev: &Path) -> bool {
         Device::Auto => !devices::nodes(dev).is_empty(),
         Device::Path(path) => path.symlink_metadata().is_ok(),
     }
-}
-
-/// A lost camera: what its "no signal" picture says, and when the next one is due.
-#[derive(Debug)]
-pub(super) struct Loss {
-    pub reason: String,
-    pub since: Timestamp,
-    pub next_picture: Timestamp,
 }
 
 impl Source {

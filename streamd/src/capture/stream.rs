@@ -37,7 +37,7 @@ struct Newest {
     periods: u64,
 }
 
-/// A camera and its buffers. Dropped, it is stopped and closed.
+/// A camera and its buffers. Dropped, it is stopped, and closed when the last lease ends.
 pub(super) struct Stream {
     camera: Camera,
     /// Made at the first start: a camera nobody watches holds no memory.
@@ -48,7 +48,7 @@ pub(super) struct Stream {
     continuity: Continuity,
     /// Periods of the driver since the pacer last saw a frame.
     periods: u64,
-    /// When the last frame came, or the stream was started.
+    /// When the last whole frame came, or the stream was started.
     alive: Timestamp,
     restarts: u32,
     silent: bool,
@@ -117,6 +117,15 @@ impl Stream {
         self.on = false;
     }
 
+    /// Closes a device that is to be opened anew: waits for the frames that are being encoded,
+    /// since the driver keeps it busy for them.
+    pub fn close(mut self) {
+        self.stop();
+        if let Some(ring) = &self.ring {
+            ring.wait_for_leases(LEASES_END);
+        }
+    }
+
     /// Changes the rate: by the driver where it lets us while streaming, by a short restart where
     /// it has to run faster for it, and by pacing in any case.
     pub fn set_fps(&mut self, fps: Fps) -> Result<(), DeviceError> {
@@ -152,6 +161,9 @@ impl Stream {
         sequence: &mut u64,
         counters: &CaptureCounters,
     ) -> Result<Option<RawFrame>, DeviceError> {
+        if events.is_empty() {
+            return Ok(None);
+        }
         let trouble =
             events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
         if !self.on {
@@ -161,12 +173,12 @@ impl Stream {
             }
             return Ok(None);
         }
-        let before = self.alive;
+        let before = *sequence;
         let frame = match self.pull(sequence, counters) {
             Ok(frame) => frame,
             Err(error) => return self.heal(&error).map(|()| None),
         };
-        if trouble && self.alive == before {
+        if trouble && *sequence == before {
             // An error that brings no frame would come back at once, for ever.
             self.camera.check()?;
             self.heal(&io::Error::from_raw_os_error(libc::EIO))?;
@@ -215,7 +227,6 @@ impl Stream {
             *sequence += periods;
             self.periods += periods;
             counters.driver_lost.add(periods - 1);
-            self.alive = Timestamp::now();
             if is_broken(&self.camera, &filled) {
                 counters.corrupt.add(1);
                 ring.requeue(filled)?;
@@ -242,6 +253,7 @@ impl Stream {
         let Some(ring) = &self.ring else {
             return Ok(None);
         };
+        self.alive = Timestamp::now();
         self.restarts = 0;
         self.silent = false;
         self.periods -= newest.periods;
@@ -286,9 +298,6 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.stop();
-        if let Some(ring) = &self.ring {
-            ring.wait_for_leases(LEASES_END);
-        }
     }
 }
 

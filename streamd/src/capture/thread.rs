@@ -1,6 +1,8 @@
 //! The capture thread: owns the device, waits for frames, orders and plugs in one poll, and keeps
 //! something to show coming whatever the device does.
 
+mod loss;
+
 use std::{io, os::fd::AsFd, path::Path, sync::Arc, time::Duration};
 
 use nix::{
@@ -9,21 +11,19 @@ use nix::{
 };
 use streamd_protocol::stats::CameraState;
 
+use self::loss::Loss;
 use super::{
     Settings, Sink, Start, Status,
-    blank::Blank,
     devices::DEV,
-    error::DeviceError,
     handle::{Mailbox, Orders},
     hotplug::Hotplug,
     pace::Ticker,
     retry::Retry,
-    source::{self, Found, Loss, Source},
+    source::{self, Found, Source},
     stream::Stream,
     test_pattern::TestPattern,
 };
 use crate::{
-    config::values::Size,
     events,
     frame::{Origin, RawFrame, Timestamp},
     stats::CaptureCounters,
@@ -33,9 +33,6 @@ use crate::{
 /// The longest the thread sleeps while it has something to do: it beats more often than the
 /// watchdog asks, and looks whether frames still come.
 const TURN: Duration = Duration::from_secs(1);
-
-/// Between two "no signal" pictures: they show a clock in seconds.
-const BLANK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All that the thread owns.
 pub(super) struct Worker {
@@ -165,10 +162,13 @@ impl Worker {
     /// Takes what the source has.
     fn serve(&mut self, events: PollFlags) {
         let result = match &mut self.source {
-            Source::Camera(stream) if events.is_empty() => {
-                stream.check_silence(Timestamp::now()).map(|()| None)
+            Source::Camera(stream) => {
+                let frame = stream.woken(events, &mut self.sequence, &self.counters);
+                match frame {
+                    Ok(None) => stream.check_silence(Timestamp::now()).map(|()| None),
+                    other => other,
+                }
             }
-            Source::Camera(stream) => stream.woken(events, &mut self.sequence, &self.counters),
             Source::Pattern(..) => Ok(self.next_pattern()),
             Source::None => return,
         };
@@ -224,7 +224,9 @@ impl Worker {
             ..old.settings.clone()
         }) != new
         {
-            self.source = Source::None;
+            if let Source::Camera(stream) = std::mem::replace(&mut self.source, Source::None) {
+                stream.close();
+            }
             self.loss = None;
             self.was_there = false;
             self.status.layout = None;
@@ -292,6 +294,8 @@ impl Worker {
         self.was_there = true;
         self.retry.cancel();
         if self.loss.is_none() {
+            // What it takes the place of may have had a reason: the test pattern.
+            self.status.reason.clear();
             self.log_opened();
         }
         self.switch();
@@ -350,97 +354,6 @@ impl Worker {
                 if watched && self.loss.is_some() && matches!(self.source, Source::Camera(_)) => {}
             Ok(()) => self.recovered(),
         }
-    }
-
-    /// The source is as it should be: no loss is shown any more.
-    fn recovered(&mut self) {
-        let lost = self.loss.take().is_some();
-        if lost {
-            self.log_opened();
-        }
-        if !matches!(self.source, Source::Pattern(..)) {
-            self.status.reason.clear();
-            self.retry.reset();
-        }
-        self.status.state = if self.orders.watched {
-            CameraState::Streaming
-        } else {
-            CameraState::Idle
-        };
-        self.report();
-    }
-
-    /// The device is gone or unusable: says why, shows it, and waits for it.
-    fn lose(&mut self, error: DeviceError) {
-        let now = Timestamp::now();
-        let was_open = matches!(self.source, Source::Camera(_));
-        self.source = Source::None;
-        if was_open && self.loss.is_none() {
-            self.counters.losses.add(1);
-        }
-        // That an unplugged device can't be opened either is no news.
-        let known = self.loss.as_ref().map(|loss| &loss.reason);
-        let news = match (&error, known) {
-            (DeviceError::Absent { .. }, Some(_)) => false,
-            (error, Some(known)) => error.to_string() != *known,
-            (_, None) => true,
-        };
-        if news {
-            tracing::warn!(
-                message_id = events::CAMERA_LOST,
-                camera = self.settings().name,
-                reason = %error,
-                "no signal"
-            );
-            self.loss = Some(Loss {
-                reason: error.to_string(),
-                since: self.loss.as_ref().map_or(now, |loss| loss.since),
-                next_picture: now,
-            });
-            self.status.reason = error.to_string();
-        }
-        self.status.state = CameraState::Lost;
-        self.status.driver_fps = 0.0;
-        self.schedule_retry();
-        self.report();
-    }
-
-    fn schedule_retry(&mut self) {
-        if source::may_return_unannounced(&self.settings().device, Path::new(DEV)) {
-            self.retry.schedule(Timestamp::now());
-        } else {
-            self.retry.cancel();
-        }
-    }
-
-    /// Shows the "no signal" picture when one is due.
-    fn show_loss(&mut self) {
-        let now = Timestamp::now();
-        let Some(loss) = self.loss.as_mut().filter(|loss| loss.next_picture <= now) else {
-            return;
-        };
-        if !self.orders.watched {
-            return;
-        }
-        loss.next_picture = now + BLANK_INTERVAL;
-        let blank = Blank {
-            name: &self.orders.settings.name,
-            reason: &loss.reason,
-            lost_for: now.since(loss.since),
-        };
-        let size = match self.status.layout {
-            Some(layout) => Size::new(layout.width, layout.height),
-            None => self.orders.settings.size,
-        };
-        let (layout, bytes) = blank.draw(size);
-        self.sequence += 1;
-        self.sink.frame(RawFrame {
-            sequence: self.sequence,
-            captured: Timestamp::now(),
-            layout,
-            origin: Origin::Blank,
-            pixels: Box::new(bytes),
-        });
     }
 
     fn log_opened(&self) {
