@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use streamd_protocol::client::DEFAULT_TIMEOUT;
 
 use crate::commands::*;
 
@@ -30,6 +31,11 @@ pub struct Args {
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 
+    /// How long to wait for streamd, in seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = DEFAULT_TIMEOUT.as_secs())]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
+
     /// Print JSON, one value a line, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -53,4 +59,58 @@ pub enum Verb {
     LogLevel(log_level::Args),
     Completions(completions::Args),
     Man(man::Args),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, error::ErrorKind};
+
+    use super::*;
+
+    fn refused(line: &str) -> ErrorKind {
+        let words = line.split_whitespace();
+        Args::try_parse_from(words).expect_err(line).kind()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        use ErrorKind::*;
+        for (line, kind) in [
+            ("streamctl", DisplayHelpOnMissingArgumentOrSubcommand),
+            ("streamctl fly", InvalidSubcommand),
+            ("streamctl kick", MissingRequiredArgument),
+            ("streamctl kick 7 --all", ArgumentConflict),
+            ("streamctl kick seven", ValueValidation),
+            ("streamctl set quality", MissingRequiredArgument),
+            ("streamctl set colour 3", InvalidValue),
+            (
+                "streamctl set fps 3 --camera main --client 7",
+                ArgumentConflict,
+            ),
+            ("streamctl stats --interval 500", MissingRequiredArgument),
+            ("streamctl stats --follow --interval 99", ValueValidation),
+            ("streamctl stats --timeout 0", ValueValidation),
+            ("streamctl get quality --toml", ArgumentConflict),
+            ("streamctl completions cobol", InvalidValue),
+        ] {
+            assert_eq!(refused(line), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_all_verbs_share_may_stand_before_and_after_the_verb() {
+        for line in [
+            "streamctl --json --socket /a stats",
+            "streamctl stats --socket /a --json",
+        ] {
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            assert!(args.json, "{line}");
+            assert_eq!(args.socket, Some("/a".into()), "{line}");
+        }
+    }
 }

@@ -144,12 +144,17 @@ fn needs(table: &Table) -> usize {
 /// `text` without what could play with the terminal, cut to a cell's length. Names come from
 /// clients, and anybody may be a client.
 pub fn clean(text: &str) -> String {
-    let safe = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
     if text.chars().count() <= LONGEST {
-        return text.chars().map(safe).collect();
+        return line(text);
     }
-    let cut = text.chars().take(LONGEST - 1).map(safe);
-    cut.chain(['…']).collect()
+    let cut: String = text.chars().take(LONGEST - 1).collect();
+    line(&cut) + "…"
+}
+
+/// `text` without what could play with the terminal, at its full length.
+pub fn line(text: &str) -> String {
+    let safe = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
+    text.chars().map(safe).collect()
 }
 
 /// `text` in red where there are colours.
