@@ -13,11 +13,11 @@ Exit codes:
   0   done
   64  wrong command line
   65  a value that streamd does not take
-  66  no such camera or client
+  66  no such camera, client or setting
   69  streamd is not there, or is stopping
   73  a file can't be written
   74  reading or writing failed
-  75  no answer, or no picture, in time
+  75  no answer, or no picture, in time; or too many connections
   76  an answer that can't be understood
   77  no permission
   78  the configuration file can't be used";
@@ -99,6 +99,16 @@ mod tests {
             ("streamctl completions cobol", InvalidValue),
         ] {
             assert_eq!(refused(line), kind, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_reference_has_the_same_exit_codes() {
+        let page = include_str!("../../docs/ref/control.md");
+        for line in EXIT_CODES.lines().skip(1) {
+            let (code, when) = line.trim().split_once("  ").unwrap();
+            let row = format!("| {code} | {} |", when.trim());
+            assert!(page.contains(&row), "{row} is not in docs/ref/control.md");
         }
     }
 
