@@ -1,5 +1,7 @@
 //! The real streamctl against a scripted daemon: output, messages and exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -123,7 +125,8 @@ fn healthy(method: &str, parameters: &Value) -> Value {
         "GetStats" => json!({ "stats": stats() }),
         "ListClients" => json!({ "clients": stats()["clients"] }),
         "GetConfiguration" => {
-            let toml = "[camera.main]\nsize = \"640x480\"\nquality = 99\n[camera.side]\nsize = \"320x240\"\n";
+            let toml = "[camera.main]\nsize = \"640x480\"\nquality = 99\n[camera.side]\nsize = \"320x240\"\n\
+                        ladder = [\"70\", \"60\", \"50\", \"40\", \"30\", \"80/2\", \"70/2\", \"60/2\", \"50/2\", \"40/2\"]\n";
             json!({ "toml": toml })
         }
         "SetCamera" if parameters["camera"] == "front" => {
@@ -232,6 +235,8 @@ fn what_is_there_is_shown() {
         }
         assert!(!ran.stdout.contains('\u{1b}'), "colours in a pipe: {ran:?}");
     }
+    let whole = daemon.run("get --camera side").stdout;
+    assert!(whole.contains("70, 60, 50, 40, 30, 80/2, 70/2, 60/2, 50/2, 40/2"));
     daemon.run("clients --camera side").printed("no clients\n");
     daemon.run("get quality --camera main").printed("80\n");
     daemon
@@ -260,6 +265,9 @@ fn what_does_not_exist_is_answered_with_what_does() {
     daemon
         .run("get colour")
         .failed(66, &["no setting \"colour\"", "fps, quality, size"]);
+    daemon
+        .run("kick 9")
+        .failed(66, &["no client 9", "1, 4, 12"]);
     let kicked = daemon.run("kick 9 4");
     assert_eq!(kicked.code, 66, "{kicked:?}");
     assert_eq!(kicked.stdout, "1 client disconnected\n");
