@@ -315,7 +315,7 @@ pub struct Device {
     pub bus: String,
     /// Names that stay the same over a re-plug or a restart.
     pub links: Vec<String>,
-    /// Pixel formats it offers that streamd can use, for instance `YUYV`.
+    /// Pixel formats it offers, for instance `YUYV`.
     pub formats: Vec<String>,
     /// The camera of the configuration that has it open; empty for none.
     pub camera: String,

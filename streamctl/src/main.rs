@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(e) => return failure::usage(&e),
     };
-    let session = session::Session::new(args.socket, args.json);
+    let session = session::Session::new(args.socket, args.timeout, args.json);
     match commands::run(args.verb, &session) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -3,11 +3,12 @@
 use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
+    time::Duration,
 };
 
 use serde::Serialize;
 use streamd_protocol::{
-    client::{Client, DEFAULT_TIMEOUT, Error},
+    client::{Client, Error},
     control::{self, GetInfo, ListClients, Method},
 };
 
@@ -20,6 +21,7 @@ const NAMED_CLIENTS: usize = 20;
 #[derive(Debug)]
 pub struct Session {
     socket: PathBuf,
+    timeout: Duration,
     /// Print JSON instead of what people read.
     pub json: bool,
     /// What standard output can show.
@@ -27,10 +29,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// A run that talks to `socket`, or to the default one.
-    pub fn new(socket: Option<PathBuf>, json: bool) -> Self {
+    /// A run that talks to `socket`, or to the default one, and waits for it `timeout` seconds.
+    pub fn new(socket: Option<PathBuf>, timeout: u64, json: bool) -> Self {
         Self {
             socket: socket.unwrap_or_else(control::default_socket),
+            timeout: Duration::from_secs(timeout),
             json,
             screen: Screen::of_stdout(),
         }
@@ -38,7 +41,7 @@ impl Session {
 
     /// Connects to the daemon, and says so if it is of another version.
     pub fn connect(&self) -> Result<Client, Failure> {
-        let mut client = Client::connect(&self.socket, DEFAULT_TIMEOUT)?;
+        let mut client = Client::connect(&self.socket, self.timeout)?;
         let info = client.call(&GetInfo {})?;
         let ours = env!("CARGO_PKG_VERSION");
         if info.version != ours {

@@ -54,6 +54,8 @@ pub struct Column<T> {
     pub rank: u8,
     /// Numbers are aligned to the right.
     pub right: bool,
+    /// The text is shown whole, however long.
+    pub whole: bool,
     /// The cell's text and look.
     pub cell: fn(&T) -> (String, Tone),
 }
@@ -65,7 +67,16 @@ impl<T> Column<T> {
             title,
             rank,
             right: false,
+            whole: false,
             cell,
+        }
+    }
+
+    /// A column of text that is not cut: the last one.
+    pub const fn whole(title: &'static str, cell: fn(&T) -> (String, Tone)) -> Self {
+        Self {
+            whole: true,
+            ..Self::text(title, 0, cell)
         }
     }
 
@@ -107,7 +118,8 @@ fn build<T>(columns: &[&Column<T>], rows: &[T], colour: bool) -> Table {
     for row in rows {
         table.add_row(columns.iter().map(|c| {
             let (text, tone) = (c.cell)(row);
-            paint(Cell::new(clean(&text)).set_alignment(alignment(c)), tone)
+            let text = if c.whole { line(&text) } else { clean(&text) };
+            paint(Cell::new(text).set_alignment(alignment(c)), tone)
         }));
     }
     for (i, column) in table.column_iter_mut().enumerate() {
@@ -144,12 +156,17 @@ fn needs(table: &Table) -> usize {
 /// `text` without what could play with the terminal, cut to a cell's length. Names come from
 /// clients, and anybody may be a client.
 pub fn clean(text: &str) -> String {
-    let safe = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
     if text.chars().count() <= LONGEST {
-        return text.chars().map(safe).collect();
+        return line(text);
     }
-    let cut = text.chars().take(LONGEST - 1).map(safe);
-    cut.chain(['…']).collect()
+    let cut: String = text.chars().take(LONGEST - 1).collect();
+    line(&cut) + "…"
+}
+
+/// `text` without what could play with the terminal, at its full length.
+pub fn line(text: &str) -> String {
+    let safe = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
+    text.chars().map(safe).collect()
 }
 
 /// `text` in red where there are colours.

@@ -50,10 +50,10 @@ const COLUMNS: &[Column<ClientStats>] = &[
     Column::number("FPS", 0, |c| plain(units::fps(c.fps))),
     Column::number("AVG FPS", 9, |c| plain(units::fps(c.average_fps))),
     Column::number("LATENCY", 0, |c| plain(units::ms(c.latency.average_ms))),
-    Column::number("P95", 1, |c| plain(units::ms(c.latency.p95_ms))),
+    Column::number("P95", 2, |c| plain(units::ms(c.latency.p95_ms))),
     Column::number("RTT", 10, |c| plain(units::ms(c.rtt_ms))),
     Column::number("LINK", 6, |c| plain(units::rate(c.link_rate))),
-    Column::number("DROPPED", 2, |c| plain(c.dropped.total.to_string())),
+    Column::number("DROPS", 1, |c| plain(c.dropped.total.to_string())),
     Column::number("ERRORS", 11, |c| {
         let tone = if c.errors > 0 { Tone::Bad } else { Tone::Plain };
         (c.errors.to_string(), tone)

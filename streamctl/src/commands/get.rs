@@ -91,7 +91,7 @@ fn print_all(cameras: &Cameras, session: &Session) -> Result<(), Failure> {
 fn render(cameras: &Cameras, screen: Screen) -> String {
     const COLUMNS: &[Column<(String, String)>] = &[
         Column::text("SETTING", 0, |(key, _)| (key.clone(), Tone::Plain)),
-        Column::text("VALUE", 0, |(_, value)| (value.clone(), Tone::Plain)),
+        Column::whole("VALUE", |(_, value)| (value.clone(), Tone::Plain)),
     ];
     let section = |(name, settings): &(String, Map<String, Value>)| {
         let rows: Vec<_> = settings
@@ -124,7 +124,7 @@ fn print_one(cameras: &Cameras, key: &str, session: &Session) -> Result<(), Fail
 fn render_one(values: &[(String, Value)], screen: Screen) -> String {
     const COLUMNS: &[Column<(String, Value)>] = &[
         Column::text("CAMERA", 0, |(name, _)| (name.clone(), Tone::Plain)),
-        Column::text("VALUE", 0, |(_, value)| (show(value), Tone::Plain)),
+        Column::whole("VALUE", |(_, value)| (show(value), Tone::Plain)),
     ];
     match values {
         [(_, value)] => show(value),

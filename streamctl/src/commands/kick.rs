@@ -48,9 +48,11 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
             Err(error) => eprintln!("streamctl: {}", explain(&mut client, error)),
         }
     }
-    session.print(&json!({ "kicked": kicked }), |_| {
-        format!("{} disconnected", units::count(kicked, "client"))
-    })?;
+    if kicked > 0 || failed.is_none() {
+        session.print(&json!({ "kicked": kicked }), |_| {
+            format!("{} disconnected", units::count(kicked, "client"))
+        })?;
+    }
     failed.map_or(Ok(()), Err)
 }
 

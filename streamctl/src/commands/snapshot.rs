@@ -57,7 +57,7 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     if picture.origin == Origin::Blank {
         eprintln!(
             "streamctl: camera {:?} gives no picture now, this one says why",
-            picture.camera
+            crate::table::clean(&picture.camera)
         );
     }
     if to_stdout {

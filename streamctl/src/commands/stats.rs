@@ -55,11 +55,14 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
         table::clean(&stats.version),
         stats.pid,
         units::duration(stats.uptime_seconds),
-        stats.status,
+        table::line(&stats.status),
     );
     if !stats.healthy {
         let parts = stats.stuck.join(", ");
-        page += &table::alarm(&format!("STUCK: {} does not move", parts), screen);
+        page += &table::alarm(
+            &format!("STUCK: {} does not move", table::line(&parts)),
+            screen,
+        );
         page += "\n";
     }
     if stats.refused > 0 {
@@ -67,9 +70,13 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
         page += &format!("{refused} refused: max-clients was reached\n");
     }
     page += "\n";
-    page += &table::render(CAMERAS, &stats.cameras, screen);
+    if stats.cameras.is_empty() {
+        page += "no cameras\n";
+    } else {
+        page += &table::render(CAMERAS, &stats.cameras, screen);
+    }
     for camera in stats.cameras.iter().filter(|c| !c.reason.is_empty()) {
-        page += &format!("{}: {}\n", camera.name, camera.reason);
+        page += &format!("{}: {}\n", camera.name, table::line(&camera.reason));
     }
     page += "\n";
     page + &clients::render(&stats.clients, screen)
@@ -83,7 +90,7 @@ const CAMERAS: &[Column<CameraStats>] = &[
     Column::text("REQUESTED", 2, |c| (c.requested.clone(), Tone::Plain)),
     Column::text("GRANTED", 0, |c| (granted(c), Tone::Plain)),
     Column::number("FPS", 0, |c| (units::fps(c.fps), Tone::Plain)),
-    Column::number("QUALITY", 1, |c| (c.quality.to_string(), Tone::Plain)),
+    Column::number("Q", 0, |c| (c.quality.to_string(), Tone::Plain)),
     Column::number("ENCODE", 3, |c| {
         (units::ms(c.encode_average_ms), Tone::Plain)
     }),
@@ -111,17 +118,17 @@ fn attention(n: i64) -> (String, Tone) {
     (n.to_string(), tone)
 }
 
-/// What the driver gave: `640x480 30 fps YUYV`.
+/// What the driver gave: `640x480@30 YUYV`.
 fn granted(camera: &CameraStats) -> String {
     if camera.format.is_empty() {
         return units::UNKNOWN.into();
     }
     let size = units::size(camera.width, camera.height);
     let fps = match camera.driver_fps {
-        fps if fps > 0.0 => format!("{} fps", units::set_fps(fps)),
-        _ => "? fps".into(),
+        fps if fps > 0.0 => units::set_fps(fps),
+        _ => "?".into(),
     };
-    format!("{size} {fps} {}", camera.format)
+    format!("{size}@{fps} {}", camera.format)
 }
 
 /// The renditions in use: `q80 640x480 ×3, q40 320x240 ×1`.
@@ -132,4 +139,76 @@ fn renditions(camera: &CameraStats) -> String {
     };
     let all: Vec<_> = camera.renditions.iter().map(one).collect();
     units::text(&all.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    const WIDE: Screen = Screen {
+        width: None,
+        colour: false,
+    };
+
+    fn stats() -> Stats {
+        serde_json::from_str(include_str!("../../tests/stats.json")).unwrap()
+    }
+
+    fn at(width: usize) -> Screen {
+        Screen {
+            width: Some(width),
+            colour: false,
+        }
+    }
+
+    #[test]
+    fn into_a_pipe_goes_everything() {
+        assert_snapshot!(render(&stats(), WIDE));
+    }
+
+    #[test]
+    fn at_80_columns_goes_what_fits() {
+        let page = render(&stats(), at(80));
+        for line in page.lines().filter(|l| !l.starts_with("side: ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert_snapshot!(page);
+    }
+
+    #[test]
+    fn with_colours_only_states_and_faults_have_one() {
+        let screen = Screen {
+            width: Some(80),
+            colour: true,
+        };
+        assert_snapshot!(render(&stats(), screen).replace('\u{1b}', "ESC"));
+    }
+
+    #[test]
+    fn nothing_is_shown_in_words() {
+        let mut stats = stats();
+        (stats.cameras, stats.clients) = (vec![], vec![]);
+        (stats.healthy, stats.stuck, stats.refused) = (true, vec![], 0);
+        assert_snapshot!(render(&stats, at(80)), @r"
+        streamd 0.1.0, pid 812, up 2h 03m: 2 cameras, 3 clients, 30.0 fps
+
+        no cameras
+
+        no clients
+        ");
+    }
+
+    #[test]
+    fn a_clients_name_can_not_play_with_the_terminal() {
+        let mut stats = stats();
+        stats.clients[0].name = "\u{1b}]0;owned\u{7}\n\u{9b}31m".into();
+        stats.clients[0].reason = "x".repeat(500);
+        stats.status = "\u{1b}[2J".into();
+        let page = render(&stats, WIDE);
+        let played = page.chars().any(|c| c.is_control() && c != '\n');
+        assert!(!played, "{page:?}");
+        assert!(page.contains("…"));
+    }
 }
