@@ -6,8 +6,8 @@ use super::{
     Error, Picture,
     libjpeg::{Compressor, Decompressor, Pixels, Plane, Shape, Writing},
     passthrough::{self, Broken},
-    planes::{Cut, Source, Strip, clear, repeat_pixel},
-    unpack::{add, means},
+    planes::{Cut, Rows, Source, Strip, repeat_pixel},
+    unpack::{Which, means},
 };
 use crate::{
     config::values::Chroma,
@@ -136,11 +136,10 @@ impl Encoder {
             stride,
         } = source.rows();
         for row in 0..job.shape.height as usize {
-            clear(&mut self.sums, bytes * side);
-            for line in row * side..(row + 1) * side {
-                let line = line.min(height - 1);
-                add(&lines[line * stride..], &mut self.sums[..width * 3]);
-            }
+            self.sums.resize(bytes * side, 0);
+            let rows = Rows::of(row, side, height);
+            let line = |row| &lines[row * stride..];
+            rows.sum(Which::All, &mut self.sums[..width * 3], line);
             repeat_pixel::<3>(&mut self.sums, width);
             means::<3>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
             writing.rows(

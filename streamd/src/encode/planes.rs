@@ -5,8 +5,8 @@ use super::{
     Error,
     libjpeg::Plane,
     unpack::{
-        add, add_even_bytes, add_odd_bytes, even_bytes, mean, mean_of_packed, mean_of_pairs, means,
-        odd_bytes,
+        MAX_LINES, Which, even_bytes, mean, mean_of_packed, mean_of_pairs, means, odd_bytes,
+        sum_lines,
     },
 };
 use crate::{
@@ -138,24 +138,57 @@ impl<'a> Source<'a> {
         self.line(luma + plane * stride * self.chroma_size().1, stride, row)
     }
 
-    /// Adds line `row` of luma to sums, one a pixel.
-    fn add_luma(&self, row: usize, sums: &mut [u16]) {
-        let line = self.line(0, self.layout.stride as usize, row);
-        match self.layout.format {
-            PixelFormat::Yuyv => add_even_bytes(line, sums),
-            PixelFormat::Uyvy => add_odd_bytes(line, sums),
-            _ => add(line, sums),
+    /// Sums lines of luma, one sum a pixel.
+    fn sum_luma(&self, rows: Rows, sums: &mut [u16]) {
+        let which = match self.layout.format {
+            PixelFormat::Yuyv => Which::Even,
+            PixelFormat::Uyvy => Which::Odd,
+            _ => Which::All,
+        };
+        self.sum(0, rows, which, sums);
+    }
+
+    /// Sums lines of interleaved or packed chroma, two sums a pair.
+    fn sum_chroma(&self, rows: Rows, sums: &mut [u16]) {
+        let (start, which) = match self.layout.format {
+            PixelFormat::Yuyv => (0, Which::Odd),
+            PixelFormat::Uyvy => (0, Which::Even),
+            _ => (self.luma_bytes(), Which::All),
+        };
+        self.sum(start, rows, which, sums);
+    }
+
+    fn sum(&self, start: usize, rows: Rows, which: Which, sums: &mut [u16]) {
+        rows.sum(which, sums, |row| {
+            self.line(start, self.layout.stride as usize, row)
+        });
+    }
+}
+
+/// The lines of the source that one line of a smaller picture is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    first: usize,
+    count: usize,
+    /// The source's last line, which is repeated.
+    last: usize,
+}
+
+impl Rows {
+    /// Box number `row` of boxes `count` lines high, in a source of `lines` lines.
+    pub const fn of(row: usize, count: usize, lines: usize) -> Self {
+        Self {
+            first: row * count,
+            count,
+            last: lines - 1,
         }
     }
 
-    /// Adds line `row` of interleaved or packed chroma to sums, two a pair.
-    fn add_chroma(&self, row: usize, sums: &mut [u16]) {
-        let stride = self.layout.stride as usize;
-        match self.layout.format {
-            PixelFormat::Yuyv => add_odd_bytes(self.line(0, stride, row), sums),
-            PixelFormat::Uyvy => add_even_bytes(self.line(0, stride, row), sums),
-            _ => add(self.line(self.luma_bytes(), stride, row), sums),
-        }
+    /// Sums the lines.
+    pub fn sum<'a>(self, which: Which, sums: &mut [u16], line: impl Fn(usize) -> &'a [u8]) {
+        let lines: [&[u8]; MAX_LINES] =
+            std::array::from_fn(|index| line((self.first + index).min(self.last)));
+        sum_lines(&lines[..self.count], which, sums);
     }
 }
 
@@ -291,11 +324,9 @@ fn full_chroma(source: &Source<'_>, cut: &Cut, row: usize, u: &mut [u8], v: &mut
 fn small_luma(source: &Source<'_>, cut: &Cut, row: usize, sums: &mut Vec<u16>, out: &mut [u8]) {
     let side = cut.scale.divisor() as usize;
     let width = source.layout.width as usize;
-    clear(sums, out.len() * side);
-    for line in 0..side {
-        let line = (row * side + line).min(source.layout.height as usize - 1);
-        source.add_luma(line, &mut sums[..width]);
-    }
+    sums.resize(out.len() * side, 0);
+    let rows = Rows::of(row, side, source.layout.height as usize);
+    source.sum_luma(rows, &mut sums[..width]);
     repeat_pixel::<1>(sums, width);
     means::<1>(sums, side, (side * side).ilog2(), out);
 }
@@ -312,33 +343,24 @@ fn small_chroma(
     let (samples, lines) = source.chroma_size();
     let height = side * cut.chroma_lines() / if source.halves_lines() { 2 } else { 1 };
     let shift = (side * height).ilog2();
-    let rows = (row * height..(row + 1) * height).map(|line| line.min(lines - 1));
+    let rows = Rows::of(row, height, lines);
     if source.layout.format == PixelFormat::Yu12 {
         for (plane, out) in [u, v].into_iter().enumerate() {
-            clear(sums, out.len() * side);
-            for line in rows.clone() {
-                add(source.chroma_plane(plane, line), &mut sums[..samples]);
-            }
+            sums.resize(out.len() * side, 0);
+            let line = |row| source.chroma_plane(plane, row);
+            rows.sum(Which::All, &mut sums[..samples], line);
             repeat_pixel::<1>(sums, samples);
             means::<1>(sums, side, shift, out);
         }
         return;
     }
-    clear(sums, u.len() * side * 2);
-    for line in rows {
-        source.add_chroma(line, &mut sums[..samples * 2]);
-    }
+    sums.resize(u.len() * side * 2, 0);
+    source.sum_chroma(rows, &mut sums[..samples * 2]);
     repeat_pixel::<2>(sums, samples);
     pairs.resize(u.len() * 2, 0);
     means::<2>(sums, side, shift, pairs);
     even_bytes(pairs, u);
     odd_bytes(pairs, v);
-}
-
-/// Sets `length` sums to 0.
-pub fn clear(sums: &mut Vec<u16>, length: usize) {
-    sums.clear();
-    sums.resize(length, 0);
 }
 
 /// Fills the sums behind the first `pixels` with the last pixel's.
