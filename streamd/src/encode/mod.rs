@@ -12,6 +12,9 @@ mod libjpeg;
 mod planes;
 mod unpack;
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 
 pub use libjpeg::simd;

@@ -6,8 +6,8 @@ use super::{
     Error, Picture,
     libjpeg::{Compressor, Decompressor, Pixels, Plane, Shape, Writing},
     passthrough::{self, Broken},
-    planes::{Cut, Source, Strip},
-    unpack::{add, means_of_pixels},
+    planes::{Cut, Rows, Source, Strip, repeat_pixel},
+    unpack::{Which, means},
 };
 use crate::{
     config::values::Chroma,
@@ -128,17 +128,20 @@ impl Encoder {
             return Ok(writing.finish()?);
         }
         let side = job.scale.divisor() as usize;
+        let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
         let bytes = job.shape.width as usize * 3;
         self.rows.resize(bytes, 0);
-        let Plane { bytes: all, stride } = source.rows();
-        let lines = raw.layout.width as usize * 3;
-        for rows in all[..stride * raw.layout.height as usize].chunks(stride * side) {
-            self.sums.clear();
-            self.sums.resize(lines, 0);
-            for line in rows.chunks(stride) {
-                add(line, &mut self.sums);
-            }
-            means_of_pixels(&self.sums, side, rows.len() / stride, &mut self.rows);
+        let Plane {
+            bytes: lines,
+            stride,
+        } = source.rows();
+        for row in 0..job.shape.height as usize {
+            self.sums.resize(bytes * side, 0);
+            let rows = Rows::of(row, side, height);
+            let line = |row| &lines[row * stride..];
+            rows.sum(Which::All, &mut self.sums[..width * 3], line);
+            repeat_pixel::<3>(&mut self.sums, width);
+            means::<3>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
             writing.rows(
                 Plane {
                     bytes: &self.rows,

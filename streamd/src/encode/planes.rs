@@ -5,8 +5,8 @@ use super::{
     Error,
     libjpeg::Plane,
     unpack::{
-        add_pairs, even_bytes, mean, mean_of_packed, mean_of_pairs, means, means_of_pairs,
-        odd_bytes,
+        MAX_LINES, Which, even_bytes, mean, mean_of_packed, mean_of_pairs, means, odd_bytes,
+        sum_lines,
     },
 };
 use crate::{
@@ -85,6 +85,11 @@ impl<'a> Source<'a> {
         matches!(self.layout.format, PixelFormat::Nv12 | PixelFormat::Yu12)
     }
 
+    /// Bytes of the first plane.
+    const fn luma_bytes(&self) -> usize {
+        self.layout.stride as usize * self.layout.height as usize
+    }
+
     fn line(&self, start: usize, stride: usize, row: usize) -> &'a [u8] {
         let start = start + row * stride;
         &self.bytes[start..start + stride]
@@ -103,7 +108,6 @@ impl<'a> Source<'a> {
     /// The mean of two lines of chroma; they may be the same one.
     fn chroma(&self, rows: [usize; 2], u: &mut [u8], v: &mut [u8]) {
         let stride = self.layout.stride as usize;
-        let luma = stride * self.layout.height as usize;
         match self.layout.format {
             PixelFormat::Yuyv => {
                 let [a, b] = rows.map(|row| self.line(0, stride, row));
@@ -114,20 +118,77 @@ impl<'a> Source<'a> {
                 mean_of_packed::<0>(a, b, u, v);
             }
             PixelFormat::Nv12 | PixelFormat::Nv16 => {
-                let [a, b] = rows.map(|row| self.line(luma, stride, row));
+                let [a, b] = rows.map(|row| self.line(self.luma_bytes(), stride, row));
                 mean_of_pairs(a, b, u, v);
             }
             PixelFormat::Yu12 => {
-                let stride = stride.div_ceil(2);
-                let second = luma + stride * self.chroma_size().1;
-                for (start, out) in [(luma, u), (second, v)] {
-                    let [a, b] = rows.map(|row| self.line(start, stride, row));
+                for (plane, out) in [u, v].into_iter().enumerate() {
+                    let [a, b] = rows.map(|row| self.chroma_plane(plane, row));
                     mean(a, b, out);
                 }
             }
             // These have no planes of chroma: no caller asks.
             PixelFormat::Grey | PixelFormat::Rgb24 | PixelFormat::Bgr24 | PixelFormat::Mjpg => {}
         }
+    }
+
+    /// Line `row` of a chroma plane of YU12, which has two.
+    fn chroma_plane(&self, plane: usize, row: usize) -> &'a [u8] {
+        let (luma, stride) = (self.luma_bytes(), self.layout.stride.div_ceil(2) as usize);
+        self.line(luma + plane * stride * self.chroma_size().1, stride, row)
+    }
+
+    /// Sums lines of luma, one sum a pixel.
+    fn sum_luma(&self, rows: Rows, sums: &mut [u16]) {
+        let which = match self.layout.format {
+            PixelFormat::Yuyv => Which::Even,
+            PixelFormat::Uyvy => Which::Odd,
+            _ => Which::All,
+        };
+        self.sum(0, rows, which, sums);
+    }
+
+    /// Sums lines of interleaved or packed chroma, two sums a pair.
+    fn sum_chroma(&self, rows: Rows, sums: &mut [u16]) {
+        let (start, which) = match self.layout.format {
+            PixelFormat::Yuyv => (0, Which::Odd),
+            PixelFormat::Uyvy => (0, Which::Even),
+            _ => (self.luma_bytes(), Which::All),
+        };
+        self.sum(start, rows, which, sums);
+    }
+
+    fn sum(&self, start: usize, rows: Rows, which: Which, sums: &mut [u16]) {
+        rows.sum(which, sums, |row| {
+            self.line(start, self.layout.stride as usize, row)
+        });
+    }
+}
+
+/// The lines of the source that one line of a smaller picture is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    first: usize,
+    count: usize,
+    /// The source's last line, which is repeated.
+    last: usize,
+}
+
+impl Rows {
+    /// Box number `row` of boxes `count` lines high, in a source of `lines` lines.
+    pub const fn of(row: usize, count: usize, lines: usize) -> Self {
+        Self {
+            first: row * count,
+            count,
+            last: lines - 1,
+        }
+    }
+
+    /// Sums the lines.
+    pub fn sum<'a>(self, which: Which, sums: &mut [u16], line: impl Fn(usize) -> &'a [u8]) {
+        let lines: [&[u8]; MAX_LINES] =
+            std::array::from_fn(|index| line((self.first + index).min(self.last)));
+        sum_lines(&lines[..self.count], which, sums);
     }
 }
 
@@ -169,16 +230,10 @@ impl Cut {
 pub struct Strip {
     planes: [Vec<u8>; 3],
     strides: [usize; 3],
-    boxes: [Boxes; 2],
-}
-
-/// Where boxes of pixels are averaged, when the picture is smaller than the source.
-#[derive(Debug, Default)]
-struct Boxes {
-    /// A line of the source.
-    line: Vec<u8>,
-    /// Each two neighbours of it, summed over the lines of a box.
+    /// Columns of the source, summed over the lines of a box, when the picture is smaller.
     sums: Vec<u16>,
+    /// Means of U and V, still interleaved.
+    pairs: Vec<u8>,
 }
 
 /// Rows of chroma in a strip, in both subsamplings.
@@ -210,7 +265,7 @@ impl Strip {
             let row = (first + index).min(cut.height - 1);
             match cut.scale {
                 Scale::Full => source.luma(row, &mut out[..cut.width]),
-                _ => small_luma(source, cut, row, &mut self.boxes[0], &mut out[..cut.width]),
+                _ => small_luma(source, cut, row, &mut self.sums, &mut out[..cut.width]),
             }
             repeat_last(out, cut.width);
         }
@@ -226,13 +281,10 @@ impl Strip {
             let row = (first / cut.chroma_lines() + index).min(rows - 1);
             match cut.scale {
                 Scale::Full => full_chroma(source, cut, row, u, v),
-                _ => small_chroma(
-                    source,
-                    cut,
-                    row,
-                    &mut self.boxes,
-                    [&mut u[..width], &mut v[..width]],
-                ),
+                _ => {
+                    let room = (&mut self.sums, &mut self.pairs);
+                    small_chroma(source, cut, row, room, [&mut u[..width], &mut v[..width]]);
+                }
             }
             repeat_last(u, width);
             repeat_last(v, width);
@@ -269,16 +321,14 @@ fn full_chroma(source: &Source<'_>, cut: &Cut, row: usize, u: &mut [u8], v: &mut
 }
 
 /// Line `row` of luma of a picture smaller than the source.
-fn small_luma(source: &Source<'_>, cut: &Cut, row: usize, boxes: &mut Boxes, out: &mut [u8]) {
+fn small_luma(source: &Source<'_>, cut: &Cut, row: usize, sums: &mut Vec<u16>, out: &mut [u8]) {
     let side = cut.scale.divisor() as usize;
     let width = source.layout.width as usize;
-    boxes.clear(out.len() * side);
-    for line in 0..side {
-        let line = (row * side + line).min(source.layout.height as usize - 1);
-        source.luma(line, &mut boxes.line[..width]);
-        boxes.add(width);
-    }
-    boxes.means(side, side, out);
+    sums.resize(out.len() * side, 0);
+    let rows = Rows::of(row, side, source.layout.height as usize);
+    source.sum_luma(rows, &mut sums[..width]);
+    repeat_pixel::<1>(sums, width);
+    means::<1>(sums, side, (side * side).ilog2(), out);
 }
 
 /// Line `row` of chroma of a picture smaller than the source.
@@ -286,45 +336,37 @@ fn small_chroma(
     source: &Source<'_>,
     cut: &Cut,
     row: usize,
-    [u, v]: &mut [Boxes; 2],
-    [out_u, out_v]: [&mut [u8]; 2],
+    (sums, pairs): (&mut Vec<u16>, &mut Vec<u8>),
+    [u, v]: [&mut [u8]; 2],
 ) {
     let side = cut.scale.divisor() as usize;
     let (samples, lines) = source.chroma_size();
     let height = side * cut.chroma_lines() / if source.halves_lines() { 2 } else { 1 };
-    u.clear(out_u.len() * side);
-    v.clear(out_v.len() * side);
-    for line in 0..height {
-        let line = (row * height + line).min(lines - 1);
-        source.chroma([line; 2], &mut u.line[..samples], &mut v.line[..samples]);
-        u.add(samples);
-        v.add(samples);
+    let shift = (side * height).ilog2();
+    let rows = Rows::of(row, height, lines);
+    if source.layout.format == PixelFormat::Yu12 {
+        for (plane, out) in [u, v].into_iter().enumerate() {
+            sums.resize(out.len() * side, 0);
+            let line = |row| source.chroma_plane(plane, row);
+            rows.sum(Which::All, &mut sums[..samples], line);
+            repeat_pixel::<1>(sums, samples);
+            means::<1>(sums, side, shift, out);
+        }
+        return;
     }
-    u.means(side, height, out_u);
-    v.means(side, height, out_v);
+    sums.resize(u.len() * side * 2, 0);
+    source.sum_chroma(rows, &mut sums[..samples * 2]);
+    repeat_pixel::<2>(sums, samples);
+    pairs.resize(u.len() * 2, 0);
+    means::<2>(sums, side, shift, pairs);
+    even_bytes(pairs, u);
+    odd_bytes(pairs, v);
 }
 
-impl Boxes {
-    /// Makes room for lines of `samples`, an even number, with all sums 0.
-    fn clear(&mut self, samples: usize) {
-        self.line.resize(samples, 0);
-        self.sums.clear();
-        self.sums.resize(samples / 2, 0);
-    }
-
-    /// Adds the line, of which the first `samples` are set, to the sums.
-    fn add(&mut self, samples: usize) {
-        let last = self.line[samples - 1];
-        self.line[samples..].fill(last);
-        add_pairs(&self.line, &mut self.sums);
-    }
-
-    /// The means of boxes of `width` (2 or 4) by `height` samples.
-    fn means(&self, width: usize, height: usize, out: &mut [u8]) {
-        let shift = (width * height).ilog2();
-        match width {
-            2 => means(&self.sums, shift, out),
-            _ => means_of_pairs(&self.sums, shift, out),
-        }
+/// Fills the sums behind the first `pixels` with the last pixel's.
+pub fn repeat_pixel<const CHANNELS: usize>(sums: &mut [u16], pixels: usize) {
+    let (pixels, rest) = sums.as_chunks_mut::<CHANNELS>().0.split_at_mut(pixels);
+    if let Some(last) = pixels.last() {
+        rest.fill(*last);
     }
 }

@@ -28,8 +28,9 @@ pub fn mean(first: &[u8], second: &[u8], out: &mut [u8]) {
 pub fn mean_of_pairs(first: &[u8], second: &[u8], u: &mut [u8], v: &mut [u8]) {
     let lines = pairs(first).iter().zip(pairs(second));
     for ((u, v), (a, b)) in u.iter_mut().zip(v).zip(lines) {
-        *u = ((u16::from(a[0]) + u16::from(b[0]) + 1) >> 1) as u8;
-        *v = ((u16::from(a[1]) + u16::from(b[1]) + 1) >> 1) as u8;
+        let (a, b) = (u16::from_le_bytes(*a), u16::from_le_bytes(*b));
+        *u = (((a & 0xFF) + (b & 0xFF) + 1) >> 1) as u8;
+        *v = (((a >> 8) + (b >> 8) + 1) >> 1) as u8;
     }
 }
 
@@ -48,51 +49,73 @@ pub fn mean_of_packed<const SHIFT: u32>(first: &[u8], second: &[u8], u: &mut [u8
     }
 }
 
-/// Adds each two neighbouring bytes of a line to a sum.
-pub fn add_pairs(line: &[u8], sums: &mut [u16]) {
-    for (sum, pair) in sums.iter_mut().zip(pairs(line)) {
-        let pair = u16::from_le_bytes(*pair);
-        *sum += (pair & 0xFF) + (pair >> 8);
+/// Which bytes of a line are summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// Every second one, from byte 0.
+    Even,
+    /// Every second one, from byte 1.
+    Odd,
+}
+
+/// The most lines that [`sum_lines`] takes: a quarter of RGB or packed YUV at 4:2:0.
+pub const MAX_LINES: usize = 8;
+
+/// Sums the bytes that stand one below the other in 1, 2, 4 or 8 lines.
+pub fn sum_lines(lines: &[&[u8]], which: Which, sums: &mut [u16]) {
+    match *lines {
+        [a] => sum([a], which, sums),
+        [a, b] => sum([a, b], which, sums),
+        [a, b, c, d] => sum([a, b, c, d], which, sums),
+        [a, b, c, d, e, f, g, h] => sum([a, b, c, d, e, f, g, h], which, sums),
+        _ => unreachable!("boxes are a power of two high"),
     }
 }
 
-/// Sums of 2^`shift` bytes to their means, rounded to nearest.
-pub fn means(sums: &[u16], shift: u32, out: &mut [u8]) {
+fn sum<const LINES: usize>(lines: [&[u8]; LINES], which: Which, sums: &mut [u16]) {
+    match which {
+        Which::All => sum_of(lines, sums, |byte| u16::from(*byte)),
+        Which::Even => sum_of(lines.map(pairs), sums, |pair| {
+            u16::from_le_bytes(*pair) & 0xFF
+        }),
+        Which::Odd => sum_of(lines.map(pairs), sums, |pair| {
+            u16::from_le_bytes(*pair) >> 8
+        }),
+    }
+}
+
+#[inline(always)]
+fn sum_of<T, const LINES: usize>(
+    lines: [&[T]; LINES],
+    sums: &mut [u16],
+    value: impl Fn(&T) -> u16,
+) {
+    // Cut to one length, the lines need no bounds checks in the loop.
+    let lines = lines.map(|line| &line[..sums.len()]);
+    for (at, sum) in sums.iter_mut().enumerate() {
+        *sum = lines.iter().map(|line| value(&line[at])).sum();
+    }
+}
+
+/// From the sums of columns of bytes to the means of boxes `side` (2 or 4) columns wide, rounded
+/// to nearest; a box holds 2^`shift` bytes. `sums` is `CHANNELS` sums a pixel, and `out` as many
+/// bytes a box.
+pub fn means<const CHANNELS: usize>(sums: &[u16], side: usize, shift: u32, out: &mut [u8]) {
+    match side {
+        2 => means_of::<CHANNELS, 2>(sums, shift, out),
+        _ => means_of::<CHANNELS, 4>(sums, shift, out),
+    }
+}
+
+fn means_of<const CHANNELS: usize, const SIDE: usize>(sums: &[u16], shift: u32, out: &mut [u8]) {
     let half = (1 << shift) >> 1;
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = ((*sum + half) >> shift) as u8;
-    }
-}
-
-/// The same, each mean from two neighbouring sums.
-pub fn means_of_pairs(sums: &[u16], shift: u32, out: &mut [u8]) {
-    let half = (1 << shift) >> 1;
-    for (out, [a, b]) in out.iter_mut().zip(sums.as_chunks::<2>().0) {
-        *out = ((*a + *b + half) >> shift) as u8;
-    }
-}
-
-/// Adds a line of bytes to sums.
-pub fn add(line: &[u8], sums: &mut [u16]) {
-    for (sum, byte) in sums.iter_mut().zip(line) {
-        *sum += u16::from(*byte);
-    }
-}
-
-/// Sums of columns of interleaved three-byte pixels to the means of boxes `side` pixels wide,
-/// the last box as wide as what is left; each column sums `rows` bytes.
-pub fn means_of_pixels(sums: &[u16], side: usize, rows: usize, out: &mut [u8]) {
-    let boxes = sums.chunks(side * 3);
-    for (out, columns) in out.as_chunks_mut::<3>().0.iter_mut().zip(boxes) {
-        let mut total = [0_u32; 3];
-        for pixel in columns.as_chunks::<3>().0 {
-            for (total, sum) in total.iter_mut().zip(pixel) {
-                *total += u32::from(*sum);
-            }
-        }
-        let count = (columns.len() / 3 * rows) as u32;
-        for (out, total) in out.iter_mut().zip(total) {
-            *out = ((total + count / 2) / count) as u8;
+    let boxes = sums.as_chunks::<CHANNELS>().0.as_chunks::<SIDE>().0;
+    for (out, columns) in out.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(boxes) {
+        for (channel, out) in out.iter_mut().enumerate() {
+            let total: u16 = columns.iter().map(|pixel| pixel[channel]).sum();
+            *out = ((total + half) >> shift) as u8;
         }
     }
 }
@@ -126,27 +149,31 @@ mod tests {
 
     #[test]
     fn means_round_to_nearest_and_do_not_overflow() {
-        let white = [255; 32];
         let (mut u, mut v) = ([0; 16], [0; 16]);
-        mean_of_pairs(&white, &white, &mut u, &mut v);
+        mean_of_pairs(&[255; 32], &[255; 32], &mut u, &mut v);
         assert_eq!((u, v), ([255; 16], [255; 16]));
         mean(&[1, 0, 3], &[2, 0, 4], &mut u[..3]);
         assert_eq!(u[..3], [2, 0, 4]);
-        let mut sums = [0; 16];
-        for _ in 0..8 {
-            add_pairs(&white, &mut sums);
-        }
+        let mut sums = [0; 32];
+        sum_lines(&[[255; 32].as_slice(); 8], Which::All, &mut sums);
         let mut out = [0; 8];
-        means_of_pairs(&sums, 5, &mut out);
+        means::<1>(&sums, 4, 5, &mut out);
         assert_eq!(out, [255; 8]);
     }
 
     #[test]
-    fn pixels_of_a_partial_box_count_alone() {
-        let mut sums = [0; 9];
-        add(&[10, 20, 30, 20, 30, 40, 7, 8, 9], &mut sums);
+    fn channels_stay_apart() {
+        let mut sums = [0; 12];
+        let line = [10, 20, 30, 20, 30, 40, 7, 8, 9, 8, 8, 9];
+        sum_lines(&[&line], Which::All, &mut sums);
         let mut out = [0; 6];
-        means_of_pixels(&sums, 2, 1, &mut out);
-        assert_eq!(out, [15, 25, 35, 7, 8, 9]);
+        means::<3>(&sums, 2, 1, &mut out);
+        assert_eq!(out, [15, 25, 35, 8, 8, 9]);
+        let mut sums = [0; 4];
+        let lines: [&[u8]; 2] = [&[1, 9, 2, 8, 3, 7, 4, 6], &[1, 0, 1, 0, 1, 0, 1, 0]];
+        sum_lines(&lines, Which::Even, &mut sums);
+        assert_eq!(sums, [2, 3, 4, 5]);
+        sum_lines(&lines, Which::Odd, &mut sums);
+        assert_eq!(sums, [9, 8, 7, 6]);
     }
 }

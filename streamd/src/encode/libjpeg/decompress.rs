@@ -50,13 +50,7 @@ impl Decompressor {
             source,
         }));
         // SAFETY: `state` is live and in place until `drop`, so the pointers into it stay valid.
-        // Creating fails only if the struct's size or version differs from the library's, which
-        // the bindings and the library, being one crate, rule out.
-        unsafe {
-            (*state).codec.common.err = &raw mut (*state).errors;
-            jpeg_create_decompress(&raw mut (*state).codec);
-            (*state).codec.src = &raw mut (*state).source;
-        }
+        unsafe { create(state) };
         Self { state }
     }
 
@@ -77,8 +71,11 @@ impl Decompressor {
         divisor: u32,
         fits: impl FnOnce(u32, u32) -> bool,
     ) -> Result<Reading<'a>, Error> {
-        // SAFETY: `state` is live, and no call of the library is under way.
+        // SAFETY: `state` is live, and no call of the library is under way. The library would keep
+        // the tables of the picture before for one that has none, so it begins afresh.
         unsafe {
+            jpeg_destroy_decompress(&mut (*self.state).codec);
+            create(self.state);
             (*self.state).source.next_input_byte = jpeg.as_ptr();
             (*self.state).source.bytes_in_buffer = jpeg.len();
         }
@@ -89,6 +86,20 @@ impl Decompressor {
         };
         reading.start(divisor, fits)?;
         Ok(reading)
+    }
+}
+
+/// Makes a decompressor of zeros, or of one that was destroyed.
+///
+/// # Safety
+/// `state` is live, and stays where it is until the decompressor is destroyed.
+unsafe fn create(state: *mut State) {
+    // SAFETY: the caller's promise. Creating fails only if the struct's size or version differs
+    // from the library's, which the bindings and the library, being one crate, rule out.
+    unsafe {
+        (*state).codec.common.err = &raw mut (*state).errors;
+        jpeg_create_decompress(&raw mut (*state).codec);
+        (*state).codec.src = &raw mut (*state).source;
     }
 }
 

@@ -1,0 +1,439 @@
+//! Every format, subsampling, scale and awkward size, read back by mozjpeg's own decoder.
+
+use streamd_protocol::stream::AppSegment;
+
+use super::{Broken, Error, Picture, libjpeg::Decompressor, mozjpeg::Encoder, passthrough};
+use crate::{
+    config::values::Chroma,
+    frame::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
+};
+
+const SCALES: [Scale; 3] = [Scale::Full, Scale::Half, Scale::Quarter];
+const CHROMAS: [Chroma; 2] = [Chroma::Yuv420, Chroma::Yuv422];
+
+/// Y, Cb, Cr of a pixel, as functions of its place.
+type Scene = fn(x: usize, y: usize, size: (usize, usize)) -> [u8; 3];
+
+/// Slopes in different directions, so that no two components or axes can be mistaken.
+fn slopes(x: usize, y: usize, (width, height): (usize, usize)) -> [u8; 3] {
+    let across = |range: usize| (x * range / width) as u8;
+    let down = |range: usize| (y * range / height) as u8;
+    [30 + across(180), 100 + down(60), 160 - across(60)]
+}
+
+/// The eight colour bars at 75 %.
+fn bars(x: usize, _: usize, (width, _): (usize, usize)) -> [u8; 3] {
+    const BARS: [[u8; 3]; 8] = [
+        [191, 128, 128],
+        [169, 32, 143],
+        [134, 160, 32],
+        [112, 63, 48],
+        [79, 193, 208],
+        [57, 96, 224],
+        [22, 224, 112],
+        [0, 128, 128],
+    ];
+    BARS[x * 8 / width]
+}
+
+fn layout(format: PixelFormat, (width, height): (u32, u32), padding: u32) -> Layout {
+    Layout {
+        format,
+        width,
+        height,
+        stride: format.min_stride(width) + padding,
+    }
+}
+
+fn frame(layout: Layout, bytes: Vec<u8>) -> RawFrame {
+    RawFrame {
+        sequence: 7,
+        captured: Timestamp::now(),
+        layout,
+        origin: Origin::TestPattern,
+        pixels: Box::new(bytes),
+    }
+}
+
+fn rgb([y, u, v]: [u8; 3]) -> [u8; 3] {
+    let (y, u, v) = (f64::from(y), f64::from(u) - 128.0, f64::from(v) - 128.0);
+    [
+        y + 1.402 * v,
+        y - 0.344_136 * u - 0.714_136 * v,
+        y + 1.772 * u,
+    ]
+    .map(|c| c.round().clamp(0.0, 255.0) as u8)
+}
+
+/// A frame of the scene. What is padding holds bytes that would show.
+fn draw(layout: Layout, scene: Scene) -> RawFrame {
+    let Layout {
+        format,
+        width,
+        height,
+        stride,
+    } = layout;
+    let (size, stride) = ((width as usize, height as usize), stride as usize);
+    let at = |x: usize, y: usize| scene(x.min(size.0 - 1), y.min(size.1 - 1), size);
+    let mut out = vec![0xEE; format.picture_bytes(layout.stride, height)];
+    let luma = stride * size.1;
+    for y in 0..size.1 {
+        for x in 0..size.0 {
+            let pixel = at(x, y);
+            let ([r, g, b], row) = (rgb(pixel), y * stride);
+            match format {
+                PixelFormat::Yuyv => out[row + x * 2] = pixel[0],
+                PixelFormat::Uyvy => out[row + x * 2 + 1] = pixel[0],
+                PixelFormat::Rgb24 => out[row + x * 3..][..3].copy_from_slice(&[r, g, b]),
+                PixelFormat::Bgr24 => out[row + x * 3..][..3].copy_from_slice(&[b, g, r]),
+                _ => out[row + x] = pixel[0],
+            }
+        }
+        for pair in 0..size.0.div_ceil(2) {
+            let [_, u, v] = at(pair * 2, y);
+            let (row, half) = (y * stride, stride.div_ceil(2));
+            match format {
+                PixelFormat::Yuyv => (out[row + pair * 4 + 1], out[row + pair * 4 + 3]) = (u, v),
+                PixelFormat::Uyvy => (out[row + pair * 4], out[row + pair * 4 + 2]) = (u, v),
+                PixelFormat::Nv16 if pair * 2 + 2 <= stride => {
+                    out[luma + row + pair * 2..][..2].copy_from_slice(&[u, v]);
+                }
+                PixelFormat::Nv12 if pair * 2 + 2 <= stride => {
+                    out[luma + y / 2 * stride + pair * 2..][..2].copy_from_slice(&[u, v]);
+                }
+                PixelFormat::Yu12 => {
+                    out[luma + y / 2 * half + pair] = u;
+                    out[luma + (size.1.div_ceil(2) + y / 2) * half + pair] = v;
+                }
+                _ => {}
+            }
+        }
+    }
+    frame(layout, out)
+}
+
+fn app() -> AppSegment {
+    AppSegment {
+        sequence: 7,
+        captured_us: 1_700_000_000_000_000,
+        camera: "main".into(),
+    }
+}
+
+fn encode(raw: &RawFrame, quality: u8, scale: Scale, chroma: Chroma) -> Result<Picture, Error> {
+    Encoder::new().encode(raw, Rendition { quality, scale }, chroma, &app().to_bytes())
+}
+
+/// Decodes to rows of Y, Cb, Cr (or of Y alone), with the size and the components.
+fn decode(jpeg: &[u8]) -> (Vec<u8>, (u32, u32), usize) {
+    let mut decompressor = Decompressor::new();
+    let mut reading = decompressor.begin(jpeg, 1, |_, _| true).unwrap();
+    let (size, bytes) = (reading.size(), reading.row_bytes());
+    let mut out = vec![0; bytes * size.1 as usize];
+    let mut row = 0;
+    while row < size.1 as usize {
+        row += reading.rows(&mut out[row * bytes..]).unwrap();
+    }
+    assert!(reading.is_sound());
+    (out, size, bytes / size.0 as usize)
+}
+
+/// Checks the picture's size and, by the mean error of each component, its colours.
+fn assert_shows(picture: &Picture, raw: &RawFrame, scene: Scene, scale: Scale, bound: f64) {
+    let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
+    let side = scale.divisor() as usize;
+    let (rows, size, components) = decode(&picture.bytes);
+    let want = (width.div_ceil(side) as u32, height.div_ceil(side) as u32);
+    assert_eq!((size, (picture.width, picture.height)), (want, want));
+    assert_eq!(
+        components,
+        if raw.layout.format == PixelFormat::Grey {
+            1
+        } else {
+            3
+        }
+    );
+    let mut errors = [0.0; 3];
+    for (index, pixel) in rows.chunks(components).enumerate() {
+        let (x, y) = (index % want.0 as usize, index / want.0 as usize);
+        for component in 0..components {
+            let mut sum = 0.0;
+            for (dx, dy) in (0..side * side).map(|i| (i % side, i / side)) {
+                let (x, y) = (
+                    (x * side + dx).min(width - 1),
+                    (y * side + dy).min(height - 1),
+                );
+                sum += f64::from(scene(x, y, (width, height))[component]);
+            }
+            errors[component] += (f64::from(pixel[component]) - sum / (side * side) as f64).abs();
+        }
+    }
+    for error in errors.map(|sum| sum / f64::from(want.0 * want.1)) {
+        assert!(
+            error <= bound,
+            "{:?} {scale:?}: mean errors over {bound}: {error}",
+            raw.layout
+        );
+    }
+}
+
+fn assert_app_is_first(picture: &Picture) {
+    assert_eq!(AppSegment::find(&picture.bytes), Some(app()));
+    assert!(
+        picture.bytes[2..].starts_with(&app().to_bytes()),
+        "it is not the first segment"
+    );
+}
+
+#[test]
+fn every_format_chroma_scale_and_size_shows_the_scene() {
+    for format in PixelFormat::ALL
+        .into_iter()
+        .filter(|f| *f != PixelFormat::Mjpg)
+    {
+        for size in [(160, 96), (161, 95), (17, 16), (16, 17), (135, 67)] {
+            for padding in [0, 6] {
+                let raw = draw(layout(format, size, padding), slopes);
+                for (scale, chroma) in SCALES.into_iter().flat_map(|s| CHROMAS.map(|c| (s, c))) {
+                    let picture = encode(&raw, 95, scale, chroma).unwrap();
+                    // In a tiny picture, one sample of chroma spans a part of the slope.
+                    let span = f64::from(60 * 2 * scale.divisor() / size.0.min(size.1));
+                    assert_shows(&picture, &raw, slopes, scale, 1.5 + span);
+                    assert_app_is_first(&picture);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn colour_bars_keep_their_colours() {
+    for format in PixelFormat::ALL
+        .into_iter()
+        .filter(|f| *f != PixelFormat::Mjpg)
+    {
+        let raw = draw(layout(format, (640, 480), 0), bars);
+        for scale in SCALES {
+            let picture = encode(&raw, 90, scale, Chroma::Yuv420).unwrap();
+            assert_shows(&picture, &raw, bars, scale, 2.0);
+        }
+    }
+}
+
+#[test]
+fn one_encoder_serves_one_rendition_after_the_other() {
+    let mut encoder = Encoder::new();
+    let frames = [
+        draw(layout(PixelFormat::Yuyv, (640, 480), 0), bars),
+        draw(layout(PixelFormat::Grey, (135, 67), 3), slopes),
+        draw(layout(PixelFormat::Rgb24, (320, 240), 0), slopes),
+    ];
+    for _ in 0..2 {
+        for raw in &frames {
+            for scale in SCALES {
+                let rendition = Rendition { quality: 70, scale };
+                let app = app().to_bytes();
+                let again = encoder
+                    .encode(raw, rendition, Chroma::Yuv422, &app)
+                    .unwrap();
+                assert_eq!(again, encode(raw, 70, scale, Chroma::Yuv422).unwrap());
+                assert!(again.bytes.len() < 100_000);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_hd_frame_needs_no_padding_rows() {
+    let raw = draw(layout(PixelFormat::Nv12, (1920, 1080), 0), slopes);
+    let picture = encode(&raw, 80, Scale::Full, Chroma::Yuv420).unwrap();
+    assert_shows(&picture, &raw, slopes, Scale::Full, 2.0);
+}
+
+#[test]
+fn a_lower_quality_needs_fewer_bytes() {
+    let raw = draw(layout(PixelFormat::Yuyv, (640, 480), 0), bars);
+    let bytes = |q| {
+        encode(&raw, q, Scale::Full, Chroma::Yuv420)
+            .unwrap()
+            .bytes
+            .len()
+    };
+    assert!(bytes(1) < bytes(40) && bytes(40) < bytes(80) && bytes(80) < bytes(100));
+}
+
+#[test]
+fn a_short_buffer_is_an_error() {
+    for format in PixelFormat::ALL
+        .into_iter()
+        .filter(|f| *f != PixelFormat::Mjpg)
+    {
+        let layout = layout(format, (33, 35), 2);
+        let need = format.picture_bytes(layout.stride, layout.height);
+        for have in [0, need / 2, need - 1] {
+            let error = encode(
+                &frame(layout, vec![0; have]),
+                80,
+                Scale::Full,
+                Chroma::Yuv420,
+            );
+            assert_eq!(error, Err(Error::Short { have, need }));
+        }
+    }
+}
+
+#[test]
+fn impossible_layouts_are_errors() {
+    let with = |width, height, stride| {
+        let format = PixelFormat::Yuyv;
+        let raw = frame(
+            Layout {
+                format,
+                width,
+                height,
+                stride,
+            },
+            vec![0; 70_000 * 4],
+        );
+        encode(&raw, 80, Scale::Full, Chroma::Yuv420).unwrap_err()
+    };
+    assert_eq!(
+        with(64, 64, 127),
+        Error::Stride {
+            have: 127,
+            need: 128
+        }
+    );
+    assert_eq!(
+        with(0, 64, 128),
+        Error::Size {
+            width: 0,
+            height: 64
+        }
+    );
+    assert_eq!(
+        with(66_000, 1, 132_000),
+        Error::Size {
+            width: 66_000,
+            height: 1
+        }
+    );
+}
+
+/// A camera's picture of the scene.
+fn camera(chroma: Chroma, scene: Scene) -> (Vec<u8>, RawFrame) {
+    let raw = draw(layout(PixelFormat::Nv16, (322, 242), 0), scene);
+    let picture = Encoder::new()
+        .encode(
+            &raw,
+            Rendition {
+                quality: 92,
+                scale: Scale::Full,
+            },
+            chroma,
+            &[],
+        )
+        .unwrap();
+    (picture.bytes.to_vec(), raw)
+}
+
+fn mjpg(bytes: Vec<u8>) -> RawFrame {
+    frame(
+        Layout {
+            format: PixelFormat::Mjpg,
+            width: 322,
+            height: 242,
+            stride: 0,
+        },
+        bytes,
+    )
+}
+
+#[test]
+fn a_cameras_picture_is_encoded_again_at_any_rendition() {
+    for chroma in CHROMAS {
+        let (bytes, raw) = camera(chroma, slopes);
+        let length = bytes.len();
+        let mjpg = mjpg(bytes);
+        for scale in SCALES {
+            let picture = encode(&mjpg, 60, scale, Chroma::Yuv420).unwrap();
+            assert_shows(&picture, &raw, slopes, scale, 3.0);
+            assert_app_is_first(&picture);
+            assert!(picture.bytes.len() < length);
+        }
+    }
+}
+
+#[test]
+fn a_damaged_cameras_picture_is_an_error_and_the_next_one_is_not() {
+    let (bytes, _) = camera(Chroma::Yuv422, slopes);
+    let mut encoder = Encoder::new();
+    let rendition = Rendition {
+        quality: 60,
+        scale: Scale::Half,
+    };
+    let mut run =
+        |bytes: &[u8]| encoder.encode(&mjpg(bytes.to_vec()), rendition, Chroma::Yuv420, &[]);
+    let cut = [&bytes[..bytes.len() * 2 / 3], &[0xFF, 0xD9]].concat();
+    assert_eq!(run(&cut), Err(Error::Broken(Broken::Data)));
+    // A component whose quantisation table is never defined: the library raises, not only warns.
+    let sof = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]);
+    let mut undefined = bytes.clone();
+    undefined[sof.unwrap() + 12] = 3;
+    let error = run(&undefined);
+    assert!(
+        matches!(error, Err(Error::Broken(Broken::Decoder(_)))),
+        "{error:?}"
+    );
+    assert!(run(&bytes).is_ok());
+}
+
+#[test]
+fn a_picture_without_tables_does_not_get_those_of_the_one_before() {
+    let mut encoder = Encoder::new();
+    let rendition = Rendition {
+        quality: 60,
+        scale: Scale::Full,
+    };
+    let mut run =
+        |bytes: &[u8]| encoder.encode(&mjpg(bytes.to_vec()), rendition, Chroma::Yuv420, &[]);
+    let (bytes, _) = camera(Chroma::Yuv422, slopes);
+    let (bare, _) = passthrough::tests::without_tables(&bytes);
+    let want = run(&bytes);
+    // Tables that give every symbol another code than the standard's.
+    let mut other = bytes.clone();
+    let dht = bytes.windows(2).position(|pair| pair == [0xFF, 0xC4]);
+    let symbols = dht.unwrap() + 4 + 17;
+    other[symbols..symbols + 12].reverse();
+    let _ = run(&other);
+    assert_eq!(run(&bare), want);
+}
+
+#[test]
+fn a_grey_cameras_picture_stays_grey() {
+    let raw = draw(layout(PixelFormat::Grey, (322, 242), 0), slopes);
+    let grey = encode(&raw, 92, Scale::Full, Chroma::Yuv420).unwrap();
+    let picture = encode(&mjpg(grey.bytes.to_vec()), 70, Scale::Half, Chroma::Yuv420).unwrap();
+    assert_shows(&picture, &raw, slopes, Scale::Half, 2.0);
+}
+
+#[test]
+fn the_tables_to_insert_are_those_mozjpeg_writes() {
+    let (bytes, _) = camera(Chroma::Yuv422, slopes);
+    let (bare, tables) = passthrough::tests::without_tables(&bytes);
+    assert_eq!(tables, super::huffman::SEGMENT[4..]);
+    let picture = passthrough::passthrough(&mjpg(bare), &app().to_bytes()).unwrap();
+    assert_app_is_first(&picture);
+    assert_eq!(decode(&picture.bytes), decode(&bytes));
+}
+
+#[test]
+fn mozjpeg_has_simd_where_it_was_built_with_it() {
+    // On processors without any of the known instructions it is off for another reason.
+    if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) && cfg!(not(miri)) {
+        assert!(
+            super::simd(),
+            "install nasm: without it pictures take three times as long"
+        );
+    }
+}
