@@ -159,3 +159,47 @@ async fn send(wire: &mut Wire, reply: Reply) -> Result<(), End> {
     let sent = timeout(NOT_READING, wire.send(reply)).await;
     Ok(sent.map_err(|_| End::NotReading)??)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// Our end of a connection, and the caller's.
+    fn connection() -> (Wire, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (Framed::new(ours, Codec::default()), theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_caller_is_idle_and_one_that_stops_halfway_is_not() {
+        let (mut wire, mut caller) = connection();
+        assert!(matches!(next_message(&mut wire).await, Err(End::Idle)));
+        caller.write_all(b"{}\0{\"method\"").await.unwrap();
+        let message = next_message(&mut wire).await.unwrap();
+        assert_eq!(&message[..], b"{}");
+        let half = next_message(&mut wire).await;
+        assert!(matches!(half, Err(End::HalfMessage)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_does_not_read_is_given_up() {
+        let (mut wire, _caller) = connection();
+        let large = reply("x".repeat(16 << 20).into());
+        let sent = send(&mut wire, large).await;
+        assert!(matches!(sent, Err(End::NotReading)));
+    }
+
+    #[tokio::test]
+    async fn the_end_is_no_fault_even_within_a_message() {
+        let (mut wire, mut caller) = connection();
+        caller.write_all(b"{").await.unwrap();
+        drop(caller);
+        let end = next_message(&mut wire).await.unwrap_err();
+        assert!(matches!(end, End::Lost(Lost::Io(_))), "{end}");
+        let (mut wire, caller) = connection();
+        drop(caller);
+        assert!(matches!(next_message(&mut wire).await, Err(End::HungUp)));
+    }
+}

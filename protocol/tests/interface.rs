@@ -1,0 +1,339 @@
+//! The .varlink file and the Rust types say the same: every field, its type, every method and error.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use streamd_protocol::{control::*, stats::*};
+use zlink::idl::{Field, Interface, Type};
+
+fn interface() -> Interface<'static> {
+    DESCRIPTION.try_into().unwrap()
+}
+
+/// Checks `value` against the type `ty`; `at` is where, for the message.
+fn conforms(value: &Value, ty: &Type<'_>, interface: &Interface<'_>, at: &str) {
+    match ty {
+        Type::Bool => assert!(value.is_boolean(), "{at}: {value}"),
+        Type::Int => assert!(value.is_i64(), "{at}: {value}"),
+        Type::Float => assert!(value.is_f64(), "{at}: {value}"),
+        Type::String => assert!(value.is_string(), "{at}: {value}"),
+        Type::Optional(inner) => conforms(value, inner, interface, at),
+        Type::Array(inner) => {
+            let items = value.as_array().unwrap_or_else(|| panic!("{at}: {value}"));
+            assert!(!items.is_empty(), "{at}: the sample must have an item");
+            for item in items {
+                conforms(item, inner, interface, at);
+            }
+        }
+        Type::Custom(name) => {
+            let custom = interface
+                .custom_types()
+                .find(|t| t.name() == name)
+                .unwrap_or_else(|| panic!("{at}: type {name} is not described"));
+            if let Some(object) = custom.as_object() {
+                object_conforms(value, object.fields(), interface, &format!("{at}.{name}"));
+            } else {
+                let symbol = value.as_str().unwrap_or_else(|| panic!("{at}: {value}"));
+                let all = custom.as_enum().unwrap();
+                assert!(
+                    all.variants().any(|v| v.name().as_str() == symbol),
+                    "{at}: {name} has no {symbol}"
+                );
+            }
+        }
+        other => panic!("{at}: {other:?} is not used in this interface"),
+    }
+}
+
+/// Checks that `value` has exactly `fields`.
+fn object_conforms<'a>(
+    value: &Value,
+    fields: impl Iterator<Item = &'a Field<'a>>,
+    interface: &Interface<'_>,
+    at: &str,
+) {
+    let object = value.as_object().unwrap_or_else(|| panic!("{at}: {value}"));
+    let mut left: BTreeSet<&str> = object.keys().map(String::as_str).collect();
+    for field in fields {
+        let name = field.name().as_str();
+        assert!(left.remove(name), "{at}: the Rust type has no {name}");
+        conforms(
+            &object[name],
+            field.ty(),
+            interface,
+            &format!("{at}.{name}"),
+        );
+    }
+    assert!(left.is_empty(), "{at}: {left:?} is not described");
+}
+
+/// Checks a method's parameters and reply, from samples in which everything is filled in.
+fn method_conforms<M: Method>(call: M, reply: &M::Reply)
+where
+    M::Reply: Serialize,
+{
+    let interface = interface();
+    let name = M::NAME.strip_prefix("io.streamd.Control.").unwrap();
+    let method = interface
+        .methods()
+        .find(|m| m.name().as_str() == name)
+        .unwrap_or_else(|| panic!("{name} is not described"));
+    let call = serde_json::to_value(call).unwrap();
+    object_conforms(&call, method.inputs(), &interface, name);
+    let reply = serde_json::to_value(reply).unwrap();
+    object_conforms(&reply, method.outputs(), &interface, name);
+}
+
+fn client() -> ClientStats {
+    ClientStats {
+        id: 7,
+        name: "robot".into(),
+        peer: "10.0.0.9:41000".into(),
+        transport: Transport::Tcp,
+        camera: "main".into(),
+        connected_since: 1.5,
+        connected_seconds: 2.5,
+        frames: 3,
+        bytes: 4,
+        average_fps: 30.0,
+        fps: 29.5,
+        latency: LatencyStats::default(),
+        rtt_ms: 0.1,
+        link_rate: 7.8e6,
+        backlog_bytes: 5,
+        dropped: DroppedStats::default(),
+        errors: 0,
+        quality: 80,
+        width: 640,
+        height: 480,
+        reason: "top".into(),
+        rendition_changes: 0,
+        limit_fps: 0.0,
+        limit_quality: 0,
+        limit_width: 0,
+        paused: false,
+    }
+}
+
+fn camera() -> CameraStats {
+    CameraStats {
+        name: "main".into(),
+        device: "auto".into(),
+        path: "/dev/video0".into(),
+        card: "Webcam".into(),
+        state: CameraState::Streaming,
+        reason: String::new(),
+        requested: "640x480 30 fps auto".into(),
+        format: "YUYV".into(),
+        width: 640,
+        height: 480,
+        desired_fps: 30.0,
+        driver_fps: 30.0,
+        fps: 29.9,
+        quality: 80,
+        captured: 1,
+        driver_lost: 0,
+        corrupt: 0,
+        losses: 0,
+        encoded: 1,
+        encode_average_ms: 0.8,
+        clients: 1,
+        renditions: vec![RenditionStats {
+            quality: 80,
+            width: 640,
+            height: 480,
+            clients: 1,
+            encoded: 1,
+            average_bytes: 52_000,
+        }],
+    }
+}
+
+fn stats() -> Stats {
+    Stats {
+        version: "1.0.0".into(),
+        pid: 1,
+        uptime_seconds: 2.0,
+        status: "1 camera".into(),
+        healthy: false,
+        stuck: vec!["capture-main".into()],
+        cameras: vec![camera()],
+        clients: vec![client()],
+        refused: 0,
+    }
+}
+
+#[test]
+fn the_methods_that_look() {
+    let interval_ms = Some(1000);
+    method_conforms(GetStats { interval_ms }, &GetStatsReply { stats: stats() });
+    let clients = vec![client()];
+    method_conforms(ListClients {}, &ListClientsReply { clients });
+    let toml = "a = 1".into();
+    method_conforms(GetConfiguration {}, &GetConfigurationReply { toml });
+    let device = Device {
+        links: vec!["/dev/v4l/by-id/webcam".into()],
+        formats: vec!["YUYV".into()],
+        ..Device::default()
+    };
+    let devices = vec![device];
+    method_conforms(ListDevices {}, &ListDevicesReply { devices });
+    method_conforms(
+        GetPicture {
+            camera: Some("main".into()),
+        },
+        &GetPictureReply {
+            camera: "main".into(),
+            jpeg: vec![0xFF, 0xD8],
+            sequence: 1,
+            captured_us: 2,
+            width: 640,
+            height: 480,
+            origin: Origin::TestPattern,
+        },
+    );
+}
+
+#[test]
+fn the_methods_that_change() {
+    method_conforms(
+        KickClient {
+            id: Some(7),
+            all: Some(false),
+            reason: Some("maintenance".into()),
+        },
+        &KickClientReply { kicked: 1 },
+    );
+    method_conforms(
+        SetCamera {
+            camera: Some("main".into()),
+            quality: Some(70),
+            fps: Some(15.0),
+        },
+        &SetCameraReply {
+            cameras: vec!["main".into()],
+        },
+    );
+    method_conforms(
+        SetClient {
+            id: 7,
+            fps: Some(15.0),
+            quality: Some(60),
+            max_width: Some(320),
+        },
+        &Empty {},
+    );
+    let keys = || vec!["camera.main.fps".to_owned()];
+    method_conforms(
+        Reload {},
+        &ReloadReply {
+            applied: keys(),
+            needs_restart: keys(),
+        },
+    );
+    let filter = "info".into();
+    method_conforms(SetLogLevel { filter }, &Empty {});
+}
+
+#[test]
+fn no_method_is_described_that_does_not_exist() {
+    let interface = interface();
+    let described = interface.methods().map(|m| m.name().as_str());
+    let described: BTreeSet<String> = described.map(|m| format!("{INTERFACE}.{m}")).collect();
+    let known: BTreeSet<String> = METHODS.iter().map(|m| (*m).to_owned()).collect();
+    assert_eq!(described, known);
+}
+
+/// One of each, with everything filled in.
+fn errors() -> Vec<Error> {
+    let message = || "why".to_owned();
+    vec![
+        Error::NoSuchCamera {
+            name: "x".into(),
+            known: vec!["main".into()],
+        },
+        Error::NoSuchClient { id: 9 },
+        Error::InvalidValue {
+            parameter: "quality".into(),
+            message: message(),
+        },
+        Error::ConfigurationInvalid { message: message() },
+        Error::CameraTimeout {
+            camera: "main".into(),
+            seconds: 5.0,
+        },
+        Error::DevicesUnavailable { message: message() },
+        Error::Stopping {},
+        Error::TooManyConnections { maximum: 16 },
+        Error::MessageTooLong {
+            maximum_bytes: 65_536,
+        },
+        Error::MessageMalformed { message: message() },
+        Error::InterfaceNotFound {
+            interface: "a.b".into(),
+        },
+        Error::MethodNotFound {
+            method: "a.b.C".into(),
+        },
+        Error::MethodNotImplemented {
+            method: "a.b.C".into(),
+        },
+        Error::InvalidParameter {
+            parameter: "x".into(),
+        },
+        Error::PermissionDenied {},
+    ]
+}
+
+#[test]
+fn the_errors() {
+    let ours = interface();
+    let service: Interface<'_> = SERVICE_DESCRIPTION.try_into().unwrap();
+    let mut left: BTreeSet<&str> = ours.errors().map(|e| e.name().as_str()).collect();
+    for error in errors() {
+        let reply = error.clone().into_reply();
+        let full = reply.error.clone().unwrap();
+        let (interface, name) = full.rsplit_once('.').unwrap();
+        let interface = match interface {
+            INTERFACE => &ours,
+            SERVICE_INTERFACE => &service,
+            other => panic!("{other}"),
+        };
+        let described = interface.errors().find(|e| e.name().as_str() == name);
+        let described = described.unwrap_or_else(|| panic!("{full} is not described"));
+        object_conforms(&reply.parameters, described.fields(), interface, &full);
+        assert_eq!(Error::from_reply(&full, reply.parameters), Some(error));
+        left.remove(name);
+    }
+    assert!(left.is_empty(), "{left:?} is described, but does not exist");
+    assert_eq!(
+        Error::from_reply("org.varlink.service.PermissionDenied", Value::Null),
+        Some(Error::PermissionDenied {}),
+        "parameters may be left out"
+    );
+    assert_eq!(Error::from_reply("a.b.C", json!({})), None);
+}
+
+#[test]
+fn the_enums() {
+    fn same<T: Serialize>(name: &str, variants: &[T]) {
+        let interface = interface();
+        let custom = interface.custom_types().find(|t| t.name().as_str() == name);
+        let symbols = custom.unwrap().as_enum().unwrap().variants();
+        let symbols: Vec<_> = symbols.map(|v| json!(v.name().as_str())).collect();
+        assert_eq!(json!(variants), json!(symbols), "{name}");
+    }
+    {
+        use CameraState::*;
+        same("CameraState", &[Starting, Streaming, Idle, Lost]);
+    }
+    {
+        use Transport::*;
+        same("Transport", &[Tcp, Websocket, Mjpeg]);
+    }
+    {
+        use Origin::*;
+        same("Origin", &[Camera, TestPattern, Blank]);
+    }
+}
