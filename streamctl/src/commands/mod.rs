@@ -11,6 +11,7 @@ pub mod reload;
 pub mod set;
 pub mod snapshot;
 pub mod stats;
+pub mod watch;
 
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use nix::sys::socket::{
     sockopt,
 };
 
-use super::control::{Control, Woken};
+use super::steering::{Steering, Woken};
 use super::loss::Loss;
 use super::target::Target;
 
@@ -51,16 +51,24 @@ impl AsFd for Stream {
 }
 
 /// Connects to the target; a name with several addresses is tried in the resolver's order.
-/// `None` when the watch is to end.
+/// `None` when the watch is to end. Nothing is waited for longer than up to `limit`.
 ///
 /// # Errors
 /// The last address's error.
-pub fn connect(target: &Target, control: &Control) -> Result<Option<Stream>, Loss> {
+pub fn connect(
+    target: &Target,
+    steering: &Steering,
+    limit: Option<Instant>,
+) -> Result<Option<Stream>, Loss> {
+    let deadline = || {
+        let own = Instant::now() + TIMEOUT;
+        limit.map_or(own, |limit| limit.min(own))
+    };
     let unreachable = |error| Loss::Unreachable(target.clone(), error);
     match target {
         Target::Unix(path) => {
             let address = UnixAddr::new(path).map_err(|errno| unreachable(errno.into()))?;
-            attempt(&address, control).map_err(unreachable)
+            attempt(&address, steering, deadline()).map_err(unreachable)
         }
         Target::Tcp(host, port) => {
             let addresses = (host.as_str(), *port)
@@ -68,7 +76,7 @@ pub fn connect(target: &Target, control: &Control) -> Result<Option<Stream>, Los
                 .map_err(unreachable)?;
             let mut last = io::Error::other("the name has no address");
             for address in addresses {
-                match attempt_tcp(address, control) {
+                match attempt_tcp(address, steering, deadline()) {
                     Ok(stream) => return Ok(stream),
                     Err(error) => last = error,
                 }
@@ -78,8 +86,12 @@ pub fn connect(target: &Target, control: &Control) -> Result<Option<Stream>, Los
     }
 }
 
-fn attempt_tcp(address: SocketAddr, control: &Control) -> io::Result<Option<Stream>> {
-    let stream = attempt(&SockaddrStorage::from(address), control)?;
+fn attempt_tcp(
+    address: SocketAddr,
+    steering: &Steering,
+    deadline: Instant,
+) -> io::Result<Option<Stream>> {
+    let stream = attempt(&SockaddrStorage::from(address), steering, deadline)?;
     if let Some(stream) = &stream {
         // A receipt or a pong's question must not wait for an acknowledgement.
         socket::setsockopt(stream, sockopt::TcpNoDelay, &true)?;
@@ -87,7 +99,11 @@ fn attempt_tcp(address: SocketAddr, control: &Control) -> io::Result<Option<Stre
     Ok(stream)
 }
 
-fn attempt(address: &dyn SockaddrLike, control: &Control) -> io::Result<Option<Stream>> {
+fn attempt(
+    address: &dyn SockaddrLike,
+    steering: &Steering,
+    deadline: Instant,
+) -> io::Result<Option<Stream>> {
     let family = address.family().unwrap_or(AddressFamily::Unspec);
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let socket = socket::socket(family, SockType::Stream, flags, None)?;
@@ -96,12 +112,11 @@ fn attempt(address: &dyn SockaddrLike, control: &Control) -> io::Result<Option<S
         Err(Errno::EINPROGRESS) => {}
         Err(errno) => return Err(errno.into()),
     }
-    let deadline = Instant::now() + TIMEOUT;
     loop {
-        match control.wait_writable(socket.as_fd(), deadline)? {
+        match steering.wait_writable(socket.as_fd(), deadline)? {
             Woken::Ready => break,
             Woken::Deadline => return Err(Errno::ETIMEDOUT.into()),
-            Woken::Bell if control.stop() => return Ok(None),
+            Woken::Bell if steering.stop() => return Ok(None),
             Woken::Bell => {}
         }
     }

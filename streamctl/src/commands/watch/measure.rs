@@ -31,7 +31,6 @@ pub struct Measure {
     frames: u64,
     bytes: u64,
     dropped: u64,
-    undecodable: u64,
     reconnections: u64,
     first: Option<Duration>,
     last: Option<Duration>,
@@ -64,8 +63,6 @@ pub struct Reading {
     pub p95_latency_ms: Option<f64>,
     /// Frames that were captured and not received, by gaps in their numbers.
     pub dropped: u64,
-    /// Pictures that could not be decoded.
-    pub undecodable: u64,
     /// Bits a second over the last two seconds.
     pub bits_per_second: f64,
     /// Bits a second over the session.
@@ -122,11 +119,6 @@ impl Measure {
         self.reconnections += 1;
     }
 
-    /// A picture could not be decoded.
-    pub fn undecodable(&mut self) {
-        self.undecodable += 1;
-    }
-
     /// Frames received so far.
     pub fn frames(&self) -> u64 {
         self.frames
@@ -155,7 +147,6 @@ impl Measure {
             average_latency_ms: self.latency.average(),
             p95_latency_ms: self.latency.percentile(95.0),
             dropped: self.dropped,
-            undecodable: self.undecodable,
             bits_per_second: per_second(traffic.map(|(_, sum)| sum * 8).sum(), window),
             average_bits_per_second: per_second(self.bytes * 8, at.as_secs_f64()),
             reconnections: self.reconnections,

@@ -12,7 +12,7 @@ use crate::terminal::bell::{Bell, Signals};
 
 /// Shared by the one who watches and the one who steers.
 #[derive(Debug)]
-pub struct Control {
+pub struct Steering {
     bell: Bell,
     signals: Option<Signals>,
     stop: AtomicBool,
@@ -24,24 +24,24 @@ pub struct Control {
 pub enum Woken {
     /// The descriptor is ready, or broken.
     Ready,
-    /// Somebody wants something: see [`Control::stop`] and [`Control::paused`].
+    /// Somebody wants something: see [`Steering::stop`] and [`Steering::paused`].
     Bell,
     /// The time has come.
     Deadline,
 }
 
-impl Control {
-    /// A control steered by the process's signals.
+impl Steering {
+    /// A steering by the process's signals.
     ///
     /// # Errors
     /// When the kernel refuses descriptors or signals.
     pub fn by_signals() -> io::Result<Self> {
-        let mut control = Self::by_hand()?;
-        control.signals = Some(Signals::catch(&control.bell)?);
-        Ok(control)
+        let mut steering = Self::by_hand()?;
+        steering.signals = Some(Signals::catch(&steering.bell)?);
+        Ok(steering)
     }
 
-    /// A control steered by [`Control::end`] and [`Control::pause`] alone.
+    /// A steering by [`Steering::end`] and [`Steering::pause`] alone.
     ///
     /// # Errors
     /// When the process has no descriptors left.
