@@ -71,12 +71,11 @@ impl Offset {
 
     /// What to add to our clock to have the server's, µs; `None` while nothing was answered.
     pub fn micros(&self) -> Option<i64> {
-        self.best().map(|(_, offset)| offset)
-    }
-
-    /// The shortest of the recent round trips.
-    pub fn round_trip(&self) -> Option<Duration> {
-        self.best().map(|(rtt, _)| Duration::from_micros(rtt))
+        let best = self
+            .samples
+            .iter()
+            .min_by_key(|(round_trip, _)| *round_trip);
+        best.map(|(_, offset)| *offset)
     }
 
     /// How long to wait before asking again.
@@ -86,10 +85,6 @@ impl Offset {
         } else {
             STEADY
         }
-    }
-
-    fn best(&self) -> Option<(u64, i64)> {
-        self.samples.iter().copied().min_by_key(|(rtt, _)| *rtt)
     }
 }
 
@@ -134,7 +129,6 @@ mod tests {
             offset.answer(n * 1_000, n * 1_000 + 150, n * 1_000 + 100);
         }
         assert_eq!(offset.micros(), Some(100));
-        assert_eq!(offset.round_trip(), Some(Duration::from_micros(100)));
     }
 
     #[test]

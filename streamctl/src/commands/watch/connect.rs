@@ -11,8 +11,8 @@ use nix::sys::socket::{
     sockopt,
 };
 
-use super::steering::{Steering, Woken};
 use super::loss::Loss;
+use super::steering::{Steering, Woken};
 use super::target::Target;
 
 /// One address is tried for this long at most: three SYNs.

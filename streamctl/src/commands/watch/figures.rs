@@ -26,10 +26,16 @@ pub fn summary(reading: &Reading, saved: u64) -> String {
         format!("  frames received  {}", reading.frames),
         format!("  data received    {}", bytes(reading.bytes)),
         format!("  average fps      {}", units::fps(reading.average_fps)),
-        format!("  average latency  {}{p95}", latency(reading.average_latency_ms)),
+        format!(
+            "  average latency  {}{p95}",
+            latency(reading.average_latency_ms)
+        ),
         format!("  dropped frames   {}", reading.dropped),
         format!("  reconnections    {}", reading.reconnections),
-        format!("  data rate        {}", units::rate(reading.average_bits_per_second)),
+        format!(
+            "  data rate        {}",
+            units::rate(reading.average_bits_per_second)
+        ),
     ];
     if saved > 0 {
         lines.push(format!("  frames saved     {saved}"));
@@ -88,6 +94,16 @@ mod tests {
 
     #[test]
     fn the_summary() {
-        insta::assert_snapshot!(summary(&reading(), 2), @"");
+        insta::assert_snapshot!(summary(&reading(), 2), @r"
+        Session of 30.0 s
+          frames received  900
+          data received    46.8 MB
+          average fps      30.0
+          average latency  45.1 ms (95 % within 61.0 ms)
+          dropped frames   3
+          reconnections    1
+          data rate        12.5 Mb/s
+          frames saved     2
+        ");
     }
 }

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::args::Args;
 use super::clock::{Clock, Offset};
 use super::connect::connect;
+use super::keep::Keep;
 use super::loss::Loss;
 use super::measure::{Measure, Reading};
-use super::keep::Keep;
 use super::reconnect::Reconnect;
 use super::save;
 use super::steering::{Steering, Woken};
-use super::view::{Front, Picture, Rendition, State, View};
+use super::view::{Front, Rendition, State, View};
 
 /// Why a watch ended.
 #[derive(Debug)]
@@ -185,13 +185,13 @@ impl<'a> Follower<'a> {
     }
 
     /// A picture came: shows, saves and counts it.
-    pub(super) fn picture(&mut self, picture: Picture<'_>) -> Result<(), Ending> {
+    pub(super) fn picture(&mut self, jpeg: &[u8]) -> Result<(), Ending> {
         if self.view.state != State::Live {
             self.reconnect.picture();
             self.state(State::Live)?;
         }
-        self.front.picture(picture);
-        self.keep.picture(picture.jpeg, self.steering)?;
+        self.front.picture(jpeg);
+        self.keep.picture(jpeg, self.steering)?;
         match self.args.frames {
             Some(frames) if self.measure.frames() >= frames => Err(Ending::Complete),
             _ => Ok(()),
@@ -199,10 +199,7 @@ impl<'a> Follower<'a> {
     }
 
     /// What is received has changed.
-    pub(super) fn rendition(
-        &mut self,
-        change: impl FnOnce(&mut Rendition),
-    ) -> Result<(), Ending> {
+    pub(super) fn rendition(&mut self, change: impl FnOnce(&mut Rendition)) -> Result<(), Ending> {
         change(&mut self.view.rendition);
         self.changed()
     }

@@ -9,7 +9,7 @@ use super::figures;
 use super::follow::Outcome;
 use super::measure::Reading;
 use super::verdict::Verdict;
-use super::view::{Front, Picture, Rendition, State, View};
+use super::view::{Front, Rendition, State, View};
 
 /// Prints lines.
 #[derive(Debug)]
@@ -117,15 +117,14 @@ impl Front for Headless {
         }
         match (&view.state, wait) {
             (State::Connected, _) => self.remark(&format!("connected to {}", self.target)),
-            (State::Waiting { cause, .. }, Some(wait)) => self.remark(&format!(
-                "{cause}; attempt {} in {wait:.1} s",
-                view.attempt
-            )),
+            (State::Waiting { cause, .. }, Some(wait)) => {
+                self.remark(&format!("{cause}; attempt {} in {wait:.1} s", view.attempt))
+            }
             _ => Ok(()),
         }
     }
 
-    fn picture(&mut self, _: Picture<'_>) {}
+    fn picture(&mut self, _: &[u8]) {}
 
     fn notice(&mut self, message: &str) -> io::Result<()> {
         if self.json {

@@ -158,7 +158,8 @@ impl Measure {
             (Some(last), Some(now)) => now.saturating_sub(last),
             _ => 0,
         };
-        self.dropped += gap.saturating_sub(self.step.max(1));
+        let missing = gap.saturating_sub(self.step.max(1));
+        self.dropped = self.dropped.saturating_add(missing);
         self.sequence = sequence;
     }
 

@@ -13,7 +13,7 @@ use super::framing::{Framing, Payload};
 use super::loss::Loss;
 use super::measure::Arrival;
 use super::talk::Talk;
-use super::view::{Picture, Rendition};
+use super::view::Rendition;
 use crate::table::clean;
 
 /// Reads in a row before keys, questions and time-outs are looked after again.
@@ -157,10 +157,7 @@ impl Follower<'_> {
         if let Some(segment) = &segment {
             self.camera(&clean(&segment.camera))?;
         }
-        self.picture(Picture {
-            jpeg,
-            sequence: segment.map(|segment| segment.sequence),
-        })
+        self.picture(jpeg)
     }
 
     fn message(

@@ -152,7 +152,7 @@ mod tests {
     fn a_server_that_does_not_read_costs_little() {
         let clock = Clock::new();
         let mut talk = Talk::new(None, &clock);
-        assert_eq!(talk.waiting(), []);
+        assert!(talk.waiting().is_empty());
         talk.answered();
         for sequence in 0..10_000 {
             talk.receipt(sequence, 0);

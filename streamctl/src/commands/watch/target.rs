@@ -51,7 +51,9 @@ fn split(text: &str) -> Result<(&str, Option<&str>), String> {
         return match rest.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if rest.is_empty() => Ok((host, None)),
-            None => Err(format!("`{rest}` follows the bracket in `{text}`, not :PORT")),
+            None => Err(format!(
+                "`{rest}` follows the bracket in `{text}`, not :PORT"
+            )),
         };
     }
     match text.split_once(':') {

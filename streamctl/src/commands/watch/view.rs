@@ -57,15 +57,6 @@ pub struct View {
     pub reading: Reading,
 }
 
-/// A picture that came.
-#[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
-    /// The JPEG file.
-    pub jpeg: &'a [u8],
-    /// Its number at the camera, where it says so.
-    pub sequence: Option<u64>,
-}
-
 /// Who is shown a watch: the screen, or lines on standard output.
 pub trait Front {
     /// The state or the rendition has changed.
@@ -74,8 +65,8 @@ pub trait Front {
     /// When it can show nothing any more; that ends the watch.
     fn changed(&mut self, view: &View) -> io::Result<()>;
 
-    /// A picture came.
-    fn picture(&mut self, picture: Picture<'_>);
+    /// A picture came: a JPEG file.
+    fn picture(&mut self, jpeg: &[u8]);
 
     /// Something that people should know.
     ///

@@ -76,7 +76,7 @@ fn decompress(
     let mut started = header.rgb()?;
     let size = (started.width(), started.height());
     out.resize(size.0 * size.1 * 3, 0);
-    started.read_scanlines_flat_into(out)?;
+    started.read_scanlines_into::<u8>(out)?;
     started.finish()?;
     Ok((size, target))
 }

@@ -52,6 +52,27 @@ enum Style {
     Sixel(Sixel),
 }
 
+impl Style {
+    /// The part of `area` that can be used: a sixel picture in the last row scrolls the screen.
+    fn room(&self, area: Area) -> Area {
+        match self {
+            Self::Sixel(_) => Area {
+                rows: area.rows.saturating_sub(1).max(1),
+                ..area
+            },
+            _ => area,
+        }
+    }
+
+    /// A height in pixels that can be drawn: a sixel is six high.
+    fn whole(&self, height: usize) -> usize {
+        match self {
+            Self::Sixel(_) => (height / 6 * 6).max(6),
+            _ => height,
+        }
+    }
+}
+
 /// Draws pictures.
 #[derive(Debug)]
 pub struct Painter {
@@ -100,13 +121,14 @@ impl Painter {
             Style::Blocks(_) => (1, 2),
             _ => (usize::from(cell.0), usize::from(cell.1)),
         };
+        let area = self.style.room(area);
         let mut place = area;
         // A picture is not blown up: the terminal does that (kitty), or it stays small (sixel).
         let enlarge = matches!(self.style, Style::Blocks(_));
         let image = self.decoder.decode(jpeg, |width, height| {
             place = fit(width, height, area, cell);
             let columns = usize::from(place.columns) * per_cell.0;
-            let rows = usize::from(place.rows) * per_cell.1;
+            let rows = self.style.whole(usize::from(place.rows) * per_cell.1);
             if enlarge || (columns <= width && rows <= height) {
                 (columns, rows)
             } else {
@@ -185,6 +207,10 @@ mod tests {
         started.finish().unwrap()
     }
 
+    fn screen(rows: u16, columns: u16) -> vt100::Parser {
+        vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0)
+    }
+
     #[test]
     fn a_picture_keeps_its_shape_in_the_middle() {
         let place = fit(640, 480, AREA, USUAL_CELL);
@@ -202,7 +228,7 @@ mod tests {
         let mut out = Vec::new();
         let jpeg = jpeg(640, 480);
         Painter::blocks().paint(&jpeg, AREA, &mut out).unwrap();
-        let mut screen = vt100::Parser::new(40, 124, 0);
+        let mut screen = screen(40, 124);
         screen.process(&out);
         let left = screen.screen().cell(20, 20).unwrap();
         assert_eq!(left.contents(), "▀");
@@ -211,7 +237,10 @@ mod tests {
         };
         assert!(r > 230 && g < 30 && b < 30, "{r} {g} {b}");
         let right = screen.screen().cell(20, 100).unwrap();
-        assert!(matches!(right.bgcolor(), vt100::Color::Rgb(0..30, 0..30, 230..)));
+        assert!(matches!(
+            right.bgcolor(),
+            vt100::Color::Rgb(0..30, 0..30, 230..)
+        ));
         assert_eq!(screen.screen().cell(20, 10).unwrap().contents(), "");
     }
 
@@ -254,20 +283,27 @@ mod tests {
         let mut out = Vec::new();
         let area = Area {
             columns: 20,
-            rows: 5,
+            rows: 6,
             ..AREA
         };
-        Painter::sixel().paint(&jpeg(640, 480), area, &mut out).unwrap();
+        Painter::sixel()
+            .paint(&jpeg(640, 480), area, &mut out)
+            .unwrap();
         let start = out.windows(2).position(|two| two == b"\x1bP").unwrap();
         let image = icy_sixel::SixelImage::decode(&out[start..]).unwrap();
-        assert_eq!((image.width(), image.height()), (104, 80));
+        assert_eq!((image.width, image.height), (104, 78));
     }
 
     #[test]
     fn what_is_no_picture_is_told() {
         let mut out = Vec::new();
         let whole = jpeg(64, 48);
-        for broken in [&b"\xff\xd8"[..], b"", b"\xff\xd8\xff\xe9\x00\x03", &whole[..40]] {
+        for broken in [
+            &b"\xff\xd8"[..],
+            b"",
+            b"\xff\xd8\xff\xe9\x00\x03",
+            &whole[..40],
+        ] {
             for mut painter in [Painter::blocks(), Painter::kitty(), Painter::sixel()] {
                 painter.paint(broken, AREA, &mut out).unwrap_err();
             }

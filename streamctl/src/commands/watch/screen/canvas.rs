@@ -166,7 +166,9 @@ impl Canvas {
         let width = self.width();
         let line = status::cut(line, width);
         let row = row + 1;
-        out.extend_from_slice(format!("\x1b[{row};1H\x1b[{colours}m{line:<width$}\x1b[0m").as_bytes());
+        out.extend_from_slice(
+            format!("\x1b[{row};1H\x1b[{colours}m{line:<width$}\x1b[0m").as_bytes(),
+        );
     }
 
     fn draw_help(&self, area: Area, out: &mut Vec<u8>) {
@@ -175,7 +177,11 @@ impl Canvas {
         let rows = usize::from(area.rows);
         let column = self.width().saturating_sub(width + 4) / 2 + 1;
         let first = usize::from(area.row) + rows.saturating_sub(HELP.len()) / 2 + 1;
-        let colours = if self.colour { "38;5;254;48;5;238" } else { "7" };
+        let colours = if self.colour {
+            "38;5;254;48;5;238"
+        } else {
+            "7"
+        };
         for (line, row) in HELP.iter().take(rows).zip(first..) {
             let line = status::cut(line, width);
             let text = format!("\x1b[{row};{column}H\x1b[{colours}m  {line:<width$}  \x1b[0m");

@@ -181,7 +181,11 @@ impl Screen<'_> {
 
     fn words(&mut self) -> Words {
         let view = &self.slot.view;
-        if self.notice.as_ref().is_some_and(|(_, end)| Instant::now() >= *end) {
+        if self
+            .notice
+            .as_ref()
+            .is_some_and(|(_, end)| Instant::now() >= *end)
+        {
             self.notice = None;
         }
         let target = self.args.target.to_string();

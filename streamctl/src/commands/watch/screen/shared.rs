@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::super::view::{Front, Picture, View};
+use super::super::view::{Front, View};
 use crate::terminal::bell::Rope;
 
 /// The figures on the screen change this often: faster cannot be read.
@@ -76,10 +76,10 @@ impl Front for Publisher {
         Ok(())
     }
 
-    fn picture(&mut self, picture: Picture<'_>) {
+    fn picture(&mut self, jpeg: &[u8]) {
         self.0.change(|slot| {
             slot.jpeg.clear();
-            slot.jpeg.extend_from_slice(picture.jpeg);
+            slot.jpeg.extend_from_slice(jpeg);
             slot.fresh = true;
         });
     }
@@ -116,10 +116,7 @@ mod tests {
         let shared = Arc::new(Shared::new(bell.rope().unwrap()));
         let mut publisher = Publisher(Arc::clone(&shared));
         for jpeg in [&b"one"[..], b"two", b"three"] {
-            publisher.picture(Picture {
-                jpeg,
-                sequence: None,
-            });
+            publisher.picture(jpeg);
         }
         let mut mine = Slot::default();
         shared.take(&mut mine);

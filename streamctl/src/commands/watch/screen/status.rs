@@ -47,7 +47,7 @@ pub fn statistics(view: &View, paused: bool, width: usize) -> Vec<String> {
             reading.frames,
             figures::bytes(reading.bytes)
         ),
-        format!("{} reconnections", reading.reconnections),
+        units::count(reading.reconnections as i64, "reconnection"),
         rendition(view),
     ];
     wrap(fields.iter().filter(|field| !field.is_empty()), width)
@@ -158,8 +158,11 @@ mod tests {
 
     #[test]
     fn every_figure_is_there_and_fits() {
-        insta::assert_snapshot!(statistics(&view(), false, 80).join("\n"), @"");
-        insta::assert_snapshot!(statistics(&view(), true, 200).join("\n"), @"");
+        insta::assert_snapshot!(statistics(&view(), false, 80).join("\n"), @r"
+        ● live  30.0 fps (29.5)  4.21 ms (4.50 ms)  2 dropped  12.4 Mb/s
+        300 frames, 15.6 MB  1 reconnection  main 640x480 q70 link 7.8 Mb/s
+        ");
+        insta::assert_snapshot!(statistics(&view(), true, 200).join("\n"), @"‖ paused  30.0 fps (29.5)  4.21 ms (4.50 ms)  2 dropped  12.4 Mb/s  300 frames, 15.6 MB  1 reconnection  main 640x480 q70 link 7.8 Mb/s");
         for width in 1..200 {
             for line in statistics(&view(), false, width) {
                 assert!(line.chars().count() <= width, "{line}");
