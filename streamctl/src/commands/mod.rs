@@ -11,6 +11,7 @@ pub mod reload;
 pub mod set;
 pub mod snapshot;
 pub mod stats;
+pub mod top;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub fn run(verb: Verb, session: &Session) -> Result<ExitCode, Failure> {
         Verb::Reload(args) => reload::run(args, session),
         Verb::LogLevel(args) => log_level::run(args, session),
         Verb::Completions(args) => completions::run(args, session),
+        Verb::Top(args) => top::run(args, session),
         Verb::Man(args) => man::run(args, session),
         // Its exit code tells what the stream was like.
         Verb::Watch(args) => return watch::run(args, session),

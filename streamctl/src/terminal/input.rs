@@ -9,6 +9,8 @@ pub enum Key {
     Enter,
     /// Escape by itself.
     Escape,
+    /// Tab.
+    Tab,
     /// Backspace.
     Backspace,
     /// Control-C.
@@ -106,6 +108,7 @@ fn parse(bytes: &[u8]) -> Option<(usize, Option<Input>)> {
         [b'\x1b', b'_' | b'P' | b']', rest @ ..] => string_sequence(rest),
         [b'\x1b', ..] => Some((1, Some(Input::Key(Key::Escape)))),
         [b'\r' | b'\n', ..] => Some((1, Some(Input::Key(Key::Enter)))),
+        [b'\t', ..] => Some((1, Some(Input::Key(Key::Tab)))),
         [0x7f | 0x08, ..] => Some((1, Some(Input::Key(Key::Backspace)))),
         [0x03, ..] => Some((1, Some(Input::Key(Key::Interrupt)))),
         [0..0x20, ..] => Some((1, None)),

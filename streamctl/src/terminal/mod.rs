@@ -2,4 +2,5 @@
 
 pub mod bell;
 pub mod input;
+pub mod keyboard;
 pub mod raw;

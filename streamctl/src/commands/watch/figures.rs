@@ -1,6 +1,7 @@
 //! The figures in words: the line of a moment, the summary of a session.
 
 use super::measure::Reading;
+use super::view::Rendition;
 use crate::units;
 
 /// The line that is printed every interval.
@@ -41,6 +42,18 @@ pub fn summary(reading: &Reading, saved: u64) -> String {
         lines.push(format!("  frames saved     {saved}"));
     }
     lines.join("\n")
+}
+
+/// What is received: `main 640x480 q80 link 7.8 Mb/s`.
+pub fn rendition(rendition: &Rendition) -> String {
+    let mut words = vec![rendition.camera.clone()];
+    if rendition.width > 0 {
+        words.push(format!("{}x{}", rendition.width, rendition.height));
+        words.push(format!("q{}", rendition.quality));
+    }
+    words.push(rendition.reason.clone());
+    words.retain(|word| !word.is_empty());
+    words.join(" ")
 }
 
 /// Milliseconds, or "—" while it is not known.

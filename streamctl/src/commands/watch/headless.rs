@@ -19,6 +19,7 @@ pub struct Headless {
     /// Standard output is taken by the pictures.
     to_stderr: bool,
     target: String,
+    shown: State,
 }
 
 /// A line of JSON.
@@ -32,6 +33,11 @@ enum Line<'a> {
         cause: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_seconds: Option<f64>,
+        seconds: f64,
+    },
+    Rendition {
+        #[serde(flatten)]
+        rendition: &'a Rendition,
         seconds: f64,
     },
     Notice {
@@ -60,6 +66,7 @@ impl Headless {
             json,
             to_stderr,
             target,
+            shown: State::Connecting,
         }
     }
 
@@ -98,8 +105,8 @@ impl Headless {
     }
 }
 
-impl Front for Headless {
-    fn changed(&mut self, view: &View) -> io::Result<()> {
+impl Headless {
+    fn state(&self, view: &View) -> io::Result<()> {
         let seconds = view.reading.seconds;
         let (cause, wait) = match &view.state {
             State::Waiting { cause, until } => {
@@ -122,6 +129,26 @@ impl Front for Headless {
             }
             _ => Ok(()),
         }
+    }
+
+    fn rendition(&self, view: &View) -> io::Result<()> {
+        let rendition = &view.rendition;
+        if self.json {
+            let seconds = view.reading.seconds;
+            return self.json(&Line::Rendition { rendition, seconds });
+        }
+        self.remark(&format!("receiving {}", figures::rendition(rendition)))
+    }
+}
+
+impl Front for Headless {
+    fn changed(&mut self, view: &View) -> io::Result<()> {
+        // Only the state or the rendition changes at a time.
+        if self.shown == view.state {
+            return self.rendition(view);
+        }
+        self.shown.clone_from(&view.state);
+        self.state(view)
     }
 
     fn picture(&mut self, _: &[u8]) {}

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 
-use crate::terminal::bell::{Bell, Signals};
+use crate::terminal::bell::{Bell, Signals, until};
 
 /// Shared by the one who watches and the one who steers.
 #[derive(Debug)]
@@ -133,11 +133,4 @@ impl Steering {
         }
         Ok(Woken::Ready)
     }
-}
-
-/// The time left, rounded up to poll's milliseconds: rounding down would spin through the last one.
-pub fn until(deadline: Instant) -> PollTimeout {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let ms = left.as_micros().div_ceil(1000);
-    PollTimeout::from(u16::try_from(ms).unwrap_or(u16::MAX))
 }

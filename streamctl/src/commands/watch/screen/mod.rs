@@ -8,16 +8,11 @@ mod shared;
 mod status;
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
-use nix::unistd;
 
 use self::canvas::{Canvas, Words};
 use self::shared::{Publisher, Shared, Slot};
@@ -26,19 +21,17 @@ use super::follow::{Follower, Outcome};
 use super::keep::Keep;
 use super::picture::Painter;
 use super::save::Folder;
-use super::steering::{Steering, until};
+use super::steering::Steering;
 use super::view::State;
 use crate::terminal::bell::{Bell, Signals};
-use crate::terminal::input::{Input, Key, Parser};
+use crate::terminal::input::{Input, Key};
+use crate::terminal::keyboard::Keyboard;
 use crate::terminal::raw::{self, RawTerminal};
 
 /// Asks for kitty graphics (with a picture of one pixel that is not kept), the cells' size, and
 /// last the attributes, which every terminal answers. Nothing waits for the answers: half blocks
 /// are drawn until they come.
 const QUESTIONS: &[u8] = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c";
-
-/// An escape that nothing follows for this long is the key.
-const ESCAPE: Duration = Duration::from_millis(50);
 
 /// Without pictures the words are looked after this often: the time to the next attempt runs.
 const WORDS: Duration = Duration::from_millis(100);
@@ -83,7 +76,7 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
         steering: &steering,
         shared: &shared,
         slot: Slot::default(),
-        parser: Parser::default(),
+        keyboard: Keyboard::default(),
         start: Instant::now(),
         paused: false,
         figures: true,
@@ -116,7 +109,7 @@ struct Screen<'a> {
     steering: &'a Steering,
     shared: &'a Shared,
     slot: Slot,
-    parser: Parser,
+    keyboard: Keyboard,
     start: Instant,
     paused: bool,
     figures: bool,
@@ -136,7 +129,6 @@ impl Screen<'_> {
         if !matches!(self.args.graphics, Graphics::Blocks | Graphics::None) {
             raw::write_all(QUESTIONS)?;
         }
-        let stdin = io::stdin();
         loop {
             match outcome.try_recv() {
                 Ok(outcome) => return Ok(Some(outcome)),
@@ -146,22 +138,19 @@ impl Screen<'_> {
                 }
             }
             self.draw()?;
-            let keys = wait(stdin.as_fd(), bell, self.patience())?;
-            bell.hush();
+            let Some(inputs) = self.keyboard.listen(bell, WORDS)? else {
+                return Ok(None);
+            };
             if signals.stop() {
                 return Ok(None);
             }
             if signals.take_resized() {
                 self.canvas.resize(RawTerminal::size()?);
             }
-            if !self.listen(stdin.as_fd(), keys)? {
+            if !self.heed(inputs)? {
                 return Ok(None);
             }
         }
-    }
-
-    fn patience(&self) -> Duration {
-        if self.parser.waits() { ESCAPE } else { WORDS }
     }
 
     /// Takes what the receiving thread has and brings the terminal up to date.
@@ -207,19 +196,8 @@ impl Screen<'_> {
         self.notice = Some((notice, Instant::now() + NOTICE));
     }
 
-    /// Reads what the terminal said; false when the user wants an end or it has gone away.
-    fn listen(&mut self, stdin: BorrowedFd<'_>, ready: bool) -> io::Result<bool> {
-        let inputs = if ready {
-            let mut bytes = [0; 1024];
-            match unistd::read(stdin, &mut bytes) {
-                Ok(0) | Err(Errno::EIO) => return Ok(false),
-                Ok(count) => self.parser.feed(&bytes[..count]),
-                Err(Errno::EINTR | Errno::EAGAIN) => Vec::new(),
-                Err(errno) => return Err(errno.into()),
-            }
-        } else {
-            self.parser.flush().into_iter().collect()
-        };
+    /// Does what the terminal said; false when the user wants an end.
+    fn heed(&mut self, inputs: Vec<Input>) -> io::Result<bool> {
         for input in inputs {
             match input {
                 Input::Key(key) => {
@@ -286,18 +264,5 @@ impl Screen<'_> {
         };
         let path = folder.save(&self.slot.jpeg)?;
         Ok(path.display().to_string())
-    }
-}
-
-/// Sleeps until a key, the bell or the time; tells whether there are keys.
-fn wait(stdin: BorrowedFd<'_>, bell: &Bell, patience: Duration) -> io::Result<bool> {
-    let mut fds = [
-        PollFd::new(stdin, PollFlags::POLLIN),
-        PollFd::new(bell.as_fd(), PollFlags::POLLIN),
-    ];
-    match poll(&mut fds, until(Instant::now() + patience)) {
-        Ok(_) => Ok(fds[0].any() == Some(true)),
-        Err(Errno::EINTR) => Ok(false),
-        Err(errno) => Err(errno.into()),
     }
 }

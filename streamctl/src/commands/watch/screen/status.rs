@@ -48,7 +48,7 @@ pub fn statistics(view: &View, paused: bool, width: usize) -> Vec<String> {
             figures::bytes(reading.bytes)
         ),
         units::count(reading.reconnections as i64, "reconnection"),
-        rendition(view),
+        figures::rendition(&view.rendition),
     ];
     wrap(fields.iter().filter(|field| !field.is_empty()), width)
 }
@@ -93,19 +93,6 @@ fn word(view: &View, paused: bool) -> &'static str {
         State::Connecting => "connecting",
         State::Waiting { .. } => "reconnecting",
     }
-}
-
-/// What is received: `main 640x480 q80 link 7.8 Mb/s`.
-fn rendition(view: &View) -> String {
-    let rendition = &view.rendition;
-    let mut words = vec![rendition.camera.clone()];
-    if rendition.width > 0 {
-        words.push(format!("{}x{}", rendition.width, rendition.height));
-        words.push(format!("q{}", rendition.quality));
-    }
-    words.push(rendition.reason.clone());
-    words.retain(|word| !word.is_empty());
-    words.join(" ")
 }
 
 fn wrap<'a>(fields: impl Iterator<Item = &'a String>, width: usize) -> Vec<String> {
