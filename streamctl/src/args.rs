@@ -57,6 +57,8 @@ pub enum Verb {
     Snapshot(snapshot::Args),
     Reload(reload::Args),
     LogLevel(log_level::Args),
+    Top(top::Args),
+    Watch(watch::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

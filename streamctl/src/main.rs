@@ -8,6 +8,7 @@ mod commands;
 mod failure;
 mod session;
 mod table;
+mod terminal;
 mod units;
 
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ fn main() -> ExitCode {
     };
     let session = session::Session::new(args.socket, args.timeout, args.json);
     match commands::run(args.verb, &session) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => failure.report(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -37,6 +37,11 @@ impl Session {
             json,
             screen: Screen::of_stdout(),
         }
+    }
+
+    /// The control socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Connects to the daemon, and says so if it is of another version.

@@ -1,0 +1,90 @@
+//! Reads the streaming GetStats on a thread of its own; connects again when the daemon goes away.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use streamd_protocol::client::{Client, DEFAULT_TIMEOUT, Error};
+use streamd_protocol::control::GetStats;
+use streamd_protocol::stats::Stats;
+
+use super::model::Model;
+use crate::terminal::bell::Rope;
+
+/// Between two attempts to reach the daemon.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The newest stats, or why there are none.
+#[derive(Debug)]
+pub struct Feed {
+    newest: Mutex<Newest>,
+    rope: Rope,
+}
+
+#[derive(Debug, Default)]
+struct Newest {
+    stats: Option<Stats>,
+    trouble: Option<String>,
+}
+
+impl Feed {
+    /// Starts the thread; it ends with the process.
+    ///
+    /// # Errors
+    /// When there can be no more threads.
+    pub fn start(socket: &Path, interval_ms: i64, rope: Rope) -> io::Result<Arc<Self>> {
+        let feed = Arc::new(Self {
+            newest: Mutex::default(),
+            rope,
+        });
+        let (theirs, socket) = (Arc::clone(&feed), socket.to_owned());
+        thread::Builder::new()
+            .name("stats".into())
+            .spawn(move || theirs.run(&socket, interval_ms))?;
+        Ok(feed)
+    }
+
+    /// Hands what is new to the model.
+    pub fn update(&self, model: &mut Model) {
+        let mut newest = self.lock();
+        model.trouble.clone_from(&newest.trouble);
+        if let Some(stats) = newest.stats.take() {
+            model.update(stats);
+        }
+    }
+
+    fn run(&self, socket: &Path, interval_ms: i64) {
+        loop {
+            let error = match self.read(socket, interval_ms) {
+                Ok(()) => "the stream of figures ended".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            self.lock().trouble = Some(error);
+            self.rope.ring();
+            thread::sleep(RETRY);
+        }
+    }
+
+    fn read(&self, socket: &Path, interval_ms: i64) -> Result<(), Error> {
+        let mut client = Client::connect(socket, DEFAULT_TIMEOUT)?;
+        let call = GetStats {
+            interval_ms: Some(interval_ms),
+        };
+        let interval = Duration::from_millis(interval_ms.unsigned_abs());
+        for reply in client.stream(&call, interval)? {
+            let stats = reply?.stats;
+            *self.lock() = Newest {
+                stats: Some(stats),
+                trouble: None,
+            };
+            self.rope.ring();
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

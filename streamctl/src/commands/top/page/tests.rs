@@ -1,0 +1,157 @@
+//! The page as people see it.
+
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use streamd_protocol::stats::{DroppedStats, LatencyStats, Stats, Transport};
+
+use super::super::columns::Sort;
+use super::*;
+use crate::terminal::input::Key;
+
+pub fn client(id: i64) -> ClientStats {
+    ClientStats {
+        id,
+        name: String::new(),
+        peer: format!("10.0.0.{id}:5234{id}"),
+        transport: Transport::Tcp,
+        camera: "main".into(),
+        connected_since: 1.76e9,
+        connected_seconds: 185.0,
+        frames: 5_400,
+        bytes: 280_800_000,
+        average_fps: 29.2,
+        fps: 30.0,
+        latency: LatencyStats {
+            average_ms: 4.2,
+            p50_ms: 4.0,
+            p95_ms: 7.9,
+            measured: 5_400,
+        },
+        rtt_ms: 1.2,
+        link_rate: 92.4e6,
+        backlog_bytes: 0,
+        dropped: DroppedStats::default(),
+        errors: 0,
+        quality: 80,
+        width: 640,
+        height: 480,
+        reason: "top".into(),
+        rendition_changes: 0,
+        limit_fps: 0.0,
+        limit_quality: 0,
+        limit_width: 0,
+        paused: false,
+    }
+}
+
+pub fn stats() -> Stats {
+    let camera = CameraStats {
+        name: "main".into(),
+        device: "auto".into(),
+        path: "/dev/video0".into(),
+        card: "vivid".into(),
+        state: CameraState::Streaming,
+        reason: String::new(),
+        requested: "640x480 30 fps auto".into(),
+        format: "YUYV".into(),
+        width: 640,
+        height: 480,
+        desired_fps: 30.0,
+        driver_fps: 30.0,
+        fps: 29.97,
+        quality: 80,
+        captured: 5_500,
+        driver_lost: 1,
+        corrupt: 0,
+        losses: 0,
+        encoded: 5_500,
+        encode_average_ms: 0.75,
+        clients: 3,
+        renditions: Vec::new(),
+    };
+    let mut clients = [1, 2, 7].map(client);
+    clients[1].latency.average_ms = 1.1;
+    clients[2].name = "robot\u{1b}[31m".into();
+    clients[2].latency.average_ms = 92.0;
+    clients[2].dropped.total = 12;
+    clients[2].limit_quality = 40;
+    Stats {
+        version: "0.1.0".into(),
+        pid: 4711,
+        uptime_seconds: 7_380.0,
+        status: "1 camera, 3 clients, 30.0 fps".into(),
+        healthy: true,
+        stuck: Vec::new(),
+        cameras: vec![camera],
+        clients: clients.to_vec(),
+        refused: 0,
+    }
+}
+
+fn page(model: &mut Model, width: u16, height: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(frame, model, false)).unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn eighty_by_twenty_four() {
+    let mut model = Model::new(Sort::Latency);
+    model.update(stats());
+    insta::assert_snapshot!(page(&mut model, 80, 24));
+}
+
+#[test]
+fn a_wide_terminal_shows_every_column() {
+    let mut model = Model::new(Sort::Id);
+    model.update(stats());
+    let page = page(&mut model, 220, 24);
+    for word in [
+        "ADDRESS",
+        "10.0.0.1:52341",
+        "RTT",
+        "LIMITS",
+        "q40",
+        "WHY",
+        "VIA",
+    ] {
+        assert!(page.contains(word), "{word}\n{page}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let mut model = Model::new(Sort::Id);
+    let mut stuck = stats();
+    stuck.healthy = false;
+    stuck.stuck = vec!["capture-main".into()];
+    model.update(stuck);
+    assert!(page(&mut model, 80, 24).contains("STUCK: capture-main does not move"));
+    model.trouble = Some("no streamd at /run/streamd/control".into());
+    assert!(page(&mut model, 80, 24).contains("NO DATA for 0s: no streamd at"));
+}
+
+#[test]
+fn questions_and_help_are_shown() {
+    let mut model = Model::new(Sort::Id);
+    model.update(stats());
+    model.key(Key::Char('k'));
+    assert!(page(&mut model, 80, 24).contains("Kick client 1 (10.0.0.1:52341)? y/n"));
+    model.key(Key::Char('n'));
+    model.key(Key::Char('f'));
+    model.key(Key::Char('5'));
+    assert!(page(&mut model, 80, 24).contains("fps at most (0.1-1000, empty for no limit): 5_"));
+    model.key(Key::Escape);
+    model.key(Key::Char('?'));
+    assert!(page(&mut model, 80, 24).contains("kick the client"));
+}
+
+#[test]
+fn any_size_is_no_panic() {
+    let mut model = Model::new(Sort::Id);
+    model.update(stats());
+    model.key(Key::Char('?'));
+    for (width, height) in [(1, 1), (3, 2), (20, 5), (80, 1), (1, 24), (300, 100)] {
+        page(&mut model, width, height);
+    }
+}

@@ -1,0 +1,263 @@
+//! One connection, from the first byte to its loss.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use streamd_protocol::stream::{AppSegment, Event, ToClient};
+
+use super::clock::Offset;
+use super::connect::Stream;
+use super::follow::{Ending, Follower};
+use super::framing::{Framing, Payload};
+use super::loss::Loss;
+use super::measure::Arrival;
+use super::talk::Talk;
+use super::view::Rendition;
+use crate::table::clean;
+
+/// Reads in a row before keys, questions and time-outs are looked after again.
+const READS: usize = 16;
+
+/// The end of a connection.
+enum Over {
+    Lost(Loss),
+    End(Ending),
+}
+
+impl From<Ending> for Over {
+    fn from(ending: Ending) -> Self {
+        Self::End(ending)
+    }
+}
+
+impl From<Loss> for Over {
+    fn from(loss: Loss) -> Self {
+        Self::Lost(loss)
+    }
+}
+
+/// What a connection needs besides the watch.
+struct Connection<'s> {
+    stream: &'s Stream,
+    framing: Framing,
+    talk: Talk,
+    heard: Instant,
+    paused: bool,
+    stopping: Option<String>,
+}
+
+impl Follower<'_> {
+    /// Receives until the connection is lost.
+    pub(super) fn receive(&mut self, stream: &Stream) -> Result<Loss, Ending> {
+        self.offset = Offset::default();
+        let mut connection = Connection {
+            stream,
+            framing: Framing::default(),
+            talk: Talk::new(self.args.hello().as_ref(), &self.clock),
+            heard: Instant::now(),
+            paused: false,
+            stopping: None,
+        };
+        loop {
+            match self.turn(&mut connection) {
+                Ok(()) => {}
+                Err(Over::End(ending)) => return Err(ending),
+                Err(Over::Lost(loss)) => {
+                    return Ok(match connection.stopping {
+                        Some(message) => Loss::Stopping(message),
+                        None => loss,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Says what is due, sleeps, reads what has come.
+    fn turn(&mut self, connection: &mut Connection<'_>) -> Result<(), Over> {
+        self.on_time()?;
+        let paused = self.steering.paused();
+        if connection.paused != paused {
+            connection.paused = paused;
+            self.measure.interrupted();
+        }
+        let talk = &mut connection.talk;
+        talk.due(Instant::now(), &self.clock, &self.offset, paused);
+        flush(talk, connection.stream)?;
+        let stalled = connection.heard + self.args.stall_timeout;
+        if Instant::now() >= stalled {
+            return Err(Loss::Stalled(self.args.stall_timeout).into());
+        }
+        let deadlines = [Some(stalled), Some(self.deadline()), talk.deadline()];
+        let deadline = deadlines.into_iter().flatten().min().unwrap_or(stalled);
+        let unsent = !talk.waiting().is_empty();
+        self.steering
+            .wait_readable(connection.stream.as_fd(), unsent, deadline)
+            .map_err(Loss::Broken)?;
+        self.read(connection)
+    }
+
+    fn read(&mut self, connection: &mut Connection<'_>) -> Result<(), Over> {
+        for _ in 0..READS {
+            let space = connection.framing.space();
+            let room = space.len();
+            let count = match connection.stream.receive(space) {
+                Ok(0) => return Err(closed(&connection.framing).into()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Loss::Broken(error).into()),
+            };
+            connection.heard = Instant::now();
+            connection.framing.filled(count);
+            self.measure.received(self.elapsed(), count);
+            self.payloads(connection)?;
+            if count < room {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn payloads(&mut self, connection: &mut Connection<'_>) -> Result<(), Over> {
+        let Connection { framing, talk, .. } = connection;
+        while let Some(payload) = framing.next().map_err(Loss::NoStream)? {
+            match payload {
+                Payload::Picture(jpeg) => self.arrival(jpeg, talk)?,
+                // A message of a newer server that this version does not know is no error.
+                Payload::Message(json) => {
+                    if let Ok(message) = serde_json::from_slice(json) {
+                        self.message(message, talk, &mut connection.stopping)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn arrival(&mut self, jpeg: &[u8], talk: &mut Talk) -> Result<(), Ending> {
+        let segment = AppSegment::find(jpeg);
+        let now = self.clock.micros(Instant::now());
+        let server_now = self
+            .offset
+            .micros()
+            .and_then(|offset| now.checked_add_signed(offset));
+        if let (Some(segment), Some(t)) = (&segment, server_now) {
+            talk.receipt(segment.sequence, t);
+        }
+        let latency_ms = segment
+            .as_ref()
+            .zip(server_now)
+            .map(|(segment, t)| t as f64 / 1e3 - segment.captured_us as f64 / 1e3);
+        self.measure.frame(Arrival {
+            at: self.elapsed(),
+            sequence: segment.as_ref().map(|segment| segment.sequence),
+            latency_ms,
+        });
+        if let Some(segment) = &segment {
+            self.camera(&clean(&segment.camera))?;
+        }
+        self.picture(jpeg)
+    }
+
+    fn message(
+        &mut self,
+        message: ToClient,
+        talk: &mut Talk,
+        stopping: &mut Option<String>,
+    ) -> Result<(), Ending> {
+        match message {
+            ToClient::Welcome { server_time, .. } => {
+                let asked = talk.answered();
+                let now = self.clock.micros(Instant::now());
+                self.offset.answer(asked, server_time, now);
+                self.welcome(message)
+            }
+            ToClient::Pong { t, server_time } => {
+                let now = self.clock.micros(Instant::now());
+                self.offset.answer(t, server_time, now);
+                Ok(())
+            }
+            ToClient::Rendition {
+                quality,
+                width,
+                height,
+                fps,
+                reason,
+            } => self.rendition(|rendition| {
+                *rendition = Rendition {
+                    camera: std::mem::take(&mut rendition.camera),
+                    width,
+                    height,
+                    quality,
+                    max_fps: fps,
+                    reason: clean(&reason),
+                };
+            }),
+            ToClient::Notice { event, message } => match event {
+                Event::Kicked => Err(Ending::Kicked(clean(&message))),
+                Event::Stopping => {
+                    *stopping = Some(clean(&message));
+                    Ok(())
+                }
+                Event::CameraLost => self.notice(&format!("camera lost: {}", clean(&message))),
+                Event::CameraBack => self.notice(&format!("camera back: {}", clean(&message))),
+                Event::BadMessage => self.notice(&format!("refused: {}", clean(&message))),
+            },
+        }
+    }
+
+    fn welcome(&mut self, welcome: ToClient) -> Result<(), Ending> {
+        let ToClient::Welcome {
+            camera,
+            width,
+            height,
+            fps,
+            quality,
+            ..
+        } = welcome
+        else {
+            return Ok(());
+        };
+        if let Some(limit) = self.args.fps
+            && fps > limit
+        {
+            self.measure.expect_every((fps / limit).ceil() as u64);
+        }
+        self.rendition(|rendition| {
+            *rendition = Rendition {
+                camera: clean(&camera),
+                width,
+                height,
+                quality,
+                max_fps: fps,
+                reason: String::new(),
+            };
+        })
+    }
+}
+
+/// Sends what fits.
+fn flush(talk: &mut Talk, stream: &Stream) -> Result<(), Loss> {
+    while !talk.waiting().is_empty() {
+        match stream.send(talk.waiting()) {
+            Ok(count) => talk.sent(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // What the server sent before it closed is still to be read, and tells more.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                let all = talk.waiting().len();
+                talk.sent(all);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn closed(framing: &Framing) -> Loss {
+    match framing.partial() {
+        Some((got, length)) => Loss::Half(got, length),
+        None => Loss::Closed,
+    }
+}

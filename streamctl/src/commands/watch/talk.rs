@@ -1,0 +1,162 @@
+//! What the client says to the server: hello, questions for its clock, receipts, pauses. No I/O.
+//!
+//! A server that never answers the hello (the original's) hears nothing more.
+
+use std::time::Instant;
+
+use streamd_protocol::stream::{FromClient, Want};
+
+use super::clock::{Clock, Offset};
+
+/// Bytes that may wait for a server that does not read; more is left unsaid, since a receipt or a
+/// question that is late is worth nothing.
+const MAX_WAITING: usize = 16 * 1024;
+
+/// One connection's words.
+#[derive(Debug)]
+pub struct Talk {
+    waiting: Vec<u8>,
+    message: Vec<u8>,
+    hello_us: u64,
+    answered: bool,
+    next_ping: Instant,
+    paused: bool,
+}
+
+impl Talk {
+    /// Begins with a hello, if there is one.
+    pub fn new(hello: Option<&FromClient>, clock: &Clock) -> Self {
+        let now = Instant::now();
+        let mut talk = Self {
+            waiting: Vec::new(),
+            message: Vec::new(),
+            hello_us: clock.micros(now),
+            answered: false,
+            next_ping: now,
+            paused: false,
+        };
+        if let Some(hello) = hello {
+            talk.say(hello);
+        }
+        talk
+    }
+
+    /// The server answered the hello: it understands us. When that was asked, µs.
+    pub fn answered(&mut self) -> u64 {
+        self.answered = true;
+        self.hello_us
+    }
+
+    /// Says what is due now.
+    pub fn due(&mut self, now: Instant, clock: &Clock, offset: &Offset, paused: bool) {
+        if !self.answered {
+            return;
+        }
+        if self.paused != paused {
+            self.paused = paused;
+            self.say(&FromClient::Want(Want {
+                paused: Some(paused),
+                ..Want::default()
+            }));
+        }
+        if now >= self.next_ping {
+            self.next_ping = now + offset.next_question();
+            self.say(&FromClient::Ping {
+                t: clock.micros(now),
+            });
+        }
+    }
+
+    /// When [`Talk::due`] has something to say next.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.answered.then_some(self.next_ping)
+    }
+
+    /// Says that a frame is here; `t` by the server's clock, µs.
+    pub fn receipt(&mut self, sequence: u64, t: u64) {
+        if self.answered {
+            self.say(&FromClient::Receipt { sequence, t });
+        }
+    }
+
+    /// What is to be sent.
+    pub fn waiting(&self) -> &[u8] {
+        &self.waiting
+    }
+
+    /// `count` bytes of it have been.
+    pub fn sent(&mut self, count: usize) {
+        self.waiting.drain(..count);
+    }
+
+    fn say(&mut self, message: &FromClient) {
+        if self.waiting.len() > MAX_WAITING {
+            return;
+        }
+        self.message.clear();
+        serde_json::to_writer(&mut self.message, message).expect("a Vec takes every message");
+        let length = self.message.len() as u64;
+        self.waiting.extend_from_slice(&length.to_le_bytes());
+        self.waiting.extend_from_slice(&self.message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(talk: &mut Talk) -> Vec<FromClient> {
+        let mut rest = talk.waiting();
+        let mut messages = Vec::new();
+        while let Some((length, body)) = rest.split_first_chunk::<8>() {
+            let (message, later) = body.split_at(u64::from_le_bytes(*length) as usize);
+            messages.push(serde_json::from_slice(message).unwrap());
+            rest = later;
+        }
+        assert!(rest.is_empty());
+        let all = talk.waiting().len();
+        talk.sent(all);
+        messages
+    }
+
+    #[test]
+    fn a_server_that_does_not_answer_hears_the_hello_alone() {
+        let clock = Clock::new();
+        let hello = FromClient::Hello {
+            name: None,
+            want: Want::default(),
+        };
+        let mut talk = Talk::new(Some(&hello), &clock);
+        let now = Instant::now();
+        talk.due(now, &clock, &Offset::default(), true);
+        talk.receipt(1, 2);
+        assert_eq!(said(&mut talk), [hello]);
+        assert_eq!(talk.deadline(), None);
+        talk.answered();
+        talk.due(now, &clock, &Offset::default(), true);
+        assert!(matches!(
+            said(&mut talk)[..],
+            [
+                FromClient::Want(Want {
+                    paused: Some(true),
+                    ..
+                }),
+                FromClient::Ping { .. }
+            ]
+        ));
+        talk.due(now, &clock, &Offset::default(), true);
+        assert_eq!(said(&mut talk), []);
+    }
+
+    #[test]
+    fn a_server_that_does_not_read_costs_little() {
+        let clock = Clock::new();
+        let mut talk = Talk::new(None, &clock);
+        assert!(talk.waiting().is_empty());
+        talk.answered();
+        for sequence in 0..10_000 {
+            talk.receipt(sequence, 0);
+        }
+        assert!(talk.waiting().len() <= MAX_WAITING + 100);
+    }
+}
