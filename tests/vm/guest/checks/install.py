@@ -24,7 +24,7 @@ def _():
 
 @check("apt installs the package and the service is up", needed=True)
 def _():
-    run("apt-get", "install", "-y", "--no-download", DEB, timeout=80)
+    run("apt-get", "install", "-y", DEB, timeout=80)
     expect_equal(unit("ActiveState"), "active", "ActiveState")
     expect_equal(unit("SubState"), "running", "SubState")
     expect_equal(said_by("systemctl", "is-enabled", "streamd"), "enabled", "is-enabled")

@@ -28,7 +28,7 @@ def _():
     text = control.read_text()
     control.write_text(text.replace("\nVersion: ", "\nVersion: 1:", 1))
     run("dpkg-deb", "-Znone", "--build", "/tmp/next", "/tmp/next.deb")
-    run("apt-get", "install", "-y", "--no-download", "/tmp/next.deb", timeout=80)
+    run("apt-get", "install", "-y", "/tmp/next.deb", timeout=80)
     expect(said_by("dpkg-query", "-W", "-f=${Version}", "streamd").startswith("1:"), "the old version is there")
     expect(is_active() and pid() != before, "the service was not restarted")
     expect("55" in CONFIGURATION.read_text(), "the configuration was replaced")
