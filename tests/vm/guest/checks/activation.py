@@ -1,0 +1,49 @@
+"""Socket activation: systemd listens, the first connection starts the service."""
+
+import time
+
+import vivid
+from machine import is_active, messages, run, said_by, unit, wait_for
+from report import Checks, expect, expect_equal
+from stream import Client
+
+checks = Checks()
+check = checks.check
+
+SOCKETS = ["streamd-camera.socket", "streamd-http.socket", "streamd-control.socket"]
+
+
+@check("a client starts the service through streamd-camera.socket")
+def _():
+    run("systemctl", "stop", "streamd")
+    run("systemctl", "start", *SOCKETS)
+    expect(not is_active(), "the service is up already")
+    began = time.time()
+    with Client(timeout=40) as client:
+        vivid.expect_bars(client.frame().decode())
+    wait_for(is_active, 10, "the service active")
+    said = messages(since=began)
+    expect(not any("not used" in m for m in said), f"{said}")
+
+
+@check("streamctl starts it through streamd-control.socket, curl through streamd-http.socket")
+def _():
+    for command in (
+        ["runuser", "-u", "visitor", "--", "streamctl", "stats"],
+        ["curl", "-sSf", "-o", "/dev/null", "http://127.0.0.1:8080/state"],
+    ):
+        run("systemctl", "stop", "streamd", env={"PATH": "/usr/bin:/bin", "SYSTEMD_COLORS": "0"})
+        expect(not is_active(), "the service is still up")
+        run(*command)
+        expect(is_active(), f"{command} did not start it")
+
+
+@check("without the sockets the service listens itself again")
+def _():
+    run("systemctl", "stop", *SOCKETS)
+    run("systemctl", "restart", "streamd")
+    run("streamctl", "stats")
+    with Client() as client:
+        client.frame()
+    expect_equal(unit("ActiveState", "streamd-camera.socket"), "inactive", "the socket")
+    expect("8002" in said_by("ss", "-Hltn"), "nobody listens")

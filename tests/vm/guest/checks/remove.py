@@ -1,0 +1,58 @@
+"""Upgrade, removal, purge."""
+
+import pathlib
+
+from machine import CONFIGURATION, configure, is_active, journal, pid, run, said_by, unit
+from report import Checks, expect, expect_equal
+from stream import Client
+
+checks = Checks()
+check = checks.check
+
+# systemd's own MESSAGE_ID of a restart it has scheduled.
+RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
+
+
+@check("in all this time only the watchdog has restarted the service")
+def _():
+    found = journal(f"MESSAGE_ID={RESTART_SCHEDULED}")
+    expect_equal(len(found), 1, "restarts")
+
+
+@check("an upgrade restarts the service and keeps the configuration")
+def _():
+    configure("[camera.main]\nquality = 55\n")
+    before = pid()
+    run("dpkg-deb", "--raw-extract", "/host/streamd.deb", "/tmp/next")
+    control = pathlib.Path("/tmp/next/DEBIAN/control")
+    text = control.read_text()
+    control.write_text(text.replace("\nVersion: ", "\nVersion: 1:", 1))
+    run("dpkg-deb", "-Znone", "--build", "/tmp/next", "/tmp/next.deb")
+    run("apt-get", "install", "-y", "/tmp/next.deb", timeout=80)
+    expect(said_by("dpkg-query", "-W", "-f=${Version}", "streamd").startswith("1:"), "the old version is there")
+    expect(is_active() and pid() != before, "the service was not restarted")
+    expect("55" in CONFIGURATION.read_text(), "the configuration was replaced")
+    with Client() as client:
+        client.frame()
+
+
+@check("removal stops the service and leaves the configuration")
+def _():
+    run("apt-get", "remove", "-y", "streamd")
+    expect_equal(unit("ActiveState"), "inactive", "ActiveState")
+    expect(unit("LoadState") in ("not-found", "masked"), f"LoadState {unit('LoadState')}")
+    expect_equal(said_by("ss", "-Hltn"), "", "listeners")
+    expect(CONFIGURATION.exists(), "the configuration is gone")
+
+
+@check("purge leaves nothing behind but the user")
+def _():
+    run("apt-get", "purge", "-y", "streamd")
+    places = ["/etc", "/usr", "/var", "/run", "/tmp"]
+    command = ["find", *places, "-xdev", "(", "-name", "*streamd*", "-o", "-name", "*streamctl*", ")"]
+    left = said_by(*command).splitlines()
+    expect_equal(left, [], "files left")
+    run("systemctl", "daemon-reload")
+    expect_equal(unit("LoadState"), "not-found", "LoadState")
+    expect_equal(said_by("systemctl", "--failed", "--no-legend"), "", "failed units")
+    run("getent", "passwd", "streamd")

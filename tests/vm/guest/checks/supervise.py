@@ -1,0 +1,112 @@
+"""systemd: reload, bad configurations, the watchdog, stop."""
+
+import os
+import signal
+import time
+
+from machine import configure, event_id, is_active, journal, messages, pid, restart, run, streamctl, unit, wait_for
+from report import Checks, expect, expect_equal
+from stream import Client
+
+checks = Checks()
+check = checks.check
+
+BAD = "[camera.main]\nqualty = 70\n"
+
+
+@check("systemctl reload applies the file and keeps a connected client")
+def _():
+    configure("[camera.main]\nquality = 90\n")
+    restart()
+    before = pid()
+    with Client() as client:
+        large = len(client.frames(1)[-1].jpeg)
+        configure("[camera.main]\nquality = 30\n")
+        began = time.time()
+        run("systemctl", "reload", "streamd")
+        smaller = client.frame_when(lambda f: len(f.jpeg) < large * 0.8, 20, "of the new quality")
+        after = client.frame()
+    expect(after.sequence > smaller.sequence, "the stream began again")
+    expect_equal(pid(), before, "MainPID")
+    wait_for(lambda: journal(f"MESSAGE_ID={event_id('RELOADED')}", since=began), 10, "the word in the journal")
+    wait_for(lambda: unit("SubState") == "running", 10, "the service running again")
+
+
+@check("streamctl reload says what was applied and what needs a restart")
+def _():
+    configure('[camera.main]\nquality = 40\nlisten = ["127.0.0.1:8003"]\n')
+    answer = streamctl("reload")
+    expect("camera.main.quality" in answer["applied"], f"{answer}")
+    expect("camera.main.listen" in answer["needsRestart"], f"{answer}")
+    configure("")
+    run("systemctl", "reload", "streamd")
+
+
+@check("a bad file on reload changes nothing and is named")
+def _():
+    configure(BAD)
+    before = pid()
+    with Client() as client:
+        client.frame()
+        began = time.time()
+        run("systemctl", "reload", "streamd", fails=True)
+        expect(any("qualty" in m for m in messages(since=began)), f"the journal says {messages(since=began)}")
+        # Past systemctl's own check of the file: the daemon must refuse it too.
+        began = time.time()
+        os.kill(before, signal.SIGHUP)
+        failed = f"MESSAGE_ID={event_id('RELOAD_FAILED')}"
+        found = wait_for(lambda: journal(failed, since=began), 10, "a refusal in the journal")
+        expect("qualty" in found[0]["MESSAGE"], found[0]["MESSAGE"])
+        client.frames(1)
+    expect_equal(pid(), before, "MainPID")
+    expect(is_active(), "the service is not active")
+    configure("")
+    run("systemctl", "reload", "streamd")
+
+
+@check("a bad file at the start: exit code 78 and no restart")
+def _():
+    configure(BAD)
+    began = time.time()
+    run("systemctl", "restart", "streamd", fails=True)
+    time.sleep(5)
+    expect_equal(unit("ActiveState"), "failed", "ActiveState")
+    expect_equal(unit("ExecMainStatus"), "78", "ExecMainStatus")
+    expect_equal(unit("NRestarts"), "0", "NRestarts")
+    said = messages(since=began)
+    # The line, the key, and what would be allowed.
+    expect(any("qualty" in m for m in said) and any("quality" in m for m in said), f"{said}")
+    configure("")
+    restart()
+
+
+@check("a daemon that hangs is restarted by the watchdog")
+def _():
+    before = pid()
+    began = time.time()
+    os.kill(before, signal.SIGSTOP)
+    wait_for(lambda: unit("NRestarts") == "1" and is_active(), 60, "a restart")
+    took = time.time() - began
+    expect(pid() != before, "the process is the same")
+    said = messages("--identifier=systemd", since=began)
+    expect(any("Watchdog timeout" in m for m in said), f"systemd says {said}")
+    with Client() as client:
+        client.frame()
+    return f"up again after {took:.1f} s"
+
+
+@check("with clients connected, systemctl stop takes less than 2 s and tells them")
+def _():
+    with Client() as talker, Client() as silent:
+        talker.say(type="hello", name="last")
+        talker.frame()
+        silent.frame()
+        began = time.monotonic()
+        run("systemctl", "stop", "streamd")
+        took = time.monotonic() - began
+        expect(talker.until_closed(5) and silent.until_closed(5), "a connection is still open")
+        expect("stopping" in str(talker.messages).lower(), f"it was told {talker.messages}")
+    expect(took < 2, f"it took {took:.2f} s")
+    expect_equal(unit("Result"), "success", "Result")
+    run("systemctl", "start", "streamd")
+    return f"{took:.2f} s"
