@@ -70,6 +70,11 @@ pub trait Framing: Send + 'static {
     /// Appends the bytes that go before a picture.
     fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);
 
+    /// Whether the picture itself is sent, between what goes before and after it.
+    fn carries_pictures(&self) -> bool {
+        true
+    }
+
     /// Appends the bytes that go after it.
     fn after(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);
 
