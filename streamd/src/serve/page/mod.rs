@@ -33,13 +33,19 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 9] = assets! {
+static ASSETS: [Asset; 15] = assets! {
     "/" "text/html; charset=utf-8" "index.html";
     "/page/style.css" "text/css; charset=utf-8" "style.css";
     "/page/app.js" "text/javascript; charset=utf-8" "app.js";
-    "/page/overlay.js" "text/javascript; charset=utf-8" "overlay.js";
+    "/page/tile.js" "text/javascript; charset=utf-8" "tile.js";
+    "/page/plain.js" "text/javascript; charset=utf-8" "plain.js";
+    "/page/engine.js" "text/javascript; charset=utf-8" "engine.js";
     "/page/viewer.js" "text/javascript; charset=utf-8" "viewer.js";
     "/page/worker.js" "text/javascript; charset=utf-8" "worker.js";
+    "/page/connection.js" "text/javascript; charset=utf-8" "connection.js";
+    "/page/picture.js" "text/javascript; charset=utf-8" "picture.js";
+    "/page/meter.js" "text/javascript; charset=utf-8" "meter.js";
+    "/page/segment.js" "text/javascript; charset=utf-8" "segment.js";
     "/page/icon.svg" "image/svg+xml" "icon.svg";
     "/page/manifest.json" "application/manifest+json" "manifest.json";
     "/favicon.ico" "image/svg+xml" "icon.svg";
