@@ -67,7 +67,6 @@ fn every_sample_has_a_family_with_help_and_type() {
             if words[1] == "HELP" {
                 family = words[2];
                 assert!(seen.insert(family), "{family} is there twice");
-
             }
             assert_eq!(words[2], family, "{line}");
             continue;

@@ -6,30 +6,29 @@ use std::{
     time::Duration,
 };
 
+use super::{
+    http::{Cell, Handover, Shared, Source, Taken},
+    mjpeg::{self, Multipart},
+    origin::Origins,
+    parameters::{BadParameter, Query},
+    request::{Asked, Pick, Unanswerable},
+    snapshot,
+    state::state,
+    websocket::{self, WebSocket, handshake},
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE, RETRY_AFTER, USER_AGENT, VARY},
-};
-use streamd_protocol::stats::Transport;
-
-use super::{
-    http::{Cell, Handover, Shared, Source},
-    mjpeg::{self, Multipart},
-    parameters::{BadParameter, Query, StreamParameters},
-    request::{Asked, Pick, Unanswerable},
-    snapshot,
-    state::state,
-    websocket::{WebSocket, handshake},
+    header::{
+        ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
+        SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT, VARY,
+    },
 };
 
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
 const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
-
-/// Longest name taken from a `User-Agent`, in bytes.
-const MAX_NAME: usize = 64;
 
 /// A response before it becomes hyper's.
 pub(super) type Answer = Response<Bytes>;
@@ -39,27 +38,44 @@ pub(super) type Answer = Response<Bytes>;
 pub(super) async fn answer<S: Source>(
     shared: Arc<Shared<S>>,
     cell: Arc<Cell<S::Place>>,
+    peer: Arc<str>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
-    let request = Request::from_parts(parts, ());
+    let asker = Asker {
+        request: Request::from_parts(parts, ()),
+        origins: Origins::new(&shared.source.allowed_origins()),
+        peer,
+    };
     let mut answer = match drain(body).await {
         Err(refused) => refused,
-        Ok(()) => match route(&shared, &request).await {
+        Ok(()) => match route(&shared, &asker).await {
             Outcome::Answer(answer) => answer,
-            Outcome::Client(handover) => {
-                *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(handover);
+            Outcome::Taken(taken) => {
+                *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
                 return std::future::pending().await;
             }
         },
     };
-    share(&shared, request.headers(), answer.headers_mut());
+    if let Some(origin) = asker.origins.share_with(asker.request.headers()) {
+        let headers = answer.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+    }
     Ok(answer.map(Full::new))
+}
+
+/// Who asks, and for what.
+struct Asker {
+    request: Request<()>,
+    /// The pages that may reach us now.
+    origins: Origins,
+    peer: Arc<str>,
 }
 
 enum Outcome<P> {
     Answer(Answer),
-    Client(Handover<P>),
+    Taken(Taken<P>),
 }
 
 /// Reads a body to its end and forgets it, so that it is not taken for the next request.
@@ -78,15 +94,8 @@ async fn drain(body: Incoming) -> Result<(), Answer> {
     }
 }
 
-/// Lets the scripts of allowed pages read the answer.
-fn share<S>(shared: &Shared<S>, request: &HeaderMap, answer: &mut HeaderMap) {
-    if let Some(origin) = shared.origins.share_with(request) {
-        answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        answer.insert(VARY, hyper::header::HeaderValue::from_static("Origin"));
-    }
-}
-
-async fn route<S: Source>(shared: &Shared<S>, request: &Request<()>) -> Outcome<S::Place> {
+async fn route<S: Source>(shared: &Shared<S>, asker: &Asker) -> Outcome<S::Place> {
+    let request = &asker.request;
     let query = Query::parse(request.uri().query().unwrap_or_default());
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {
         return Outcome::Answer(options("GET, HEAD, POST, OPTIONS"));
@@ -103,8 +112,8 @@ async fn route<S: Source>(shared: &Shared<S>, request: &Request<()>) -> Outcome<
     }
     let answered = match asked {
         Asked::Asset(asset) => Ok(Outcome::Answer(asset.response(request.headers()))),
-        Asked::Stream(pick) => stream(shared, &pick, &query, request),
-        Asked::WebSocket(pick) => websocket(shared, &pick, &query, request),
+        Asked::Stream(pick) => stream(shared, &pick, &query, asker),
+        Asked::WebSocket(pick) => websocket(shared, &pick, &query, asker),
         Asked::State(pick) => state_of(shared, &pick).map(Outcome::Answer),
         Asked::Snapshot(pick) => picture(shared, &pick, &query).await.map(Outcome::Answer),
     };
@@ -140,8 +149,9 @@ fn stream<S: Source>(
     shared: &Shared<S>,
     pick: &Pick,
     query: &Query,
-    request: &Request<()>,
+    asker: &Asker,
 ) -> Result<Outcome<S::Place>, Answer> {
+    let request = &asker.request;
     let camera = camera(shared, pick)?;
     let mut parameters = query.stream().map_err(|bad| bad_parameter(&bad))?;
     let agent = user_agent(request.headers());
@@ -150,22 +160,16 @@ fn stream<S: Source>(
     if request.method() == Method::HEAD {
         return Ok(Outcome::Answer(stream_head()));
     }
-    let (client, place) = admit(shared, &camera, Transport::Mjpeg)?;
-    let mut headers = mjpeg::cookie(&parameters, client);
-    if let Some(origin) = shared.origins.share_with(request.headers()) {
-        let origin = origin.to_str().unwrap_or_default();
-        headers.push_str(&format!(
-            "Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"
-        ));
-    }
-    let listed = shared.listing.add(client, parameters.clone());
-    Ok(Outcome::Client(Handover {
+    let place = shared.source.admit(&camera, &asker.peer);
+    let place = place.map_err(|why| unavailable(format_args!("{why}")))?;
+    let origin = asker.origins.share_with(request.headers());
+    let origin = origin.and_then(|origin| origin.to_str().ok());
+    Ok(Outcome::Taken(Taken::Client(Handover {
         place,
-        head: mjpeg::response_head(&headers),
         want: parameters.want.clone(),
-        name: name(&parameters, agent),
-        framing: Box::new(Multipart::new(parameters, ahead, Some(listed))),
-    }))
+        name: name(parameters.key.as_deref(), agent),
+        framing: Box::new(Multipart::new(parameters, origin, shared.listing.clone())),
+    })))
 }
 
 /// The head of a stream for who wants no more than that.
@@ -184,44 +188,33 @@ fn websocket<S: Source>(
     shared: &Shared<S>,
     pick: &Pick,
     query: &Query,
-    request: &Request<()>,
+    asker: &Asker,
 ) -> Result<Outcome<S::Place>, Answer> {
+    let request = &asker.request;
     let accept = handshake::accept(request.method(), request.version(), request.headers());
     let accept = accept.map_err(|why| {
         let mut answer = text(why.status(), format_args!("{why}"));
         let headers = answer.headers_mut();
-        headers.insert(
-            "Upgrade",
-            hyper::header::HeaderValue::from_static("websocket"),
-        );
-        headers.insert(
-            "Sec-WebSocket-Version",
-            hyper::header::HeaderValue::from_static("13"),
-        );
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         answer
     })?;
-    let origin = shared.origins.check(request.headers());
+    let origin = asker.origins.check(request.headers());
     origin.map_err(|forbidden| text(StatusCode::FORBIDDEN, format_args!("{forbidden}")))?;
     let camera = camera(shared, pick)?;
     let want = query.want().map_err(|bad| bad_parameter(&bad))?;
-    let (_, place) = admit(shared, &camera, Transport::Websocket)?;
-    let agent = user_agent(request.headers());
-    Ok(Outcome::Client(Handover {
-        place,
-        head: handshake::response_head(&accept, ""),
-        want,
-        name: name(&StreamParameters::default(), agent),
-        framing: Box::new(WebSocket::new()),
-    }))
-}
-
-fn admit<S: Source>(
-    shared: &Shared<S>,
-    camera: &str,
-    transport: Transport,
-) -> Result<(u64, S::Place), Answer> {
-    let place = shared.source.admit(camera, transport);
-    place.map_err(|why| unavailable(format_args!("{why}")))
+    Ok(Outcome::Taken(
+        match shared.source.admit(&camera, &asker.peer) {
+            Ok(place) => Taken::Client(Handover {
+                place,
+                want,
+                name: name(None, user_agent(request.headers())),
+                framing: Box::new(WebSocket::new(accept)),
+            }),
+            // A browser shows a page no status of a failed handshake, only a close code and its reason.
+            Err(why) => Taken::LastWords(websocket::refusal(&accept, &why)),
+        },
+    ))
 }
 
 fn state_of<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<Answer, Answer> {
@@ -257,13 +250,9 @@ async fn picture<S: Source>(
 }
 
 /// What a client calls itself: its `key`, else the first product of its `User-Agent`.
-fn name(parameters: &StreamParameters, agent: &str) -> String {
+fn name(key: Option<&str>, agent: &str) -> String {
     let product = || agent.split_ascii_whitespace().next().unwrap_or_default();
-    let name = parameters.key.as_deref().unwrap_or_else(product);
-    name.chars()
-        .filter(|c| c.is_ascii_graphic())
-        .take(MAX_NAME)
-        .collect()
+    key.unwrap_or_else(product).to_owned()
 }
 
 fn user_agent(headers: &HeaderMap) -> &str {
@@ -285,7 +274,7 @@ fn unanswerable(why: &Unanswerable) -> Answer {
     };
     let mut answer = text(status, format_args!("{why}"));
     if let Unanswerable::Method { allowed, .. } = why {
-        let allowed = hyper::header::HeaderValue::from_static(allowed);
+        let allowed = HeaderValue::from_static(allowed);
         answer.headers_mut().insert(ALLOW, allowed);
     }
     answer
@@ -293,7 +282,7 @@ fn unanswerable(why: &Unanswerable) -> Answer {
 
 fn unavailable(why: std::fmt::Arguments<'_>) -> Answer {
     let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
-    let later = hyper::header::HeaderValue::from_static("2");
+    let later = HeaderValue::from_static("2");
     answer.headers_mut().insert(RETRY_AFTER, later);
     answer
 }

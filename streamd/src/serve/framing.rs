@@ -23,8 +23,6 @@ pub struct Sending {
 pub enum Received {
     /// A message of the protocol.
     Message(FromClient),
-    /// The cameras it wants to see over this connection, by name.
-    Cameras(Vec<String>),
     /// A whole message that can't be understood; the text says why. It is counted and answered.
     Bad(String),
     /// It is done.
@@ -67,13 +65,16 @@ pub trait Framing: Send + 'static {
         false
     }
 
-    /// Appends the bytes that go before a picture.
-    fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);
+    /// Appends what goes before everything else, for instance the head of an HTTP response.
+    fn greeting(&mut self, _client: u64, _out: &mut Vec<u8>) {}
 
     /// Whether the picture itself is sent, between what goes before and after it.
     fn carries_pictures(&self) -> bool {
         true
     }
+
+    /// Appends the bytes that go before a picture.
+    fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);
 
     /// Appends the bytes that go after it.
     fn after(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);

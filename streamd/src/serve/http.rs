@@ -13,10 +13,7 @@ use std::{
 use bytes::BytesMut;
 use hyper::{Request, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use streamd_protocol::{
-    stats::{Stats, Transport},
-    stream::Want,
-};
+use streamd_protocol::{stats::Stats, stream::Want};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{
@@ -24,7 +21,6 @@ use super::{
     framing::Framing,
     guarded::{Guarded, Watch},
     listing::Listing,
-    origin::Origins,
 };
 use crate::frame::{JpegFrame, Timestamp};
 
@@ -44,6 +40,7 @@ const MAX_HEADERS: usize = 100;
 /// socket that is closed with unread bytes resets the connection, and the response is lost.
 const LINGER: (Duration, u64) = (Duration::from_secs(1), 256 * 1024);
 
+/// hyper closes a connection whose request comes too slowly without a word; this is the word.
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
@@ -66,11 +63,14 @@ pub trait Source: Send + Sync + 'static {
         due: Timestamp,
     ) -> impl Future<Output = Option<Arc<JpegFrame>>> + Send;
 
-    /// A place for one more client at a camera, with its number.
+    /// A place for one more client at a camera; `peer` is its address.
     ///
     /// # Errors
     /// Says why there is none.
-    fn admit(&self, camera: &str, transport: Transport) -> Result<(u64, Self::Place), String>;
+    fn admit(&self, camera: &str, peer: &str) -> Result<Self::Place, String>;
+
+    /// `[http] allowed-origins`, as it is now.
+    fn allowed_origins(&self) -> Vec<String>;
 }
 
 /// What all HTTP connections share.
@@ -78,8 +78,6 @@ pub trait Source: Send + Sync + 'static {
 pub struct Shared<S> {
     /// The rest of the daemon.
     pub source: S,
-    /// Who may open a WebSocket.
-    pub origins: Origins,
     /// The MJPEG clients.
     pub listing: Listing,
 }
@@ -88,14 +86,20 @@ pub struct Shared<S> {
 pub struct Handover<P> {
     /// Its place at the camera.
     pub place: P,
-    /// How pictures are wrapped.
+    /// How pictures are wrapped; its greeting is the head of the response.
     pub framing: Box<dyn Framing>,
-    /// The head of the response, to be sent before anything else.
-    pub head: String,
     /// The limits in its address.
     pub want: Want,
     /// What it calls itself, by its `key` or its `User-Agent`; may be empty.
     pub name: String,
+}
+
+/// What a request leads to, other than an answer.
+pub(super) enum Taken<P> {
+    /// The connection becomes a client's.
+    Client(Handover<P>),
+    /// These are the last bytes of the connection.
+    LastWords(Vec<u8>),
 }
 
 /// What a connection ended in.
@@ -106,11 +110,11 @@ pub enum End<S, P> {
     Client(S, BytesMut, Handover<P>),
 }
 
-/// Where the service leaves a connection that is to be handed over.
-pub(super) type Cell<P> = Mutex<Option<Handover<P>>>;
+/// Where the service leaves what is to become of the connection.
+pub(super) type Cell<P> = Mutex<Option<Taken<P>>>;
 
-/// Answers the requests of a connection until it is closed or handed over.
-pub async fn serve<S, T>(shared: Arc<Shared<S>>, socket: T) -> End<T, S::Place>
+/// Answers the requests of a connection until it is closed or handed over. `peer` is its address.
+pub async fn serve<S, T>(shared: Arc<Shared<S>>, peer: Arc<str>, socket: T) -> End<T, S::Place>
 where
     S: Source,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -121,11 +125,8 @@ where
         let (watch, cell) = (Arc::clone(&watch), Arc::clone(&cell));
         move |request: Request<_>| {
             watch.request_begins();
-            Box::pin(answer::answer(
-                Arc::clone(&shared),
-                Arc::clone(&cell),
-                request,
-            ))
+            let (shared, cell, peer) = (Arc::clone(&shared), Arc::clone(&cell), Arc::clone(&peer));
+            Box::pin(answer::answer(shared, cell, peer, request))
         }
     });
     let guarded = Guarded::new(socket, Arc::clone(&watch), WRITE_TIMEOUT);
@@ -136,7 +137,7 @@ where
     let ended = poll_fn(|cx| match connection.poll_without_shutdown(cx) {
         Poll::Ready(result) => Poll::Ready(Err(result)),
         Poll::Pending if watch.flushed() => match take() {
-            Some(handover) => Poll::Ready(Ok(handover)),
+            Some(taken) => Poll::Ready(Ok(taken)),
             None => Poll::Pending,
         },
         Poll::Pending => Poll::Pending,
@@ -145,13 +146,16 @@ where
     let parts = connection.into_parts();
     let socket = parts.io.into_inner().into_inner();
     match ended {
-        Ok(handover) => End::Client(socket, BytesMut::from(&parts.read_buf[..]), handover),
-        Err(result) => {
-            let slow = result.is_err_and(|error| error.is_timeout()) && watch.mid_request();
-            close(socket, slow).await;
-            End::Closed
+        Ok(Taken::Client(handover)) => {
+            return End::Client(socket, BytesMut::from(&parts.read_buf[..]), handover);
         }
+        Ok(Taken::LastWords(words)) => close(socket, &words).await,
+        Err(Err(error)) if error.is_timeout() && watch.mid_request() => {
+            close(socket, TOO_SLOW).await;
+        }
+        Err(_) => close(socket, b"").await,
     }
+    End::Closed
 }
 
 fn limits() -> http1::Builder {
@@ -166,13 +170,10 @@ fn limits() -> http1::Builder {
     builder
 }
 
-/// Closes a connection so that its last response arrives. hyper closes one whose request comes too
-/// slowly without a word; `slow` says the word.
-async fn close(mut socket: impl AsyncRead + AsyncWrite + Unpin, slow: bool) {
+/// Closes a connection so that its last response arrives, and `words` after it.
+async fn close(mut socket: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) {
     let _ = tokio::time::timeout(LINGER.0, async {
-        if slow {
-            socket.write_all(TOO_SLOW).await?;
-        }
+        socket.write_all(words).await?;
         socket.shutdown().await?;
         let mut rest = pin!(socket.take(LINGER.1));
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await

@@ -1,7 +1,6 @@
 //! Whole connections over an in-memory socket, against a daemon that is made up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
+use streamd_protocol::stats::Transport;
 use tokio::io::DuplexStream;
 
 use super::*;
@@ -13,7 +12,7 @@ use crate::{
 /// Two cameras; `front` delivers when `shoot` is called, `side` is full.
 struct Fake {
     newest: tokio::sync::watch::Sender<Option<Arc<JpegFrame>>>,
-    clients: AtomicU64,
+    allowed: Vec<String>,
 }
 
 impl Source for Arc<Fake> {
@@ -34,11 +33,15 @@ impl Source for Arc<Fake> {
         newest.wait_for(fresh).await.ok()?.clone()
     }
 
-    fn admit(&self, camera: &str, _: Transport) -> Result<(u64, String), String> {
+    fn admit(&self, camera: &str, _: &str) -> Result<String, String> {
         match camera {
-            "front" => Ok((self.clients.fetch_add(1, Ordering::Relaxed), camera.into())),
-            _ => Err("camera side has its 1 clients, as many as max-clients allows".into()),
+            "front" => Ok(camera.into()),
+            _ => Err("camera side has its 1 clients (max-clients)".into()),
         }
+    }
+
+    fn allowed_origins(&self) -> Vec<String> {
+        self.allowed.clone()
     }
 }
 
@@ -54,9 +57,8 @@ fn shared(allowed: &[String]) -> Arc<Shared<Arc<Fake>>> {
     Arc::new(Shared {
         source: Arc::new(Fake {
             newest: tokio::sync::watch::Sender::new(None),
-            clients: AtomicU64::new(26),
+            allowed: allowed.to_vec(),
         }),
-        origins: Origins::new(allowed),
         listing: Listing::default(),
     })
 }
@@ -66,7 +68,10 @@ type Ended = End<DuplexStream, String>;
 /// A connection, and what it ends in.
 fn connect(shared: &Arc<Shared<Arc<Fake>>>) -> (DuplexStream, tokio::task::JoinHandle<Ended>) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
-    (ours, tokio::spawn(serve(Arc::clone(shared), theirs)))
+    (
+        ours,
+        tokio::spawn(serve(Arc::clone(shared), "1.2.3.4:5".into(), theirs)),
+    )
 }
 
 /// The whole answer to a request that ends its connection.
@@ -231,9 +236,16 @@ async fn slow_requests_are_told_so() {
 async fn who_does_not_read_is_let_go() {
     let shared = shared(&[]);
     let (mut socket, theirs) = tokio::io::duplex(64);
-    let ended = tokio::spawn(serve(Arc::clone(&shared), theirs));
+    let ended = tokio::spawn(serve(Arc::clone(&shared), "1.2.3.4:5".into(), theirs));
     socket.write_all(get("/state").as_bytes()).await.unwrap();
     assert!(matches!(ended.await.unwrap(), End::Closed));
+}
+
+/// What is sent before everything else to the client that the daemon numbers so.
+fn greeting(handover: &mut Handover<String>, client: u64) -> String {
+    let mut out = vec![];
+    handover.framing.greeting(client, &mut out);
+    String::from_utf8(out).unwrap()
 }
 
 async fn handed_over(
@@ -257,23 +269,19 @@ async fn a_stream_is_handed_over_by_either_spelling() {
     ] {
         let (mut socket, ended) = connect(&shared);
         socket.write_all(request.as_bytes()).await.unwrap();
-        let (received, handover) = handed_over(socket, ended).await;
+        let (received, mut handover) = handed_over(socket, ended).await;
         assert!(received.is_empty());
         assert_eq!(
             (handover.place.as_str(), handover.name.as_str()),
             ("front", "panel")
         );
         assert_eq!(handover.want.fps, Some(5.0));
+        let head = greeting(&mut handover, 26);
         assert!(
-            handover.head.contains("Set-Cookie: stream_client=panel/"),
-            "{}",
-            handover.head
+            head.contains("Set-Cookie: stream_client=panel/1a;"),
+            "{head}"
         );
-        assert!(
-            handover
-                .head
-                .contains("Access-Control-Allow-Origin: https://panel.example\r\n")
-        );
+        assert!(head.contains("Access-Control-Allow-Origin: https://panel.example\r\n"));
         assert_eq!(handover.framing.transport(), Transport::Mjpeg);
     }
 }
@@ -287,7 +295,8 @@ async fn a_stream_shows_in_the_state_while_it_lives() {
         .write_all(get("/stream?key=me&extra_headers=1").as_bytes())
         .await
         .unwrap();
-    let (_, handover) = handed_over(socket, ended).await;
+    let (_, mut handover) = handed_over(socket, ended).await;
+    greeting(&mut handover, 26);
     let state = ask(&shared, &get("/state")).await;
     let (_, json) = state.split_once("\r\n\r\n").unwrap();
     let state: serde_json::Value = serde_json::from_str(json).unwrap();
@@ -330,8 +339,9 @@ async fn a_websocket_is_handed_over_with_what_came_behind_its_request() {
     let request = [format!("{HANDSHAKE}cam:8080\r\n\r\n").as_bytes(), &ping[..]].concat();
     socket.write_all(&request).await.unwrap();
     let (mut received, mut handover) = handed_over(socket, ended).await;
-    assert!(handover.head.starts_with("HTTP/1.1 101 "));
-    assert!(handover.head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    let head = greeting(&mut handover, 1);
+    assert!(head.starts_with("HTTP/1.1 101 "));
+    assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     assert_eq!(handover.name, "Robot/2.0");
     let mut out = vec![];
     let got: Result<Option<Received>, _> = handover.framing.receive(&mut received, &mut out);
@@ -353,12 +363,30 @@ async fn a_foreign_page_gets_no_websocket() {
     );
 }
 
+/// A browser shows a page no status of a failed handshake, only a close code and its reason.
+#[tokio::test]
+async fn a_page_that_finds_no_place_is_told_why() {
+    let shared = shared(&[]);
+    let (mut socket, ended) = connect(&shared);
+    let request = format!("{HANDSHAKE}cam:8080\r\n\r\n").replace("/ws", "/ws?camera=side");
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![];
+    socket.read_to_end(&mut answer).await.unwrap();
+    drop(socket);
+    assert!(matches!(ended.await.unwrap(), End::Closed));
+    let frame = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    let code = u16::from_be_bytes([answer[frame + 2], answer[frame + 3]]);
+    let reason = String::from_utf8_lossy(&answer[frame + 4..]);
+    assert_eq!((answer[frame], code), (0x88, 1013));
+    assert_eq!(reason, "camera side has its 1 clients (max-clients)");
+}
+
 /// Responses that hyper still has in its buffer must not be lost when the socket is taken away.
 #[tokio::test]
 async fn a_pipelined_stream_waits_for_the_answers_before_it() {
     let shared = shared(&[]);
     let (mut socket, theirs) = tokio::io::duplex(512);
-    let ended = tokio::spawn(serve(Arc::clone(&shared), theirs));
+    let ended = tokio::spawn(serve(Arc::clone(&shared), "1.2.3.4:5".into(), theirs));
     let requests = format!("{}{}", get("/state").repeat(5), get("/stream"));
     socket.write_all(requests.as_bytes()).await.unwrap();
     let reader = tokio::spawn(async move {
@@ -369,7 +397,7 @@ async fn a_pipelined_stream_waits_for_the_answers_before_it() {
     let End::Client(mut socket, _, mut handover) = ended.await.unwrap() else {
         panic!("it was not handed over");
     };
-    let mut out = handover.head.into_bytes();
+    let mut out = greeting(&mut handover, 1).into_bytes();
     let sending = Sending {
         client: 1,
         fps: 0.0,

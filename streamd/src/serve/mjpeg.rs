@@ -1,13 +1,13 @@
 //! MJPEG over HTTP: `multipart/x-mixed-replace`, byte for byte what clients of µStreamer expect.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::io::Write as _;
 
 use bytes::BytesMut;
 use streamd_protocol::stats::Transport;
 
 use super::{
     framing::{Framing, Goodbye, Received, Sending, Violation},
-    listing::Listed,
+    listing::{Listed, Listing},
     parameters::StreamParameters,
 };
 use crate::frame::{JpegFrame, Origin, Timestamp};
@@ -34,47 +34,32 @@ pub fn needs_headers_ahead(parameters: &StreamParameters, user_agent: &str) -> b
         .unwrap_or_else(|| !parameters.extra_headers && chrome())
 }
 
-/// The head of the answer to `/stream`, to the blank line. `headers` are further lines, each with
-/// its CRLF. HTTP/1.0 and `close`, like the servers it stands in for: the stream ends with the
-/// connection, and no client expects chunks.
-pub fn response_head(headers: &str) -> String {
-    let mut head = String::from("HTTP/1.0 200 OK\r\nConnection: close\r\n");
-    for (name, value) in NO_CACHE {
-        let _ = write!(head, "{name}: {value}\r\n");
-    }
-    let _ = write!(
-        head,
-        "{headers}Content-Type: multipart/x-mixed-replace;boundary={BOUNDARY}\r\n\r\n"
-    );
-    head
-}
-
-/// The cookie by which a client finds itself in `/state`.
-pub fn cookie(parameters: &StreamParameters, client: u64) -> String {
-    let key = parameters.key.as_deref().unwrap_or("0");
-    format!("Set-Cookie: stream_client={key}/{client:x}; path=/; max-age=30\r\n")
-}
-
 /// The multipart side of a client.
 #[derive(Debug)]
 pub struct Multipart {
     parameters: StreamParameters,
+    /// The page whose scripts may read the stream.
+    shared_with: Option<String>,
     /// The headers of each part go out directly after the part before it.
     ahead: bool,
     /// The first boundary (and headers) is still to be written.
     first: bool,
+    listing: Listing,
     /// Keeps the client in `/state`.
-    _listed: Option<Listed>,
+    listed: Option<Listed>,
 }
 
 impl Multipart {
-    /// A stream whose head has been sent. `ahead` is what [`needs_headers_ahead`] says.
-    pub const fn new(parameters: StreamParameters, ahead: bool, listed: Option<Listed>) -> Self {
+    /// A stream that begins with the head of its response. `advance_headers` must have been
+    /// decided, by [`needs_headers_ahead`]; `shared_with` is a page that may read the stream.
+    pub fn new(parameters: StreamParameters, shared_with: Option<&str>, listing: Listing) -> Self {
         Self {
+            ahead: parameters.advance_headers.unwrap_or(false),
             parameters,
-            ahead,
+            shared_with: shared_with.map(str::to_owned),
             first: true,
-            _listed: listed,
+            listing,
+            listed: None,
         }
     }
 
@@ -179,6 +164,37 @@ fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 impl Framing for Multipart {
     fn transport(&self) -> Transport {
         Transport::Mjpeg
+    }
+
+    /// HTTP/1.0 and `close`, like the servers it stands in for: the stream ends with the
+    /// connection, and no client expects chunks. By the cookie a client finds itself in `/state`.
+    fn greeting(&mut self, client: u64, out: &mut Vec<u8>) {
+        write(
+            out,
+            format_args!("HTTP/1.0 200 OK\r\nConnection: close\r\n"),
+        );
+        for (name, value) in NO_CACHE {
+            write(out, format_args!("{name}: {value}\r\n"));
+        }
+        if let Some(origin) = &self.shared_with {
+            write(
+                out,
+                format_args!("Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"),
+            );
+        }
+        let key = self.parameters.key.as_deref().unwrap_or("0");
+        write(
+            out,
+            format_args!(
+                "Set-Cookie: stream_client={key}/{client:x}; path=/; max-age=30\r\n\
+                 Content-Type: multipart/x-mixed-replace;boundary={BOUNDARY}\r\n\r\n"
+            ),
+        );
+        self.listed = Some(self.listing.add(client, self.parameters.clone()));
+    }
+
+    fn wants_fps(&self) -> bool {
+        self.parameters.extra_headers
     }
 
     fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {

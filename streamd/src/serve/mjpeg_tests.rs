@@ -14,10 +14,11 @@ fn sending() -> Sending {
 
 /// What `frames` pictures become; pictures themselves are left in.
 fn stream(query: &str, ahead: bool, frames: usize) -> String {
-    let parameters = crate::serve::parameters::Query::parse(query)
+    let mut parameters = crate::serve::parameters::Query::parse(query)
         .stream()
         .unwrap();
-    let mut framing = Multipart::new(parameters, ahead, None);
+    parameters.advance_headers = Some(ahead);
+    let mut framing = Multipart::new(parameters, None, Listing::default());
     let mut out = vec![];
     for n in 0..frames {
         let frame = frame(n as u64);
@@ -93,16 +94,21 @@ X-UStreamer-Latency: 3.500000
 }
 
 #[test]
-fn the_head_of_the_response() {
+fn the_greeting_is_the_head_of_the_response_and_enters_the_client() {
+    let listing = Listing::default();
     let parameters = StreamParameters {
         key: Some("panel".into()),
         ..StreamParameters::default()
     };
-    let head = response_head(&cookie(&parameters, 26));
+    let mut framing = Multipart::new(parameters, Some("https://panel.example"), listing.clone());
+    let mut out = vec![];
+    framing.greeting(26, &mut out);
+    let head = String::from_utf8(out).unwrap();
     assert!(head.starts_with("HTTP/1.0 200 OK\r\n") && head.ends_with("\r\n\r\n"));
     for line in [
         "Content-Type: multipart/x-mixed-replace;boundary=boundarydonotcross",
         "Set-Cookie: stream_client=panel/1a; path=/; max-age=30",
+        "Access-Control-Allow-Origin: https://panel.example",
         "Pragma: no-cache",
     ] {
         assert!(
@@ -110,11 +116,21 @@ fn the_head_of_the_response() {
             "{line} is missing in {head}"
         );
     }
-    let anonymous = cookie(&StreamParameters::default(), 255);
     assert_eq!(
-        anonymous,
-        "Set-Cookie: stream_client=0/ff; path=/; max-age=30\r\n"
+        listing.get(26).and_then(|p| p.key).as_deref(),
+        Some("panel")
     );
+    drop(framing);
+    assert_eq!(listing.get(26), None);
+}
+
+#[test]
+fn a_client_without_a_key_has_key_0() {
+    let mut framing = Multipart::new(StreamParameters::default(), None, Listing::default());
+    let mut out = vec![];
+    framing.greeting(255, &mut out);
+    let head = String::from_utf8(out).unwrap();
+    assert!(head.contains("Set-Cookie: stream_client=0/ff; ") && !head.contains("Access-Control"));
 }
 
 #[test]
@@ -146,7 +162,7 @@ fn who_needs_headers_ahead() {
 #[test]
 fn what_a_viewer_says_is_dropped() {
     let mut input = BytesMut::from(&b"GET / HTTP/1.1\r\n\r\n"[..]);
-    let mut framing = Multipart::new(StreamParameters::default(), false, None);
+    let mut framing = Multipart::new(StreamParameters::default(), None, Listing::default());
     assert_eq!(framing.receive(&mut input, &mut vec![]), Ok(None));
     assert!(input.is_empty());
 }

@@ -24,4 +24,5 @@ pub mod socket;
 pub mod stage;
 pub mod state;
 pub mod tcp;
+pub mod web;
 pub mod websocket;

@@ -65,11 +65,11 @@ pub fn accept(
     }
 }
 
-/// The head of the answer, blank line included. `headers` are further lines, each with its CRLF.
-pub fn response_head(accept: &str, headers: &str) -> String {
+/// The head of the answer, blank line included.
+pub fn response_head(accept: &str) -> String {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n{headers}\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
 }
 

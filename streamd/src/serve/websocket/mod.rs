@@ -33,6 +33,9 @@ impl CloseCode {
     /// A message over the limit.
     pub const TOO_BIG: Self = Self(1009);
 
+    /// There is no place for the client now.
+    pub const TRY_LATER: Self = Self(1013);
+
     /// The number.
     pub const fn get(self) -> u16 {
         self.0
@@ -48,15 +51,18 @@ impl CloseCode {
 /// The WebSocket side of a client.
 #[derive(Debug)]
 pub struct WebSocket {
+    /// The value of `Sec-WebSocket-Accept`.
+    accept: String,
     reader: Reader,
     /// A close frame was sent: nothing may follow it.
     closed: bool,
 }
 
 impl WebSocket {
-    /// A connection whose handshake is done.
-    pub const fn new() -> Self {
+    /// A connection whose handshake is answered with this `Sec-WebSocket-Accept`.
+    pub const fn new(accept: String) -> Self {
         Self {
+            accept,
             reader: Reader::new(MAX_FROM_CLIENT),
             closed: false,
         }
@@ -92,10 +98,11 @@ impl WebSocket {
     }
 }
 
-impl Default for WebSocket {
-    fn default() -> Self {
-        Self::new()
-    }
+/// All that a client is told that is not served: the answer to its handshake, and why not.
+pub fn refusal(accept: &str, why: &str) -> Vec<u8> {
+    let mut words = handshake::response_head(accept).into_bytes();
+    codec::write_close(&mut words, CloseCode::TRY_LATER, why);
+    words
 }
 
 fn understand(text: &str) -> Received {
@@ -117,6 +124,10 @@ impl From<Broken> for Violation {
 impl Framing for WebSocket {
     fn transport(&self) -> Transport {
         Transport::Websocket
+    }
+
+    fn greeting(&mut self, _: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(handshake::response_head(&self.accept).as_bytes());
     }
 
     fn before(&mut self, frame: &JpegFrame, _: &Sending, out: &mut Vec<u8>) {
@@ -168,7 +179,7 @@ mod tests {
 
     fn receive(opcode: u8, payload: &[u8]) -> (Result<Option<Received>, Violation>, Vec<u8>) {
         let mut out = vec![];
-        let got = WebSocket::new().receive(&mut masked(opcode, payload), &mut out);
+        let got = WebSocket::new(String::new()).receive(&mut masked(opcode, payload), &mut out);
         (got, out)
     }
 
@@ -192,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_close_is_echoed_once_and_ends_the_input() {
-        let mut socket = WebSocket::new();
+        let mut socket = WebSocket::new(String::new());
         let mut input = masked(8, &1001u16.to_be_bytes());
         input.extend_from_slice(&masked(9, b"late"));
         let mut out = vec![];
@@ -209,7 +220,7 @@ mod tests {
     fn the_last_word_has_a_code_and_a_reason() {
         let said = |why| {
             let mut out = vec![];
-            WebSocket::new().farewell(&why, &mut out);
+            WebSocket::new(String::new()).farewell(&why, &mut out);
             let code = u16::from_be_bytes([out[2], out[3]]);
             (code, String::from_utf8(out[4..].to_vec()).unwrap())
         };
