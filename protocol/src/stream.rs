@@ -112,6 +112,12 @@ pub enum FromClient {
     },
     /// Changes its limits; a limit that is left out stays.
     Want(Want),
+    /// Watches these cameras from now on, instead of those before; their frames share the
+    /// connection and are told apart by their [`AppSegment`]. Answered by a welcome.
+    Subscribe {
+        /// Names, without repetition; at least one.
+        cameras: Vec<String>,
+    },
     /// Asks for a [`ToClient::Pong`].
     Ping {
         /// The client's clock, µs.
@@ -123,6 +129,9 @@ pub enum FromClient {
         sequence: u64,
         /// When, in µs since the epoch, corrected to the server's clock.
         t: u64,
+        /// Of which camera; may be left out by a client that watches one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<String>,
     },
 }
 
@@ -170,6 +179,8 @@ pub enum ToClient {
     },
     /// Quality and size of the frames that follow.
     Rendition {
+        /// The camera's name.
+        camera: String,
         /// JPEG quality, 1–100.
         quality: u8,
         /// Pixels.
@@ -193,6 +204,9 @@ pub enum ToClient {
     Notice {
         /// What.
         event: Event,
+        /// The name of the camera, where it is about one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<String>,
         /// For people.
         message: String,
     },
@@ -253,13 +267,14 @@ mod tests {
                 }
             }
         );
-        let welcome = ToClient::Notice {
+        let notice = ToClient::Notice {
             event: Event::CameraLost,
+            camera: Some("front".into()),
             message: "unplugged".into(),
         };
         assert_eq!(
-            serde_json::to_string(&welcome).unwrap(),
-            r#"{"type":"notice","event":"cameraLost","message":"unplugged"}"#
+            serde_json::to_string(&notice).unwrap(),
+            r#"{"type":"notice","event":"cameraLost","camera":"front","message":"unplugged"}"#
         );
     }
 }

@@ -16,7 +16,10 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 use crate::{
     camera::{Camera, Capturing},
     capture::{self, Capture},
-    config::{Config, values::Fps},
+    config::{
+        Config,
+        values::{Fps, Listen},
+    },
     control::{self, Control},
     encode::{
         self,
@@ -26,13 +29,15 @@ use crate::{
     hub::WorkList,
     report,
     running::Running,
-    serve::{self, framing::Goodbye, readiness::Readiness, stage::Stage},
+    serve::{
+        self, framing::Goodbye, http::Shared, listing::Listing, readiness::Readiness, stage::Stage,
+    },
     supervise::{
         heartbeat::{Heartbeat, Heartbeats},
         limits, log,
         notify::Notify,
         signals::{Signal, Signals},
-        sockets::{CONTROL, Inherited, Listener, camera_name},
+        sockets::{CONTROL, HTTP, Inherited, Listener, METRICS, camera_name},
         watchdog::{self, Watchdog},
     },
 };
@@ -168,6 +173,8 @@ impl Daemon {
 /// All listeners, bound, and nothing served yet.
 struct Sockets {
     control: Vec<UnixListener>,
+    http: Vec<Listener>,
+    metrics: Vec<Listener>,
     raw: Vec<(String, Vec<Listener>)>,
 }
 
@@ -176,7 +183,7 @@ impl Sockets {
         let mut inherited = Inherited::take();
         let control = match handed_over(&mut inherited, CONTROL)? {
             listeners if listeners.is_empty() => {
-                let path = crate::config::values::Listen::Unix(config.control_socket());
+                let path = Listen::Unix(config.control_socket());
                 vec![Listener::bind(&path, SOCKET_MODE)?]
             }
             listeners => listeners,
@@ -189,18 +196,27 @@ impl Sockets {
             }
         });
         let control = control.collect();
+        let mut bound = |name: &str, listen: &[Listen]| match handed_over(&mut inherited, name)? {
+            listeners if listeners.is_empty() => {
+                let bind = |listen| Ok(Listener::bind(listen, SOCKET_MODE)?);
+                listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()
+            }
+            listeners => Ok(listeners),
+        };
+        let http = bound(HTTP, &config.http.listen)?;
+        let metrics = bound(METRICS, &config.metrics.listen)?;
         let mut raw = Vec::new();
         for name in config.camera.keys() {
-            let mut listeners = handed_over(&mut inherited, &camera_name(name))?;
-            if listeners.is_empty() {
-                for listen in config.camera_listen(name) {
-                    listeners.push(Listener::bind(listen, SOCKET_MODE)?);
-                }
-            }
+            let listeners = bound(&camera_name(name), config.camera_listen(name))?;
             raw.push((name.to_string(), listeners));
         }
         inherited.close_rest(config.camera.keys());
-        Ok(Self { control, raw })
+        Ok(Self {
+            control,
+            http,
+            metrics,
+            raw,
+        })
     }
 
     fn serve(
@@ -220,6 +236,25 @@ impl Sockets {
                 let listener = listener.try_into()?;
                 listening.spawn(serve::accept::raw(listener, stage, camera.clone()));
             }
+        }
+        let web = Arc::new(Shared {
+            source: Arc::clone(running),
+            listing: Listing::default(),
+        });
+        for listener in self.http {
+            tracing::info!(
+                message_id = events::LISTENING,
+                "listening at {listener} (HTTP)"
+            );
+            listening.spawn(serve::web::serve(listener.try_into()?, Arc::clone(&web)));
+        }
+        for listener in self.metrics {
+            tracing::info!(
+                message_id = events::LISTENING,
+                "listening at {listener} (metrics)"
+            );
+            let running = Arc::clone(running);
+            listening.spawn(serve::web::serve_metrics(listener.try_into()?, running));
         }
         let target = Arc::clone(running);
         let control = control::spawn(self.control, target, heartbeats.register("control"))

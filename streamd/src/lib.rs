@@ -17,8 +17,11 @@ pub mod control;
 pub mod daemon;
 pub mod encode;
 pub mod events;
+#[cfg(test)]
+mod fixtures;
 pub mod frame;
 pub mod hub;
+pub mod metrics;
 pub mod report;
 pub mod running;
 pub mod serve;

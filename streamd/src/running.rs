@@ -13,7 +13,7 @@ use streamd_protocol::{
 };
 
 use crate::{
-    camera::Camera,
+    camera::{Camera, Place},
     capture,
     config::{
         self, Config,
@@ -21,8 +21,9 @@ use crate::{
     },
     control::command::{NextPicture, Refusal, Reloaded, Target},
     events,
-    frame::Timestamp,
-    serve::{framing::Goodbye, stage::Stage},
+    frame::{JpegFrame, Timestamp},
+    metrics,
+    serve::{accept, framing::Goodbye, http, stage::Stage},
     supervise::{heartbeat::Heartbeats, log::LogLevel},
 };
 
@@ -314,6 +315,45 @@ impl Target for Running {
         Ok(Box::pin(async move {
             Some(hub.subscribe().next(top, Timestamp::now()).await)
         }))
+    }
+}
+
+impl http::Source for Arc<Running> {
+    type Place = Place;
+
+    fn cameras(&self) -> Vec<String> {
+        self.stage.names()
+    }
+
+    fn stats(&self) -> Stats {
+        Target::stats(&**self)
+    }
+
+    async fn picture(&self, camera: &str, due: Timestamp) -> Option<Arc<JpegFrame>> {
+        let camera = self.stage.camera(camera)?;
+        let top = camera.live().ladder[0];
+        Some(camera.hub.subscribe().next(top, due).await)
+    }
+
+    fn admit(&self, camera: &str, peer: &str) -> Result<Place, String> {
+        self.stage.admit(Some(camera)).map_err(|refused| {
+            accept::log_refused(&refused, peer, camera);
+            refused.to_string()
+        })
+    }
+
+    fn allowed_origins(&self) -> Vec<String> {
+        self.lock().http.allowed_origins.clone()
+    }
+}
+
+impl metrics::Source for Running {
+    fn stats(&self) -> Stats {
+        Target::stats(self)
+    }
+
+    fn cameras(&self) -> Vec<Arc<Camera>> {
+        self.stage.cameras.clone()
     }
 }
 

@@ -93,7 +93,7 @@ fn admit(connection: OwnedFd, stage: &Arc<Stage>, camera: &str) -> io::Result<()
         socket,
         framing: Box::new(Tcp),
         place,
-        head: Vec::new(),
+        name: String::new(),
         input: BytesMut::new(),
         limits: Limits::default(),
         talks: false,

@@ -83,8 +83,8 @@ pub struct Arrival {
     pub framing: Box<dyn Framing>,
     /// Its place at its first camera.
     pub place: Place,
-    /// Bytes to send before anything else: an HTTP response head.
-    pub head: Vec<u8>,
+    /// What it calls itself; may be empty.
+    pub name: String,
     /// Bytes that were read from it already.
     pub input: BytesMut,
     /// Its limits so far.
@@ -103,9 +103,9 @@ impl Client {
     pub fn new(stage: Arc<Stage>, arrival: Arrival) -> io::Result<Self> {
         let Arrival {
             socket,
-            framing,
+            mut framing,
             place,
-            head,
+            name,
             input,
             limits,
             talks,
@@ -119,6 +119,7 @@ impl Client {
         {
             let mut figures = entry.figures();
             figures.cameras.clone_from(camera);
+            figures.name = printable(&name);
             figures.limits = limits;
         }
         tracing::info!(
@@ -129,6 +130,8 @@ impl Client {
             transport = ?entry.transport,
             "client connected"
         );
+        let mut greeting = Vec::new();
+        framing.greeting(entry.id, &mut greeting);
         let mut client = Self {
             registration,
             socket,
@@ -143,7 +146,7 @@ impl Client {
             pending: Pending::default(),
             outgoing: None,
             spare: Default::default(),
-            outbox: head,
+            outbox: greeting,
             input,
             talks,
             writable: true,
@@ -265,12 +268,12 @@ impl Client {
         None
     }
 
-    fn decide(&mut self, feed: usize, now: Timestamp) {
+    fn decide(&mut self, index: usize, now: Timestamp) {
         let share = 1.0 / self.feeds.len() as f64;
-        let feed = &mut self.feeds[feed];
+        let feed = &mut self.feeds[index];
         if let Some(change) = feed.decide(&self.link, share, now) {
             change.record(&self.entry, &feed.camera().name);
-            self.tell_rendition(&change);
+            self.tell_rendition(index, &change);
         }
     }
 
@@ -284,6 +287,7 @@ impl Client {
             Duration::ZERO
         };
         let mut outgoing = self.pending.begin(frame, feed, spare, pace, now);
+        outgoing.bare = !self.framing.carries_pictures();
         let sending = {
             let figures = self.entry.figures();
             let fps = if self.framing.wants_fps() {
@@ -503,7 +507,6 @@ impl Client {
     fn take(&mut self, received: Received) -> Result<(), Goodbye> {
         match received {
             Received::Message(message) => self.hear(message),
-            Received::Cameras(names) => self.asked = Some(names),
             Received::Bad(why) => self.bad(why),
             Received::Close => return Err(Goodbye::Closed),
         }
@@ -513,22 +516,29 @@ impl Client {
     fn hear(&mut self, message: FromClient) {
         match message {
             FromClient::Hello { name, want } => {
-                // A name is shown on terminals and in logs: nothing in it may move a cursor.
-                let name = name.unwrap_or_default();
-                self.entry.figures().name =
-                    name.chars().filter(|c| !c.is_control()).take(64).collect();
+                if let Some(name) = name {
+                    self.entry.figures().name = printable(&name);
+                }
                 self.talks = true;
                 self.limit(&want);
                 self.welcome();
             }
             FromClient::Want(want) => self.limit(&want),
+            FromClient::Subscribe { cameras } => self.asked = Some(cameras),
             FromClient::Ping { t } => {
                 let server_time = Timestamp::now().unix_micros();
                 self.say(&ToClient::Pong { t, server_time });
             }
-            FromClient::Receipt { sequence, t } => {
+            FromClient::Receipt {
+                sequence,
+                t,
+                camera,
+            } => {
                 let at = Timestamp::from_unix_nanos(t.saturating_mul(1000));
-                if let Some(arrived) = self.pending.receipt(sequence, at) {
+                let of = |feed: &Feed| camera.as_ref().is_none_or(|c| feed.camera().name == *c);
+                if let Some(feed) = self.feeds.iter().position(of)
+                    && let Some(arrived) = self.pending.receipt(feed, sequence, at)
+                {
                     self.arrived(arrived);
                 }
             }
@@ -580,6 +590,7 @@ impl Client {
         self.entry.figures().errors += 1;
         self.say(&ToClient::Notice {
             event: Event::BadMessage,
+            camera: None,
             message: why,
         });
     }
@@ -607,8 +618,9 @@ impl Client {
         });
     }
 
-    fn tell_rendition(&mut self, change: &Change) {
+    fn tell_rendition(&mut self, feed: usize, change: &Change) {
         self.say(&ToClient::Rendition {
+            camera: self.feeds[feed].camera().name.clone(),
             quality: change.rendition.quality,
             width: change.width,
             height: change.height,
@@ -619,7 +631,12 @@ impl Client {
 
     fn tell_origin(&mut self, frame: &JpegFrame, feed: usize) {
         if let Some((event, message)) = self.feeds[feed].origin_changed(frame.origin) {
-            self.say(&ToClient::Notice { event, message });
+            let camera = Some(self.feeds[feed].camera().name.clone());
+            self.say(&ToClient::Notice {
+                event,
+                camera,
+                message,
+            });
         }
     }
 
@@ -643,6 +660,7 @@ impl Client {
             Goodbye::Kicked(reason) => {
                 self.say(&ToClient::Notice {
                     event: Event::Kicked,
+                    camera: None,
                     message: reason.clone(),
                 });
             }
@@ -650,6 +668,7 @@ impl Client {
                 let message = "the server stops".into();
                 self.say(&ToClient::Notice {
                     event: Event::Stopping,
+                    camera: None,
                     message,
                 });
             }
@@ -665,4 +684,9 @@ impl Client {
             nix::sys::socket::Shutdown::Write,
         );
     }
+}
+
+/// A name as it is shown on terminals and in logs: nothing in it may move a cursor.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(64).collect()
 }

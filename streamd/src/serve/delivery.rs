@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub before: Vec<u8>,
     /// See `before`.
     pub after: Vec<u8>,
+    /// Only those are sent, and not the picture.
+    pub bare: bool,
     done: usize,
     began: Timestamp,
     stamp: bool,
@@ -29,7 +31,11 @@ pub struct Outgoing {
 impl Outgoing {
     /// Bytes on the wire.
     pub fn total(&self) -> usize {
-        self.before.len() + self.frame.bytes.len() + self.after.len()
+        self.before.len() + self.picture().len() + self.after.len()
+    }
+
+    fn picture(&self) -> &[u8] {
+        if self.bare { &[] } else { &self.frame.bytes }
     }
 
     /// Whether some of it has been written.
@@ -43,7 +49,7 @@ impl Outgoing {
     /// The socket's; `WouldBlock` when it takes no more now.
     pub fn write(&mut self, socket: &mut Socket) -> std::io::Result<bool> {
         let mut skip = self.done;
-        let parts = [&self.before[..], &self.frame.bytes[..], &self.after[..]].map(|part| {
+        let parts = [&self.before[..], self.picture(), &self.after[..]].map(|part| {
             let cut = skip.min(part.len());
             skip -= cut;
             &part[cut..]
@@ -104,6 +110,7 @@ impl Pending {
             feed,
             before: spare.0,
             after: spare.1,
+            bare: false,
             done: 0,
             began: now,
             stamp,
@@ -165,11 +172,12 @@ impl Pending {
 
     /// The client says that it had a frame at this moment. Receipts of frames that are not awaited
     /// count for nothing.
-    pub fn receipt(&mut self, sequence: u64, at: Timestamp) -> Option<Arrived> {
+    pub fn receipt(&mut self, feed: usize, sequence: u64, at: Timestamp) -> Option<Arrived> {
         self.receipts = true;
-        let index = self.sent.iter().position(|s| s.sequence == sequence)?;
+        let said = |s: &Sent| s.sequence == sequence && s.feed == feed;
+        let index = self.sent.iter().position(said)?;
         let stamped = self.sent[index].stamped;
-        let (latency, feed) = (at.since(self.sent[index].captured), self.sent[index].feed);
+        let latency = at.since(self.sent[index].captured);
         if stamped {
             // Its acknowledgement is still to come, for the link.
             self.sent[index].sequence = u64::MAX;

@@ -23,8 +23,6 @@ pub struct Sending {
 pub enum Received {
     /// A message of the protocol.
     Message(FromClient),
-    /// The cameras it wants to see over this connection, by name.
-    Cameras(Vec<String>),
     /// A whole message that can't be understood; the text says why. It is counted and answered.
     Bad(String),
     /// It is done.
@@ -65,6 +63,14 @@ pub trait Framing: Send + 'static {
     /// Whether [`Sending::fps`] is of use to it; computing it is not free.
     fn wants_fps(&self) -> bool {
         false
+    }
+
+    /// Appends what goes before everything else, for instance the head of an HTTP response.
+    fn greeting(&mut self, _client: u64, _out: &mut Vec<u8>) {}
+
+    /// Whether the picture itself is sent, between what goes before and after it.
+    fn carries_pictures(&self) -> bool {
+        true
     }
 
     /// Appends the bytes that go before a picture.

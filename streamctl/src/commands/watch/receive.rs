@@ -184,6 +184,7 @@ impl Follower<'_> {
                 height,
                 fps,
                 reason,
+                ..
             } => self.rendition(|rendition| {
                 *rendition = Rendition {
                     camera: std::mem::take(&mut rendition.camera),
@@ -194,7 +195,7 @@ impl Follower<'_> {
                     reason: clean(&reason),
                 };
             }),
-            ToClient::Notice { event, message } => match event {
+            ToClient::Notice { event, message, .. } => match event {
                 Event::Kicked => Err(Ending::Kicked(clean(&message))),
                 Event::Stopping => {
                     *stopping = Some(clean(&message));

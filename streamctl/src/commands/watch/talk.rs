@@ -75,7 +75,11 @@ impl Talk {
     /// Says that a frame is here; `t` by the server's clock, µs.
     pub fn receipt(&mut self, sequence: u64, t: u64) {
         if self.answered {
-            self.say(&FromClient::Receipt { sequence, t });
+            self.say(&FromClient::Receipt {
+                sequence,
+                t,
+                camera: None,
+            });
         }
     }
 

@@ -1,0 +1,143 @@
+//! Pictures and statistics for the unit tests.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use streamd_protocol::stats::{
+    CameraState, CameraStats, ClientStats, DroppedStats, LatencyStats, RenditionStats, Stats,
+    Transport,
+};
+
+use crate::{
+    camera::Camera,
+    frame::{JpegFrame, Origin, Rendition, Scale, Timestamp},
+};
+
+/// A picture of 5 bytes whose times are 1, 2 and 3 seconds after the machine's start.
+pub fn frame(sequence: u64) -> JpegFrame {
+    JpegFrame {
+        bytes: Bytes::from_static(&[0xFF, 0xD8, b'.', 0xFF, 0xD9]),
+        sequence,
+        captured: Timestamp::from_nanos(1_000_000_000),
+        encode_begin: Timestamp::from_nanos(2_000_000_000),
+        encode_end: Timestamp::from_nanos(3_000_000_000),
+        width: 640,
+        height: 480,
+        rendition: Rendition {
+            quality: 80,
+            scale: Scale::Full,
+        },
+        origin: Origin::Camera,
+    }
+}
+
+/// Two cameras, the second one lost, and two clients at the first.
+pub fn stats() -> Stats {
+    Stats {
+        version: "1.2.3".into(),
+        pid: 7,
+        uptime_seconds: 12.5,
+        status: String::new(),
+        healthy: true,
+        stuck: vec![],
+        cameras: vec![
+            camera("front", CameraState::Streaming),
+            camera("side", CameraState::Lost),
+        ],
+        clients: vec![client(26, Transport::Mjpeg), client(27, Transport::Tcp)],
+        refused: 4,
+    }
+}
+
+fn camera(name: &str, state: CameraState) -> CameraStats {
+    CameraStats {
+        name: name.into(),
+        device: "auto".into(),
+        path: "/dev/video0".into(),
+        card: "Test".into(),
+        state,
+        reason: String::new(),
+        requested: "640x480 30 fps auto".into(),
+        format: "YUYV".into(),
+        width: 640,
+        height: 480,
+        desired_fps: 30.0,
+        driver_fps: 30.0,
+        fps: 29.6,
+        quality: 80,
+        captured: 1000,
+        driver_lost: 2,
+        corrupt: 1,
+        losses: 3,
+        encoded: 900,
+        encode_average_ms: 0.8,
+        clients: 2,
+        renditions: vec![RenditionStats {
+            quality: 80,
+            width: 640,
+            height: 480,
+            clients: 2,
+            encoded: 900,
+            average_bytes: 50_000,
+        }],
+    }
+}
+
+fn client(id: i64, transport: Transport) -> ClientStats {
+    ClientStats {
+        id,
+        name: String::new(),
+        peer: "127.0.0.1:5000".into(),
+        transport,
+        camera: "front".into(),
+        connected_since: 0.0,
+        connected_seconds: 10.0,
+        frames: 300,
+        bytes: 15_000_000,
+        average_fps: 30.0,
+        fps: 29.7,
+        latency: LatencyStats::default(),
+        rtt_ms: 0.1,
+        link_rate: 0.0,
+        backlog_bytes: 0,
+        dropped: DroppedStats::default(),
+        errors: 0,
+        quality: 80,
+        width: 640,
+        height: 480,
+        reason: "top".into(),
+        rendition_changes: 0,
+        limit_fps: 0.0,
+        limit_quality: 0,
+        limit_width: 0,
+        paused: false,
+    }
+}
+
+/// A daemon as metrics see it.
+pub struct Daemon(Vec<Arc<Camera>>);
+
+impl Daemon {
+    /// The two cameras of [`stats`].
+    pub fn new() -> Self {
+        let camera = |name: &str| {
+            Arc::new(Camera::new(
+                name.into(),
+                Default::default(),
+                Arc::default(),
+                |_| {},
+            ))
+        };
+        Self(vec![camera("front"), camera("side")])
+    }
+}
+
+impl crate::metrics::Source for Daemon {
+    fn stats(&self) -> Stats {
+        stats()
+    }
+
+    fn cameras(&self) -> Vec<Arc<Camera>> {
+        self.0.clone()
+    }
+}

@@ -1,0 +1,350 @@
+//! Prometheus: what is counted, in OpenMetrics text, on a listener of its own. Each family is
+//! written once: name, HELP, TYPE, samples. There is none per client: numbers that are never used
+//! again would fill a database.
+
+pub mod listener;
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text::encode},
+    metrics::MetricType,
+    registry::{Registry, Unit},
+};
+use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, Stats, Transport};
+
+use crate::{camera::Camera, stats::Histogram};
+
+const TRANSPORTS: [(Transport, &str); 3] = [
+    (Transport::Tcp, "tcp"),
+    (Transport::Websocket, "websocket"),
+    (Transport::Mjpeg, "mjpeg"),
+];
+
+const STATES: [(CameraState, &str); 4] = [
+    (CameraState::Starting, "starting"),
+    (CameraState::Streaming, "streaming"),
+    (CameraState::Idle, "idle"),
+    (CameraState::Lost, "lost"),
+];
+
+/// What the metrics are read from.
+pub trait Source: Send + Sync + 'static {
+    /// Everything that is counted, now.
+    fn stats(&self) -> Stats;
+
+    /// The cameras, for what [`Stats`] does not hold: totals that do not fall when a client
+    /// leaves, and histograms.
+    fn cameras(&self) -> Vec<Arc<Camera>>;
+}
+
+/// The metrics in OpenMetrics text.
+pub fn render(source: &impl Source) -> String {
+    let mut registry = Registry::with_prefix("streamd");
+    registry.register_collector(Box::new(Scrape {
+        stats: source.stats(),
+        cameras: source.cameras(),
+    }));
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("writing to memory does not fail");
+    text
+}
+
+/// One scrape.
+#[derive(Debug)]
+struct Scrape {
+    stats: Stats,
+    cameras: Vec<Arc<Camera>>,
+}
+
+/// A family's head.
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    unit: Option<Unit>,
+}
+
+const fn family(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        help,
+        unit: None,
+    }
+}
+
+type Labels<'a> = Vec<(&'static str, &'a str)>;
+
+/// Writes a family whose samples are whole numbers.
+fn numbers<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    family: &Family,
+    kind: MetricType,
+    samples: impl IntoIterator<Item = (Labels<'a>, i64)>,
+) -> fmt::Result {
+    let unit = family.unit.as_ref();
+    let mut metric = encoder.encode_descriptor(family.name, family.help, unit, kind)?;
+    for (labels, value) in samples {
+        match kind {
+            MetricType::Counter => {
+                let value = u64::try_from(value).unwrap_or(0);
+                sample(&mut metric, &labels, |metric| {
+                    metric.encode_counter::<NoLabelSet, _, f64>(&value, None)
+                })?;
+            }
+            _ => sample(&mut metric, &labels, |metric| metric.encode_gauge(&value))?,
+        }
+    }
+    Ok(())
+}
+
+fn sample(
+    metric: &mut MetricEncoder<'_>,
+    labels: &Labels<'_>,
+    write: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+) -> fmt::Result {
+    if labels.is_empty() {
+        return write(metric);
+    }
+    write(&mut metric.encode_family(&labels.as_slice())?)
+}
+
+/// Writes a gauge whose samples have a fraction.
+fn fractions<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    family: &Family,
+    samples: impl IntoIterator<Item = (Labels<'a>, f64)>,
+) -> fmt::Result {
+    let unit = family.unit.as_ref();
+    let mut metric =
+        encoder.encode_descriptor(family.name, family.help, unit, MetricType::Gauge)?;
+    for (labels, value) in samples {
+        sample(&mut metric, &labels, |metric| metric.encode_gauge(&value))?;
+    }
+    Ok(())
+}
+
+/// A histogram's samples, ready to be written: sum in seconds, count, buckets.
+type Reading = (f64, u64, Vec<(f64, u64)>);
+
+/// Reads a histogram. The count is that of the buckets read, so that the two always agree.
+fn read<const N: usize>(histogram: &Histogram<N>) -> Reading {
+    let buckets: Vec<_> = histogram.buckets().collect();
+    let count = buckets.iter().map(|(_, n)| n).sum();
+    (histogram.sum().as_secs_f64(), count, buckets)
+}
+
+/// Writes a histogram of seconds.
+fn seconds<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    family: &Family,
+    samples: impl IntoIterator<Item = (Labels<'a>, Reading)>,
+) -> fmt::Result {
+    let unit = Some(&Unit::Seconds);
+    let mut metric =
+        encoder.encode_descriptor(family.name, family.help, unit, MetricType::Histogram)?;
+    for (labels, (sum, count, buckets)) in samples {
+        sample(&mut metric, &labels, |metric| {
+            metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+        })?;
+    }
+    Ok(())
+}
+
+impl Scrape {
+    /// One sample per camera, of its stats.
+    fn told<'a, T>(
+        &'a self,
+        value: impl Fn(&CameraStats) -> T + 'a,
+    ) -> impl Iterator<Item = (Labels<'a>, T)> {
+        let label = |camera: &'a CameraStats| vec![("camera", camera.name.as_str())];
+        self.stats
+            .cameras
+            .iter()
+            .map(move |camera| (label(camera), value(camera)))
+    }
+
+    /// One sample per camera, of what it counts itself.
+    fn counted<'a, T>(
+        &'a self,
+        value: impl Fn(&Camera) -> T + 'a,
+    ) -> impl Iterator<Item = (Labels<'a>, T)> {
+        let label = |camera: &'a Camera| vec![("camera", camera.name.as_str())];
+        self.cameras
+            .iter()
+            .map(move |camera| (label(camera), value(camera)))
+    }
+
+    /// One sample per camera and kind, labelled by the kind.
+    fn by_kind<'a, const N: usize>(
+        &'a self,
+        label: &'static str,
+        kinds: [(&'static str, fn(&Camera) -> u64); N],
+    ) -> impl Iterator<Item = (Labels<'a>, i64)> {
+        self.cameras.iter().flat_map(move |camera| {
+            kinds.map(|(kind, value)| {
+                let labels = vec![("camera", camera.name.as_str()), (label, kind)];
+                (labels, value(camera) as i64)
+            })
+        })
+    }
+
+    fn daemon(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let head = family("build", "The version of the daemon");
+        let mut metric = encoder.encode_descriptor(head.name, head.help, None, MetricType::Info)?;
+        metric.encode_info(&[("version", self.stats.version.as_str())])?;
+        let uptime = Family {
+            unit: Some(Unit::Seconds),
+            ..family("uptime", "Time since the daemon started")
+        };
+        fractions(encoder, &uptime, [(vec![], self.stats.uptime_seconds)])?;
+        numbers(
+            encoder,
+            &family("healthy", "1 while every part of the video path moves"),
+            MetricType::Gauge,
+            [(vec![], i64::from(self.stats.healthy))],
+        )
+    }
+
+    fn cameras(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let cameras = &self.stats.cameras;
+        let states = cameras.iter().flat_map(|camera| {
+            STATES.map(|(state, name)| {
+                let labels = vec![("camera", camera.name.as_str()), ("state", name)];
+                (labels, i64::from(camera.state == state))
+            })
+        });
+        let head = family("camera_state", "1 for the state the camera is in");
+        numbers(encoder, &head, MetricType::Gauge, states)?;
+        let head = family("camera_device_losses", "Times the device was lost");
+        numbers(encoder, &head, MetricType::Counter, self.told(|c| c.losses))?;
+        let head = family(
+            "camera_quality",
+            "JPEG quality of the top rendition, 1 to 100",
+        );
+        numbers(encoder, &head, MetricType::Gauge, self.told(|c| c.quality))?;
+        let hertz = |name, help| Family {
+            unit: Some(Unit::Other("hertz".into())),
+            ..family(name, help)
+        };
+        let head = hertz(
+            "camera_frame_rate",
+            "Frames a second over the last few seconds",
+        );
+        fractions(encoder, &head, self.told(|c| c.fps))?;
+        let head = hertz(
+            "camera_wanted_frame_rate",
+            "Frames a second that are paced to",
+        );
+        fractions(encoder, &head, self.told(|c| c.desired_fps))
+    }
+
+    fn frames(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let head = family("frames", "Frames by what became of them");
+        let stages = self.by_kind(
+            "stage",
+            [
+                ("captured", |c| c.captured.captured.get()),
+                ("paced_out", |c| c.captured.skipped.get()),
+                ("driver_lost", |c| c.captured.driver_lost.get()),
+                ("corrupt", |c| c.captured.corrupt.get()),
+                ("encoded", |c| c.encode_time.count()),
+                ("sent", |c| c.sent.get()),
+            ],
+        );
+        numbers(encoder, &head, MetricType::Counter, stages)?;
+        let head = family(
+            "encode_time",
+            "Time to encode a picture, all renditions together",
+        );
+        seconds(encoder, &head, self.counted(|c| read(&c.encode_time)))
+    }
+
+    fn clients(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let count = |camera: &str, transport: Transport| {
+            let of = |c: &&ClientStats| c.camera == camera && c.transport == transport;
+            self.stats.clients.iter().filter(of).count() as i64
+        };
+        let connected = self.stats.cameras.iter().flat_map(|camera| {
+            TRANSPORTS.map(|(transport, name)| {
+                let labels = vec![("camera", camera.name.as_str()), ("transport", name)];
+                (labels, count(&camera.name, transport))
+            })
+        });
+        let head = family("clients", "Clients that are connected");
+        numbers(encoder, &head, MetricType::Gauge, connected)?;
+        let head = family(
+            "clients_refused",
+            "Clients refused because max-clients was reached",
+        );
+        let refused = self.counted(|c| c.refused.get() as i64);
+        numbers(encoder, &head, MetricType::Counter, refused)?;
+        self.renditions(encoder)
+    }
+
+    fn renditions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let head = family(
+            "rendition_clients",
+            "Clients by the quality and width they get",
+        );
+        let unit = None;
+        let mut metric =
+            encoder.encode_descriptor(head.name, head.help, unit, MetricType::Gauge)?;
+        for camera in &self.stats.cameras {
+            for rendition in &camera.renditions {
+                let quality = rendition.quality.to_string();
+                let width = rendition.width.to_string();
+                let labels = vec![
+                    ("camera", camera.name.as_str()),
+                    ("quality", &quality),
+                    ("width", &width),
+                ];
+                sample(&mut metric, &labels, |metric| {
+                    metric.encode_gauge(&rendition.clients)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn deliveries(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let head = Family {
+            unit: Some(Unit::Bytes),
+            ..family("sent", "Bytes sent to clients, headers included")
+        };
+        let bytes = self.counted(|c| c.bytes.get() as i64);
+        numbers(encoder, &head, MetricType::Counter, bytes)?;
+        let head = family(
+            "frames_not_sent",
+            "Frames that a client did not get, by reason",
+        );
+        let dropped = self.by_kind(
+            "reason",
+            [
+                ("slow_link", |c| c.dropped.slow_link.get()),
+                ("slow_reader", |c| c.dropped.slow_reader.get()),
+                ("server_busy", |c| c.dropped.server_busy.get()),
+                ("frame_rate", |c| c.dropped.frame_rate.get()),
+            ],
+        );
+        numbers(encoder, &head, MetricType::Counter, dropped)?;
+        let head = family(
+            "delivery_latency",
+            "Time from capture until the client had the frame",
+        );
+        seconds(encoder, &head, self.counted(|c| read(&c.delivery)))
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.daemon(&mut encoder)?;
+        self.cameras(&mut encoder)?;
+        self.frames(&mut encoder)?;
+        self.clients(&mut encoder)?;
+        self.deliveries(&mut encoder)
+    }
+}
+
+#[cfg(test)]
+mod tests;

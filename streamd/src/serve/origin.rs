@@ -1,0 +1,147 @@
+//! Which web pages may reach the cameras: a browser lets any page open a WebSocket to any server,
+//! and says only from which origin the page is.
+
+use hyper::{
+    HeaderMap,
+    header::{HOST, ORIGIN},
+};
+
+/// The origins of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Origins {
+    any: bool,
+    allowed: Vec<String>,
+}
+
+/// A page that may not connect, by its origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "pages from {origin:?} may not connect: add it to `allowed-origins` in [http], or open the page from this server"
+)]
+pub struct Forbidden {
+    origin: String,
+}
+
+impl Origins {
+    /// From `[http] allowed-origins`; `*` allows every page.
+    pub fn new(allowed: &[String]) -> Self {
+        Self {
+            any: allowed.iter().any(|origin| origin == "*"),
+            allowed: allowed.iter().map(|origin| plain(origin)).collect(),
+        }
+    }
+
+    /// Lets through programs, which send no origin, this server's own page, and allowed pages.
+    ///
+    /// # Errors
+    /// When the request comes from any other page.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Forbidden> {
+        let Some(origin) = headers.get(ORIGIN) else {
+            return Ok(());
+        };
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        if self.allows(&origin) || host.is_some_and(|host| is_own(&origin, host)) {
+            return Ok(());
+        }
+        Err(Forbidden {
+            origin: origin.into_owned(),
+        })
+    }
+
+    /// The `Access-Control-Allow-Origin` of the answer to such a request: the page's origin where
+    /// its scripts may read the answer.
+    pub fn share_with<'a>(&self, headers: &'a HeaderMap) -> Option<&'a hyper::header::HeaderValue> {
+        let value = headers.get(ORIGIN)?;
+        let origin = value.to_str().ok()?;
+        self.allows(origin).then_some(value)
+    }
+
+    fn allows(&self, origin: &str) -> bool {
+        self.any || self.allowed.contains(&plain(origin))
+    }
+}
+
+fn plain(origin: &str) -> String {
+    origin.trim_end_matches('/').to_ascii_lowercase()
+}
+
+/// Whether a page of this origin was loaded from this host. The scheme is left out of it: where a
+/// proxy adds TLS, the page's is `https` and ours is not.
+fn is_own(origin: &str, host: &str) -> bool {
+    let (origin, host) = (plain(origin), plain(host));
+    let (authority, port) = match (
+        origin.strip_prefix("https://"),
+        origin.strip_prefix("http://"),
+    ) {
+        (Some(rest), _) => (rest, ":443"),
+        (_, Some(rest)) => (rest, ":80"),
+        _ => return false,
+    };
+    let bare = |authority: &str| authority.strip_suffix(port).unwrap_or(authority).to_owned();
+    bare(authority) == bare(&host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(host: &'static str, origin: &'static str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host.parse().unwrap());
+        if !origin.is_empty() {
+            headers.insert(ORIGIN, origin.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn who_may_connect() {
+        let listed = Origins::new(&["https://Panel.example/".into()]);
+        for (host, origin, may) in [
+            ("cam:8080", "", true),
+            ("cam:8080", "http://cam:8080", true),
+            ("CAM:8080", "http://cam:8080", true),
+            ("cam", "http://cam:80", true),
+            ("cam", "https://cam", true),
+            ("cam:443", "https://cam", true),
+            ("[::1]:8080", "http://[::1]:8080", true),
+            ("cam:8080", "https://panel.example", true),
+            ("cam:8080", "http://panel.example", false),
+            ("cam:8080", "http://cam", false),
+            ("cam:8080", "http://cam:8081", false),
+            ("cam", "https://cam:80", false),
+            ("cam:8080", "http://evil.example", false),
+            ("cam:8080", "http://cam:8080.evil.example", false),
+            ("cam:8080", "null", false),
+            ("cam:8080", "file://", false),
+        ] {
+            let got = listed.check(&headers(host, origin));
+            assert_eq!(got.is_ok(), may, "{origin:?} at {host:?}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_names_the_origin() {
+        let refused = Origins::default().check(&headers("cam", "http://evil.example"));
+        let text = refused.unwrap_err().to_string();
+        assert!(
+            text.contains("http://evil.example") && text.contains("allowed-origins"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn answers_are_shared_with_listed_pages_only() {
+        let from = |origin| headers("cam", origin);
+        let listed = Origins::new(&["https://panel.example".into()]);
+        assert!(listed.share_with(&from("https://panel.example")).is_some());
+        assert!(listed.share_with(&from("https://other.example")).is_none());
+        assert!(listed.share_with(&from("")).is_none());
+        assert!(
+            Origins::new(&["*".into()])
+                .share_with(&from("null"))
+                .is_some()
+        );
+    }
+}

@@ -1,0 +1,14 @@
+// The viewer in a worker: messages in, messages out.
+
+import { Viewer } from "./viewer.js";
+
+let viewer = null;
+
+self.onmessage = ({ data }) => {
+  viewer ??= new Viewer(data.url, (message) => self.postMessage(message));
+  viewer.do(data);
+};
+
+// Asks for the very canvas that will be drawn on: where there is none, the page draws by itself.
+const draws = Boolean(new OffscreenCanvas(1, 1).getContext("bitmaprenderer"));
+self.postMessage({ type: "ready", draws });
