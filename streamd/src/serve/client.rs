@@ -102,7 +102,7 @@ impl Client {
     /// When the kernel can't watch its socket.
     pub fn new(stage: Arc<Stage>, arrival: Arrival) -> io::Result<Self> {
         let Arrival {
-            socket,
+            mut socket,
             mut framing,
             place,
             name,
@@ -241,6 +241,9 @@ impl Client {
 
     /// Looks at what is in flight, and drops a client that takes nothing.
     fn look(&mut self, now: Timestamp) -> Result<Path, Goodbye> {
+        if !self.fast {
+            self.ask();
+        }
         let in_flight = self.socket.unacknowledged();
         let taken = self.socket.written().wrapping_sub(in_flight);
         if in_flight == 0 || taken != self.taken {
@@ -252,6 +255,7 @@ impl Client {
             in_flight,
             rate: self.link.rate().unwrap_or(0.0),
             min_rtt: self.info.map_or(Duration::ZERO, |info| info.min_rtt),
+            window: self.info.map_or(u32::MAX, |info| info.window),
         })
     }
 
@@ -279,7 +283,11 @@ impl Client {
 
     fn begin(&mut self, frame: Arc<JpegFrame>, feed: usize, path: &Path, now: Timestamp) {
         self.tell_origin(&frame, feed);
-        self.fast = self.is_fast(path, feed);
+        let with_frame = Path {
+            in_flight: path.in_flight.saturating_add(frame.bytes.len() as u32),
+            ..*path
+        };
+        self.fast = self.is_fast(&with_frame, feed);
         let spare = std::mem::take(&mut self.spare);
         let pace = if self.fast {
             self.stage.stamp_pace()
@@ -341,6 +349,7 @@ impl Client {
     fn held_up_by(&mut self) -> HeldUp {
         self.refresh();
         match self.info {
+            Some(info) if info.probing => HeldUp::Probe,
             Some(info) if info.receiver_limited == self.receiver_limited => HeldUp::Link,
             _ => HeldUp::Reader,
         }
@@ -455,8 +464,16 @@ impl Client {
     }
 
     /// Asks the kernel about the connection anew.
-    fn refresh(&mut self) {
+    fn ask(&mut self) {
         self.info = self.socket.info();
+        if self.info.is_some_and(|info| info.probing) {
+            self.pending.disturb(self.outgoing.as_mut());
+        }
+    }
+
+    /// The same, and shows it in the figures.
+    fn refresh(&mut self) {
+        self.ask();
         let mut figures = self.entry.figures();
         if let Some(info) = self.info {
             figures.rtt = info.rtt;

@@ -26,6 +26,7 @@ pub struct Outgoing {
     done: usize,
     began: Timestamp,
     stamp: bool,
+    disturbed: bool,
 }
 
 impl Outgoing {
@@ -69,6 +70,8 @@ struct Sent {
     began: Timestamp,
     bytes: usize,
     feed: usize,
+    /// The congestion control held it up for reasons of its own: it says nothing of the link.
+    disturbed: bool,
 }
 
 /// A frame that has arrived.
@@ -114,6 +117,7 @@ impl Pending {
             done: 0,
             began: now,
             stamp,
+            disturbed: false,
         }
     }
 
@@ -130,7 +134,16 @@ impl Pending {
             began: outgoing.began,
             bytes: outgoing.total(),
             feed: outgoing.feed,
+            disturbed: outgoing.disturbed,
         });
+    }
+
+    /// What is on its way now is held up by the congestion control for reasons of its own.
+    pub fn disturb(&mut self, outgoing: Option<&mut Outgoing>) {
+        self.sent.iter_mut().for_each(|sent| sent.disturbed = true);
+        if let Some(outgoing) = outgoing {
+            outgoing.disturbed = true;
+        }
     }
 
     /// Whether the kernel still owes a time stamp.
@@ -154,12 +167,16 @@ impl Pending {
             self.sent.drain(..at);
             &self.sent.pop_front()?
         };
-        link.delivered(&Delivery {
-            bytes: sent.bytes,
-            sent: sent.began,
-            acknowledged: stamp.at,
-            min_rtt: info.min_rtt,
-        });
+        if sent.disturbed {
+            link.disturbed(stamp.at);
+        } else {
+            link.delivered(&Delivery {
+                bytes: sent.bytes,
+                sent: sent.began,
+                acknowledged: stamp.at,
+                min_rtt: info.min_rtt,
+            });
+        }
         let latency = stamp
             .at
             .since(sent.captured)

@@ -42,6 +42,8 @@ pub enum HeldUp {
     Link,
     /// The client's own receive window.
     Reader,
+    /// The congestion control, for reasons of its own that will soon pass.
+    Probe,
 }
 
 /// What was left out before a frame, by reason.
@@ -207,7 +209,9 @@ impl Feed {
     /// Wants nothing for now, because of this.
     pub fn rest(&mut self, why: HeldUp) {
         self.subscription.rest();
-        self.held_up = Some(why);
+        if self.held_up != Some(HeldUp::Probe) {
+            self.held_up = Some(why);
+        }
     }
 
     /// A frame has gone out: counts what was left out since the last one.
@@ -223,12 +227,16 @@ impl Feed {
             out.frame_rate = missed.min(early as u32);
             missed -= out.frame_rate;
         }
-        match self.held_up.take() {
-            Some(HeldUp::Link) => out.slow_link = missed,
+        let held_up = self.held_up.take();
+        match held_up {
+            Some(HeldUp::Link | HeldUp::Probe) => out.slow_link = missed,
             Some(HeldUp::Reader) => out.slow_reader = missed,
             None => out.server_busy = missed,
         }
-        let skipped = out.slow_link + out.slow_reader;
+        let skipped = match held_up {
+            Some(HeldUp::Probe) => 0,
+            _ => out.slow_link + out.slow_reader,
+        };
         self.adapt.sent(frame.rendition, frame.bytes.len(), skipped);
         self.pace(frame.captured);
         self.count(&out);

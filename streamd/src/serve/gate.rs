@@ -30,13 +30,15 @@ pub struct Path {
     pub rate: f64,
     /// The smallest round trip time.
     pub min_rtt: Duration,
+    /// Bytes that the congestion control lets be in flight: what is beyond waits in our own kernel.
+    pub window: u32,
 }
 
 impl Path {
     /// Bytes that may be in flight when a frame is added.
     fn room(&self) -> u32 {
         let product = self.rate * self.min_rtt.as_secs_f64();
-        FLOOR.max(product.min(f64::from(u32::MAX)) as u32)
+        FLOOR.max(product.min(f64::from(self.window)) as u32)
     }
 }
 
@@ -101,7 +103,7 @@ mod tests {
             for (later, in_flight, rate, rtt) in asks {
                 now += later * 1000;
                 let at = Timestamp::from_nanos(now);
-                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt) };
+                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX };
                 match gate.check(at, &path) {
                     Verdict::Open => prop_assert!(in_flight <= path.room() && gate.shut_since().is_none()),
                     Verdict::Shut(again) => {
@@ -150,6 +152,7 @@ mod tests {
                     in_flight: left,
                     rate: 0.0,
                     min_rtt: Duration::ZERO,
+                    window: u32::MAX,
                 };
                 match Gate::default().check(Timestamp::from_nanos(0), &path) {
                     Verdict::Open => open.push((left + frame, 0, 0)),
@@ -169,6 +172,7 @@ mod tests {
             in_flight,
             rate: 1e6,
             min_rtt: Duration::from_millis(40),
+            window: u32::MAX,
         };
         let mut gate = Gate::default();
         let now = Timestamp::from_nanos(MS);

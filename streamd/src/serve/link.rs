@@ -65,6 +65,11 @@ impl Link {
         });
     }
 
+    /// A frame was acknowledged whose time on the way says nothing of the link.
+    pub fn disturbed(&mut self, acknowledged: Timestamp) {
+        self.last = acknowledged;
+    }
+
     /// Bytes a second over the last few frames; `None` before the first.
     pub fn rate(&self) -> Option<f64> {
         let recent = self.samples.iter().rev().take(RECENT);

@@ -12,6 +12,8 @@ use std::{
 
 use bytes::BytesMut;
 
+use nix::sys::socket::sockopt;
+
 use crate::{config::values::Congestion, frame::Timestamp};
 
 /// Unsent bytes above which the kernel does not report the socket as writable: the rest of a large
@@ -21,11 +23,18 @@ const NOTSENT_LOWAT: u32 = 16 * 1024;
 /// Bytes asked of the kernel in one read: client messages are small.
 const READ_CHUNK: usize = 4 * 1024;
 
+/// BBR's window while it probes for the round trip time, in segments (`bbr_cwnd_min_target`).
+const BBR_LEAST_WINDOW: u32 = 4;
+
+/// `TCP_CA_Open`: nothing is lost or out of order.
+const CA_OPEN: u8 = 0;
+
 /// A connected stream socket, non-blocking, TCP or Unix.
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
     tcp: bool,
+    bbr: bool,
     /// Bytes written since time-stamping began, modulo 2³²: the kernel's key of a stamp.
     written: u32,
 }
@@ -41,8 +50,11 @@ pub struct Info {
     pub delivery_rate: u64,
     /// The sample was limited by us and not by the network: the link carries at least this.
     pub app_limited: bool,
-    /// Bytes of a full segment.
-    pub mss: u32,
+    /// Bytes that the congestion control lets be in flight.
+    pub window: u32,
+    /// BBR has narrowed its window to see the bare round trip time, as it does for 200 ms every ten
+    /// seconds: what arrives now says nothing of the link.
+    pub probing: bool,
     /// Time that the peer's receive window held us up, in all.
     pub receiver_limited: Duration,
 }
@@ -77,13 +89,14 @@ impl Socket {
         Ok(Self {
             fd,
             tcp,
+            bbr: false,
             written: 0,
         })
     }
 
     /// Sets what live video wants of a connection. What an older kernel doesn't know is left out.
     /// `timeout`: how long sent data may stay unacknowledged before the kernel gives up.
-    pub fn prepare(&self, congestion: Congestion, timeout: Duration) {
+    pub fn prepare(&mut self, congestion: Congestion, timeout: Duration) {
         if !self.tcp {
             return;
         }
@@ -106,6 +119,8 @@ impl Socket {
                 "the kernel does not offer this congestion control here"
             );
         }
+        self.bbr = nix::sys::socket::getsockopt(&self.fd, sockopt::TcpCongestion)
+            .is_ok_and(|name| name.to_string_lossy().starts_with("bbr"));
         let stamps = libc::SOF_TIMESTAMPING_SOFTWARE
             | libc::SOF_TIMESTAMPING_OPT_ID
             | libc::SOF_TIMESTAMPING_OPT_TSONLY;
@@ -234,7 +249,8 @@ impl Socket {
             },
             delivery_rate: info.delivery_rate,
             app_limited: info.flags & 1 != 0,
-            mss: info.snd_mss,
+            window: info.snd_cwnd.saturating_mul(info.snd_mss),
+            probing: self.bbr && info.state[1] == CA_OPEN && info.snd_cwnd <= BBR_LEAST_WINDOW,
             receiver_limited: Duration::from_micros(info.rwnd_limited),
         })
     }
@@ -280,7 +296,7 @@ impl Socket {
 
     /// The socket's error, if it has one (`SO_ERROR`).
     pub fn error(&self) -> Option<io::Error> {
-        nix::sys::socket::getsockopt(&self.fd, nix::sys::socket::sockopt::SocketError)
+        nix::sys::socket::getsockopt(&self.fd, sockopt::SocketError)
             .ok()
             .filter(|errno| *errno != 0)
             .map(io::Error::from_raw_os_error)
@@ -367,7 +383,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
-        let socket = Socket::new(server.into()).unwrap();
+        let mut socket = Socket::new(server.into()).unwrap();
         socket.prepare(Congestion::System, Duration::from_secs(10));
         (socket, client)
     }
@@ -401,7 +417,7 @@ mod tests {
             "{stamp:?} {before:?}"
         );
         assert_eq!(socket.unacknowledged(), 0);
-        assert!(socket.info().unwrap().mss > 0);
+        assert!(socket.info().unwrap().window > 0);
     }
 
     #[test]
