@@ -340,6 +340,7 @@ impl Client {
             return Ok(());
         }
         let why = self.held_up_by();
+        tracing::trace!(client = self.entry.id, ?path, ?why, wait = ?again.since(now), "gate shut");
         self.feeds.iter_mut().for_each(|feed| feed.rest(why));
         self.wake_after(cx, again.since(now));
         Ok(())
@@ -457,6 +458,13 @@ impl Client {
     }
 
     fn arrived(&mut self, arrived: Arrived) {
+        tracing::trace!(
+            client = self.entry.id,
+            latency = ?arrived.latency,
+            rate = self.link.rate(),
+            info = ?self.info,
+            "delivered"
+        );
         self.entry.figures().latency.add(arrived.latency);
         if let Some(feed) = self.feeds.get(arrived.feed) {
             feed.camera().delivery.add(arrived.latency);
