@@ -1,5 +1,6 @@
 """The camera: vivid, the kernel's virtual video driver."""
 
+import contextlib
 import pathlib
 import re
 import time
@@ -49,6 +50,16 @@ def bind():
 def control(assignment):
     """Sets a control of the driver; the buttons inject faults."""
     run("v4l2-ctl", "-d", NODE, "-c", assignment)
+
+
+@contextlib.contextmanager
+def pattern(number):
+    """Shows another test pattern meanwhile."""
+    control(f"test_pattern={number}")
+    try:
+        yield
+    finally:
+        control("test_pattern=0")
 
 
 def is_streaming():

@@ -15,7 +15,7 @@ check = checks.check
 
 @check("max-clients refuses the next client at once and logs it")
 def _():
-    configure("[camera.main]\nmax-clients = 2\n")
+    configure("max-clients = 2")
     restart()
     began = time.time()
     with Client() as first, Client() as second:
@@ -31,7 +31,7 @@ def _():
 
 @check("a client that never reads is dropped after client-timeout, the other misses nothing")
 def _():
-    configure('[clients]\nclient-timeout = "2s"\n')
+    configure(rest='[clients]\nclient-timeout = "2s"')
     restart()
     began = time.time()
     with Client() as reader, socket.socket() as deaf:
@@ -49,7 +49,7 @@ def _():
 
 @check("a client that sends garbage is dropped alone")
 def _():
-    configure("")
+    configure()
     restart()
     began = time.time()
     with Client() as good, Client() as endless, Client() as nonsense:

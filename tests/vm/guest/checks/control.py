@@ -45,8 +45,7 @@ def _():
 @check("set quality: pictures get smaller from the next one on")
 def _():
     # Colour bars take so few bytes that the quality hardly shows.
-    vivid.control(f"test_pattern={vivid.NOISE}")
-    with Client() as client:
+    with vivid.pattern(vivid.NOISE), Client() as client:
         client.frames(1)
         before = [len(f.jpeg) for f in client.frames(1)]
         said_by("streamctl", "set", "quality", "70")
@@ -56,7 +55,6 @@ def _():
     expect(max(after) < 0.9 * min(before), f"before {min(before)} to {max(before)}, after {min(after)} to {max(after)}")
     expect_equal(streamctl("get", "quality"), {"main": 70}, "streamctl get quality")
     said_by("streamctl", "set", "quality", "80")
-    vivid.control("test_pattern=0")
     return f"{before[-1]} bytes, then {after[0]}"
 
 

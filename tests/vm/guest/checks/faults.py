@@ -11,7 +11,7 @@ from stream import Client
 checks = Checks()
 check = checks.check
 
-CONFIGURATION = f'[camera.main]\ndevice = "{vivid.NODE}"\n'
+DEVICE = f'device = "{vivid.NODE}"'
 
 
 def bars(frame):
@@ -24,7 +24,7 @@ def no_bars(frame):
 
 @check("frames that the driver marks as broken are dropped and counted")
 def _():
-    configure(CONFIGURATION)
+    configure(DEVICE)
     restart()
     with Client() as client:
         client.frame()
@@ -121,7 +121,7 @@ def _():
 @check("a camera is found by its stable name")
 def _():
     link = next(iter(sorted(pathlib.Path("/dev/v4l/by-path").iterdir())))
-    configure(f'[camera.main]\ndevice = "{link}"\n')
+    configure(f'device = "{link}"')
     restart()
     with Client() as client:
         expect(bars(client.frame()), "the picture is not the camera's")
@@ -135,11 +135,11 @@ def _():
 
 @check("several cameras, each on its own port, one of them the test pattern")
 def _():
-    configure(CONFIGURATION + '[camera.second]\ndevice = "test"\nsize = "320x240"\nlisten = ["127.0.0.1:8012"]\n')
+    configure(DEVICE, '[camera.second]\ndevice = "test"\nsize = "320x240"\nlisten = ["127.0.0.1:8012"]')
     restart()
     with Client() as first, Client(8012) as second:
         expect(bars(first.frame()), "the first camera")
         frame = second.frame()
         expect_equal((frame.camera, frame.decode().size), ("second", "320x240"), "the second camera")
-    configure("")
+    configure()
     restart()

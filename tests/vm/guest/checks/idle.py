@@ -13,7 +13,7 @@ check = checks.check
 
 @check("after idle-after the camera is switched off")
 def _():
-    configure('[camera.main]\nidle-after = "2s"\n')
+    configure('idle-after = "2s"')
     restart()
     began = time.time()
     with Client() as client:
@@ -42,6 +42,6 @@ def _():
         took = time.monotonic() - began
     vivid.expect_bars(frame.decode())
     expect(took < 2, f"{took:.2f} s")
-    configure("")
+    configure()
     restart()
     return f"{took * 1000:.0f} ms (in emulation)"

@@ -13,7 +13,7 @@ check = checks.check
 
 @check("an upgrade restarts the service and keeps the configuration")
 def _():
-    configure("[camera.main]\nquality = 55\n")
+    configure("quality = 55")
     before = pid()
     run("dpkg-deb", "--raw-extract", "/host/streamd.deb", "/tmp/next")
     control = pathlib.Path("/tmp/next/DEBIAN/control")

@@ -7,7 +7,7 @@ import statistics
 import time
 
 import vivid
-from machine import camera, cpu_percent, pid, run, said_by
+from machine import camera, configure, cpu_percent, pid, restart, run, said_by
 from report import Checks, expect, expect_equal
 from stream import Client, decode
 
@@ -28,11 +28,12 @@ def _():
 
 @check("the picture is what the camera sees, in its colours")
 def _():
+    configure()
+    restart()
     with Client() as client:
         vivid.expect_bars(client.frame().decode())
-        vivid.control(f"test_pattern={vivid.BLACK}")
-        client.frame_when(lambda f: max(f.decode().at(320, 240)) < 50, 20, "turned black")
-        vivid.control("test_pattern=0")
+        with vivid.pattern(vivid.BLACK):
+            client.frame_when(lambda f: max(f.decode().at(320, 240)) < 50, 20, "turned black")
         client.frame_when(lambda f: vivid.shows_bars(f.decode()), 20, "with bars again")
 
 
@@ -87,6 +88,20 @@ def _():
     pictures = [p for p in parts if p.rstrip().endswith(b"\xff\xd9")]
     expect(len(pictures) > 10, f"{len(pictures)} pictures in 5 s")
     vivid.expect_bars(decode(pictures[3].partition(b"\r\n\r\n")[2].rstrip()))
+
+
+@check("Prometheus finds metrics where they are switched on")
+def _():
+    configure(rest='[metrics]\nlisten = ["127.0.0.1:9802"]')
+    restart()
+    with Client() as client:
+        client.frames(1)
+        text = said_by("curl", "-sSf", "http://127.0.0.1:9802/metrics")
+    families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
+    expect(len(families) > 10 and all(name.startswith("streamd_") for name in families), f"{families}")
+    configure()
+    restart()
+    return f"{len(families)} families"
 
 
 @check("a client that talks is welcomed, answered, and told of renditions")
