@@ -80,9 +80,10 @@ def restart():
     run("systemctl", "restart", "streamd")
 
 
-def configure(text):
-    """Writes the configuration; the service takes it at its next start or reload."""
-    CONFIGURATION.write_text(text)
+def configure(keys="", rest=""):
+    """Writes keys of the camera `main` and other sections; the service takes them at its next start
+    or reload. In emulation the checks are slow readers, which would be given smaller pictures."""
+    CONFIGURATION.write_text(f"[camera.main]\nadapt = false\n{keys}\n{rest}\n")
 
 
 def journal(*matches, since=None):

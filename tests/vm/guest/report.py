@@ -55,9 +55,9 @@ def note(text):
 
 
 def only_from_host():
-    """The words that pick the checks to run, if the host names some."""
+    """What picks the checks to run by their names, if the host wants only some."""
     words = HOST / "only"
-    return words.read_text().split() if words.exists() else []
+    return words.read_text().splitlines() if words.exists() else []
 
 
 def run(modules, only):
@@ -98,7 +98,7 @@ def attempt(number, name, function, limit):
         signal.alarm(0)
     took = f"({time.monotonic() - began:.1f} s)"
     if problem is None:
-        said = f": {said}" if said else ""
+        said = f": {str(said).splitlines()[0]}" if said else ""
         print(f"ok {number} - {name}{said} {took}", flush=True)
         return True
     print(f"not ok {number} - {name} {took}", flush=True)

@@ -1,5 +1,6 @@
 """The camera: vivid, the kernel's virtual video driver."""
 
+import contextlib
 import pathlib
 import re
 import time
@@ -14,6 +15,7 @@ INSTANCE = "vivid.0"
 # 75 % colour bars from left to right: which of red, green and blue is on.
 BARS = ["RGB", "RG", "GB", "G", "RB", "R", "B", ""]
 BLACK = 5
+NOISE = 21
 
 
 def load():
@@ -48,6 +50,21 @@ def bind():
 def control(assignment):
     """Sets a control of the driver; the buttons inject faults."""
     run("v4l2-ctl", "-d", NODE, "-c", assignment)
+
+
+@contextlib.contextmanager
+def pattern(number):
+    """Shows another test pattern meanwhile."""
+    control(f"test_pattern={number}")
+    try:
+        yield
+    finally:
+        control("test_pattern=0")
+
+
+def is_streaming():
+    """Whether the driver makes frames: it does so in a thread that lives no longer than that."""
+    return any(name.read_text().startswith("vivid-") for name in pathlib.Path("/proc").glob("[0-9]*/comm"))
 
 
 def own_rate(frames=90):

@@ -1,5 +1,7 @@
 """The checks, in the order in which an installation lives."""
 
-from checks import install, stream, control, formats, supervise, faults, idle, activation, remove
+from checks import activation, clients, control, faults, formats, idle, install, listen, remove, stream, supervise
 
-ALL = [m.checks for m in (install, stream, control, formats, supervise, faults, idle, activation, remove)]
+MODULES = (install, stream, control, clients, formats, supervise, faults, idle, activation, listen, remove)
+
+ALL = [module.checks for module in MODULES]

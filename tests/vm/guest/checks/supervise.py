@@ -11,17 +11,17 @@ from stream import Client
 checks = Checks()
 check = checks.check
 
-BAD = "[camera.main]\nqualty = 70\n"
+BAD = "qualty = 70"
 
 
 @check("systemctl reload applies the file and keeps a connected client")
 def _():
-    configure("[camera.main]\nquality = 90\n")
+    configure("quality = 90")
     restart()
     before = pid()
     with Client() as client:
         large = len(client.frames(1)[-1].jpeg)
-        configure("[camera.main]\nquality = 30\n")
+        configure("quality = 30")
         began = time.time()
         run("systemctl", "reload", "streamd")
         smaller = client.frame_when(lambda f: len(f.jpeg) < large * 0.8, 20, "of the new quality")
@@ -34,11 +34,11 @@ def _():
 
 @check("streamctl reload says what was applied and what needs a restart")
 def _():
-    configure('[camera.main]\nquality = 40\nlisten = ["127.0.0.1:8003"]\n')
+    configure('quality = 40\nlisten = ["127.0.0.1:8003"]')
     answer = streamctl("reload")
     expect("camera.main.quality" in answer["applied"], f"{answer}")
     expect("camera.main.listen" in answer["needsRestart"], f"{answer}")
-    configure("")
+    configure()
     run("systemctl", "reload", "streamd")
 
 
@@ -60,7 +60,7 @@ def _():
         client.frames(1)
     expect_equal(pid(), before, "MainPID")
     expect(is_active(), "the service is not active")
-    configure("")
+    configure()
     run("systemctl", "reload", "streamd")
 
 
@@ -76,7 +76,7 @@ def _():
     said = messages(since=began)
     # The line, the key, and what would be allowed.
     expect(any("qualty" in m for m in said) and any("quality" in m for m in said), f"{said}")
-    configure("")
+    configure()
     restart()
 
 
