@@ -178,7 +178,7 @@ impl Screen<'_> {
             self.notice = None;
         }
         let target = self.args.target.to_string();
-        let trouble = status::trouble(view, &target, self.start.elapsed());
+        let trouble = status::trouble(view, self.paused, &target, self.start.elapsed());
         let notice = self.notice.as_ref().map(|(text, _)| text.clone());
         let hints = self.figures.then(|| status::HINTS.to_owned());
         Words {
