@@ -1,6 +1,5 @@
 //! `streamctl watch` without a terminal: lines, files and exit codes.
 
-use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -9,27 +8,27 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use streamd_protocol::stream::{AppSegment, FromClient};
+use streamd_protocol::stream::FromClient;
 
 use super::server::{Manner, Server};
 
 /// A test that hangs has to fail.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn streamctl(args: &[&str]) -> Command {
+pub fn streamctl(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_streamctl"));
     command.arg("watch").args(args).stdin(Stdio::null());
     command
 }
 
 /// Runs to the end, which must come.
-fn run(args: &[&str]) -> Output {
+pub fn run(args: &[&str]) -> Output {
     let mut command = streamctl(args);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     output(command.spawn().unwrap())
 }
 
-fn output(child: Child) -> Output {
+pub fn output(child: Child) -> Output {
     let pid = Pid::from_raw(child.id() as i32);
     let ended = std::sync::mpsc::sync_channel::<()>(1);
     let watchdog = thread::spawn(move || {
@@ -43,11 +42,11 @@ fn output(child: Child) -> Output {
     output
 }
 
-fn code(output: &Output) -> i32 {
+pub fn code(output: &Output) -> i32 {
     output.status.code().expect("killed: it hung")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -241,6 +240,17 @@ fn a_server_that_stalls_is_left_and_taken_up_again() {
 }
 
 #[test]
+fn a_gap_of_a_second_is_waited_out() {
+    let server = Server::start(Manner::GapAfter(5));
+    let output = run(&[&server.target(), "--json", "--silent", "--frames", "10"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    let summary = lines(&output).pop().unwrap();
+    assert_eq!(summary["frames"], 10);
+    assert!(summary["seconds"].as_f64().unwrap() >= 1.0);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
 fn a_server_that_dies_and_comes_back() {
     let server = Server::start(Manner::DiesAfter(5));
     let (port, target) = (server.port, server.target());
@@ -272,87 +282,6 @@ fn a_kick_is_obeyed() {
     assert_eq!(code(&output), 77, "{output:?}");
     assert!(text(&output.stderr).contains("disconnected by the server: maintenance"));
     assert_eq!(server.connections(), 1);
-}
-
-#[test]
-fn frames_are_saved_and_none_is_overwritten() {
-    let server = Server::start(Manner::Talks);
-    let dir = tempfile::tempdir().unwrap();
-    let frames = dir.path().join("frames");
-    fs::create_dir(&frames).unwrap();
-    fs::write(frames.join("frame-000002.jpg"), b"precious").unwrap();
-    let path = frames.to_str().unwrap();
-    for _ in 0..2 {
-        let output = run(&[&server.target(), "--frames", "3", "--save", path]);
-        assert_eq!(code(&output), 0, "{output:?}");
-        assert!(text(&output.stdout).contains("frames saved     3"));
-    }
-    let mut names: Vec<_> = fs::read_dir(&frames)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    let expected: Vec<_> = (2..=8).map(|n| format!("frame-{n:06}.jpg")).collect();
-    assert_eq!(names, expected);
-    assert_eq!(
-        fs::read(frames.join("frame-000002.jpg")).unwrap(),
-        b"precious"
-    );
-    let saved = fs::read(frames.join("frame-000008.jpg")).unwrap();
-    assert_eq!(AppSegment::find(&saved).unwrap().camera, "main");
-    assert!(saved.ends_with(&[0xFF, 0xD9]));
-}
-
-#[test]
-fn the_output_is_nothing_but_pictures() {
-    let server = Server::start(Manner::Talks);
-    let output = run(&[&server.target(), "--frames", "4", "--output", "-"]);
-    assert_eq!(code(&output), 0, "{output:?}");
-    assert!(text(&output.stderr).contains("frames received  4"));
-    let starts = output
-        .stdout
-        .windows(4)
-        .filter(|four| *four == [0xFF, 0xD8, 0xFF, 0xE9]);
-    assert_eq!(starts.count(), 4);
-    assert!(output.stdout.starts_with(&[0xFF, 0xD8]) && output.stdout.ends_with(&[0xFF, 0xD9]));
-
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("a.mjpeg");
-    let path = path.to_str().unwrap();
-    let output = run(&[&server.target(), "--frames", "4", "--output", path]);
-    assert_eq!(code(&output), 0, "{output:?}");
-    let again = run(&[&server.target(), "--frames", "4", "--output", path]);
-    assert_eq!(code(&again), 73, "{again:?}");
-    assert!(
-        text(&again.stderr).contains("a.mjpeg: File exists"),
-        "{again:?}"
-    );
-}
-
-#[test]
-fn a_reader_that_goes_away_is_no_failure() {
-    let server = Server::start(Manner::Talks);
-    let mut command = streamctl(&[&server.target(), "--output", "-"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let mut reader = child.stdout.take().unwrap();
-    reader.read_exact(&mut [0; 1000]).unwrap();
-    drop(reader);
-    assert_eq!(code(&output(child)), 0);
-}
-
-#[test]
-fn a_full_disk_is_an_error() {
-    let server = Server::start(Manner::Talks);
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut command = streamctl(&[&server.target(), "--output", "-"]);
-    command.stdout(full).stderr(Stdio::piped());
-    let output = output(command.spawn().unwrap());
-    assert_eq!(code(&output), 74, "{output:?}");
-    assert!(
-        text(&output.stderr).contains("No space left on device"),
-        "{output:?}"
-    );
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod daemon;
+mod files;
 mod headless;
 mod pty;
 mod screen;

@@ -18,6 +18,8 @@ pub enum Manner {
     Silent,
     /// Sends frames and then nothing.
     StallsAfter(u64),
+    /// Sends frames, nothing for a second, and frames again.
+    GapAfter(u64),
     /// Sends frames and then closes.
     DiesAfter(u64),
     /// Sends frames, says that the client is kicked, and closes.
@@ -132,21 +134,13 @@ fn serve(stream: TcpStream, state: &Arc<State>) {
             let _ = stream.shutdown(Shutdown::Both);
             return;
         }
-        Manner::Talks | Manner::Silent => u64::MAX,
+        Manner::Talks | Manner::Silent | Manner::GapAfter(_) => u64::MAX,
         Manner::StallsAfter(frames) | Manner::DiesAfter(frames) | Manner::KicksAfter(frames) => {
             frames
         }
     };
-    let picture = jpeg();
-    for sequence in 0..frames {
-        let frame = match manner {
-            Manner::Silent => picture.clone(),
-            _ => with_segment(&picture, sequence),
-        };
-        if state.stop.load(Ordering::SeqCst) || send(&writer, &frame).is_err() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(20));
+    if stream_frames(frames, manner, &writer, state).is_err() {
+        return;
     }
     match manner {
         Manner::StallsAfter(_) => return wait(state),
@@ -160,6 +154,31 @@ fn serve(stream: TcpStream, state: &Arc<State>) {
         _ => {}
     }
     let _ = stream.shutdown(Shutdown::Both);
+}
+
+/// Fifty frames a second, until the client or the server ends.
+fn stream_frames(
+    frames: u64,
+    manner: Manner,
+    writer: &Mutex<TcpStream>,
+    state: &State,
+) -> std::io::Result<()> {
+    let picture = jpeg();
+    for sequence in 0..frames {
+        let frame = match manner {
+            Manner::Silent => picture.clone(),
+            _ => with_segment(&picture, sequence),
+        };
+        if state.stop.load(Ordering::SeqCst) {
+            break;
+        }
+        if manner == Manner::GapAfter(sequence) {
+            thread::sleep(Duration::from_secs(1));
+        }
+        send(writer, &frame)?;
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }
 
 fn wait(state: &State) {

@@ -53,23 +53,9 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
     let steering = Arc::new(Steering::by_hand()?);
     let shared = Arc::new(Shared::new(bell.rope()?));
     let terminal = RawTerminal::enter()?;
-    let (sender, outcome) = sync_channel(1);
     let args = Arc::new(args);
-    let (theirs, end) = (Arc::clone(&args), Arc::clone(&steering));
-    let mut publisher = Publisher(Arc::clone(&shared));
-    thread::Builder::new()
-        .name("receive".into())
-        .spawn(move || {
-            let follower = Follower::new(&theirs, &end, &mut publisher, keep);
-            // Nobody waits for it any more when this fails.
-            let _ = sender.send(follower.run());
-        })?;
-    let painter = match args.graphics {
-        Graphics::Auto | Graphics::Blocks => Painter::blocks(),
-        Graphics::Kitty => Painter::kitty(),
-        Graphics::Sixel => Painter::sixel(),
-        Graphics::None => Painter::nothing(),
-    };
+    let outcome = receive(&args, &steering, &shared, keep)?;
+    let painter = painter(args.graphics);
     let mut screen = Screen {
         canvas: Canvas::new(painter, RawTerminal::size()?, colour),
         args: &args,
@@ -89,6 +75,36 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
     match ended? {
         Some(outcome) => Ok(Some(outcome)),
         None => farewell(&steering, &outcome),
+    }
+}
+
+/// Starts the receiving thread; its outcome comes when the watch has ended.
+fn receive(
+    args: &Arc<Args>,
+    steering: &Arc<Steering>,
+    shared: &Arc<Shared>,
+    keep: Keep,
+) -> io::Result<Receiver<Outcome>> {
+    let (sender, outcome) = sync_channel(1);
+    let (args, steering) = (Arc::clone(args), Arc::clone(steering));
+    let mut publisher = Publisher(Arc::clone(shared));
+    thread::Builder::new()
+        .name("receive".into())
+        .spawn(move || {
+            let follower = Follower::new(&args, &steering, &mut publisher, keep);
+            // Nobody waits for it any more when this fails.
+            let _ = sender.send(follower.run());
+        })?;
+    Ok(outcome)
+}
+
+/// What is drawn with until the terminal has told what it has.
+fn painter(graphics: Graphics) -> Painter {
+    match graphics {
+        Graphics::Auto | Graphics::Blocks => Painter::blocks(),
+        Graphics::Kitty => Painter::kitty(),
+        Graphics::Sixel => Painter::sixel(),
+        Graphics::None => Painter::nothing(),
     }
 }
 
