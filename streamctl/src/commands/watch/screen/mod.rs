@@ -4,6 +4,7 @@
 //! and listens to keys. A slow terminal delays what is drawn, never what is measured.
 
 mod canvas;
+mod pace;
 mod shared;
 mod status;
 
@@ -14,7 +15,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::canvas::{Canvas, Words};
+use self::canvas::{Canvas, Drawn, Words};
+use self::pace::Pace;
 use self::shared::{Publisher, Shared, Slot};
 use super::args::{Args, Graphics};
 use super::follow::{Follower, Outcome};
@@ -64,6 +66,8 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
         slot: Slot::default(),
         keyboard: Keyboard::default(),
         start: Instant::now(),
+        waits: false,
+        pace: Pace::default(),
         paused: false,
         figures: true,
         kitty: false,
@@ -127,6 +131,9 @@ struct Screen<'a> {
     slot: Slot,
     keyboard: Keyboard,
     start: Instant,
+    /// The newest picture has not been drawn yet.
+    waits: bool,
+    pace: Pace,
     paused: bool,
     figures: bool,
     kitty: bool,
@@ -175,11 +182,15 @@ impl Screen<'_> {
         if let Some(notice) = self.slot.notice.take() {
             self.tell(notice);
         }
-        let fresh = self.slot.fresh && !self.paused;
+        self.waits |= self.slot.fresh;
+        let now = Instant::now();
+        let fresh = self.waits && !self.paused && self.pace.may_draw(now);
+        self.waits &= !fresh;
         let words = self.words();
-        let broken = self.canvas.draw(words, &self.slot.jpeg, fresh)?;
-        if let Some(broken) = broken {
-            self.tell(broken.to_string());
+        match self.canvas.draw(words, &self.slot.jpeg, fresh)? {
+            Drawn::Nothing => {}
+            Drawn::Picture => self.pace.drawn(now),
+            Drawn::Broken(error) => self.tell(error.to_string()),
         }
         Ok(())
     }
@@ -247,6 +258,7 @@ impl Screen<'_> {
     fn answer(&mut self, answer: Input) {
         let auto = self.args.graphics == Graphics::Auto;
         match answer {
+            Input::Ready => self.pace.answered(),
             Input::Cell { width, height } => self.canvas.cell(width, height),
             Input::Kitty { ok: true } if auto => {
                 self.kitty = true;
