@@ -11,6 +11,7 @@ use crate::commands::*;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
+  1   watch: the stream was not as expected
   64  wrong command line
   65  a value that streamd does not take
   66  no such camera, client or setting

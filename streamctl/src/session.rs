@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -39,9 +39,10 @@ impl Session {
         }
     }
 
-    /// The control socket.
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    /// The control socket, and how long to wait for the daemon: for connections that are made
+    /// later, by other threads.
+    pub fn way(&self) -> (PathBuf, Duration) {
+        (self.socket.clone(), self.timeout)
     }
 
     /// Connects to the daemon, and says so if it is of another version.

@@ -48,6 +48,8 @@ pub enum Input {
         /// Whether it would have drawn the picture.
         ok: bool,
     },
+    /// The answer to DSR (`CSI 5 n`): everything written before it has been taken in.
+    Ready,
     /// The answer to `CSI 16 t`: the size of a character cell in pixels.
     Cell {
         /// Pixels.
@@ -148,6 +150,7 @@ fn control_sequence(rest: &[u8]) -> Option<(usize, Option<Input>)> {
             sixel: numbers(&parameters[1..]).skip(1).any(|n| n == Some(4)),
         }),
         b't' => cell(parameters),
+        b'n' if parameters == b"0" => Some(Input::Ready),
         last => arrow(last).map(Input::Key),
     };
     Some((end + 3, input))
@@ -213,7 +216,7 @@ mod tests {
     use proptest::prelude::*;
 
     const EVERYTHING: &[u8] =
-        b"q\x1b[A\x1b[5~\x1bOH\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[?62;4;22c\x03\xc3\xa9\r";
+        b"q\x1b[A\x1b[5~\x1bOH\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[0n\x1b[?62;4;22c\x03\xc3\xa9\r";
 
     fn everything() -> Vec<Input> {
         vec![
@@ -226,6 +229,7 @@ mod tests {
                 width: 10,
                 height: 20,
             },
+            Input::Ready,
             Input::Attributes { sixel: true },
             Input::Key(Key::Interrupt),
             Input::Key(Key::Char('é')),

@@ -2,11 +2,12 @@
 //! not freeze the page.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
-use streamd_protocol::client::{Client, DEFAULT_TIMEOUT, Error};
+use streamd_protocol::client::{Client, Error};
 use streamd_protocol::control::{KickClient, SetCamera, SetClient};
 
 use crate::terminal::bell::Rope;
@@ -31,18 +32,17 @@ pub struct Hand {
 }
 
 impl Hand {
-    /// Starts the thread; it ends with the process.
+    /// Starts the thread, which ends with the process; `way` is the socket and how long to wait.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn start(socket: &Path, rope: Rope) -> io::Result<Self> {
+    pub fn start(way: (PathBuf, Duration), rope: Rope) -> io::Result<Self> {
         // One action at a time, and one more that was asked for meanwhile.
         let (actions, asked) = sync_channel(1);
         let (sender, said) = sync_channel(4);
-        let socket = socket.to_owned();
         thread::Builder::new().name("act".into()).spawn(move || {
             for action in asked {
-                let said = perform(&socket, &action).unwrap_or_else(|error| error.to_string());
+                let said = perform(&way, &action).unwrap_or_else(|error| error.to_string());
                 if sender.send(said).is_err() {
                     return;
                 }
@@ -64,8 +64,8 @@ impl Hand {
 }
 
 /// Calls the daemon and says for people what it did.
-fn perform(socket: &Path, action: &Action) -> Result<String, Error> {
-    let mut client = Client::connect(socket, DEFAULT_TIMEOUT)?;
+fn perform(way: &(PathBuf, Duration), action: &Action) -> Result<String, Error> {
+    let mut client = Client::connect(&way.0, way.1)?;
     match action {
         Action::Kick(id) => {
             let kicked = client.call(&KickClient {

@@ -1,12 +1,12 @@
 //! Reads the streaming GetStats on a thread of its own; connects again when the daemon goes away.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use streamd_protocol::client::{Client, DEFAULT_TIMEOUT, Error};
+use streamd_protocol::client::{Client, Error};
 use streamd_protocol::control::GetStats;
 use streamd_protocol::stats::Stats;
 
@@ -30,19 +30,19 @@ struct Newest {
 }
 
 impl Feed {
-    /// Starts the thread; it ends with the process.
+    /// Starts the thread, which ends with the process; `way` is the socket and how long to wait.
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn start(socket: &Path, interval_ms: i64, rope: Rope) -> io::Result<Arc<Self>> {
+    pub fn start(way: (PathBuf, Duration), interval_ms: i64, rope: Rope) -> io::Result<Arc<Self>> {
         let feed = Arc::new(Self {
             newest: Mutex::default(),
             rope,
         });
-        let (theirs, socket) = (Arc::clone(&feed), socket.to_owned());
+        let theirs = Arc::clone(&feed);
         thread::Builder::new()
             .name("stats".into())
-            .spawn(move || theirs.run(&socket, interval_ms))?;
+            .spawn(move || theirs.run(&way, interval_ms))?;
         Ok(feed)
     }
 
@@ -55,9 +55,9 @@ impl Feed {
         }
     }
 
-    fn run(&self, socket: &Path, interval_ms: i64) {
+    fn run(&self, way: &(PathBuf, Duration), interval_ms: i64) {
         loop {
-            let error = match self.read(socket, interval_ms) {
+            let error = match self.read(way, interval_ms) {
                 Ok(()) => "the stream of figures ended".to_owned(),
                 Err(error) => error.to_string(),
             };
@@ -67,8 +67,8 @@ impl Feed {
         }
     }
 
-    fn read(&self, socket: &Path, interval_ms: i64) -> Result<(), Error> {
-        let mut client = Client::connect(socket, DEFAULT_TIMEOUT)?;
+    fn read(&self, way: &(PathBuf, Duration), interval_ms: i64) -> Result<(), Error> {
+        let mut client = Client::connect(&way.0, way.1)?;
         let call = GetStats {
             interval_ms: Some(interval_ms),
         };

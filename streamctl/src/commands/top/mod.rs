@@ -66,8 +66,8 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     drop(session.connect()?);
     let bell = Bell::new()?;
     let signals = Signals::catch(&bell)?;
-    let feed = Feed::start(session.socket(), args.interval, bell.rope()?)?;
-    let hand = Hand::start(session.socket(), bell.rope()?)?;
+    let feed = Feed::start(session.way(), args.interval, bell.rope()?)?;
+    let hand = Hand::start(session.way(), bell.rope()?)?;
     let terminal = RawTerminal::enter()?;
     let shown = show(&args, session, &bell, &signals, &feed, &hand);
     drop(terminal);

@@ -114,7 +114,7 @@ fn headline(model: &Model) -> Paragraph<'static> {
 fn state(model: &Model, look: Look) -> Paragraph<'static> {
     if let Some(trouble) = &model.trouble {
         let age = units::duration(model.updated.elapsed().as_secs_f64());
-        let text = format!("NO DATA for {age}: {}; trying again", clean(trouble));
+        let text = format!("NO DATA for {age}: {}; trying again", clean_long(trouble));
         return Paragraph::new(text).style(look.bad());
     }
     let Some(stats) = &model.stats else {

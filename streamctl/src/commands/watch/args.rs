@@ -12,8 +12,9 @@ use super::target::Target;
 ///
 /// On a terminal the picture is shown; without one, or with --headless or --json, a line of
 /// figures is printed every --stats-interval. Exit codes: 0 the stream was as expected; 1 it was
-/// not (--expect-fps, --expect-latency, or no picture came at all); 69 no connection; 74 a file
-/// can't be written; 76 what came was no stream; 77 disconnected by an administrator.
+/// not (--expect-fps, --expect-latency, or no picture came at all); 69 no connection; 73 a file
+/// can't be made; 74 a file can't be written; 76 what came was no stream; 77 disconnected by an
+/// administrator.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = KEYS)]
 pub struct Args {

@@ -86,6 +86,7 @@ mod tests {
             average_latency_ms: Some(45.1),
             p95_latency_ms: Some(61.0),
             dropped: 3,
+            frame_age_seconds: 0.01,
             bits_per_second: 12.4e6,
             average_bits_per_second: 12.5e6,
             reconnections: 1,

@@ -19,7 +19,7 @@ pub struct Headless {
     /// Standard output is taken by the pictures.
     to_stderr: bool,
     target: String,
-    shown: State,
+    shown: Option<State>,
 }
 
 /// A line of JSON.
@@ -66,7 +66,7 @@ impl Headless {
             json,
             to_stderr,
             target,
-            shown: State::Connecting,
+            shown: None,
         }
     }
 
@@ -99,9 +99,10 @@ impl Headless {
         out.flush()
     }
 
-    /// For people alone, beside the figures.
+    /// For people alone, beside the figures; nothing depends on their reading it.
     fn remark(&self, remark: &str) -> io::Result<()> {
-        writeln!(io::stderr().lock(), "streamctl: {remark}")
+        let _ = writeln!(io::stderr().lock(), "streamctl: {remark}");
+        Ok(())
     }
 }
 
@@ -144,10 +145,10 @@ impl Headless {
 impl Front for Headless {
     fn changed(&mut self, view: &View) -> io::Result<()> {
         // Only the state or the rendition changes at a time.
-        if self.shown == view.state {
+        if self.shown.as_ref() == Some(&view.state) {
             return self.rendition(view);
         }
-        self.shown.clone_from(&view.state);
+        self.shown = Some(view.state.clone());
         self.state(view)
     }
 

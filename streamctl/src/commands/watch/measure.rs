@@ -63,6 +63,8 @@ pub struct Reading {
     pub p95_latency_ms: Option<f64>,
     /// Frames that were captured and not received, by gaps in their numbers.
     pub dropped: u64,
+    /// Since the last frame (or, before the first, since the start), seconds.
+    pub frame_age_seconds: f64,
     /// Bits a second over the last two seconds.
     pub bits_per_second: f64,
     /// Bits a second over the session.
@@ -147,6 +149,9 @@ impl Measure {
             average_latency_ms: self.latency.average(),
             p95_latency_ms: self.latency.percentile(95.0),
             dropped: self.dropped,
+            frame_age_seconds: at
+                .saturating_sub(self.last.unwrap_or_default())
+                .as_secs_f64(),
             bits_per_second: per_second(traffic.map(|(_, sum)| sum * 8).sum(), window),
             average_bits_per_second: per_second(self.bytes * 8, at.as_secs_f64()),
             reconnections: self.reconnections,

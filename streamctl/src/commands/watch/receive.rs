@@ -195,16 +195,25 @@ impl Follower<'_> {
                     reason: clean(&reason),
                 };
             }),
-            ToClient::Notice { event, message, .. } => match event {
-                Event::Kicked => Err(Ending::Kicked(clean(&message))),
-                Event::Stopping => {
-                    *stopping = Some(clean(&message));
-                    Ok(())
-                }
-                Event::CameraLost => self.notice(&format!("camera lost: {}", clean(&message))),
-                Event::CameraBack => self.notice(&format!("camera back: {}", clean(&message))),
-                Event::BadMessage => self.notice(&format!("refused: {}", clean(&message))),
-            },
+            ToClient::Notice { event, message, .. } => self.notified(event, &clean(&message), stopping),
+        }
+    }
+
+    fn notified(
+        &mut self,
+        event: Event,
+        message: &str,
+        stopping: &mut Option<String>,
+    ) -> Result<(), Ending> {
+        match event {
+            Event::Kicked => Err(Ending::Kicked(message.to_owned())),
+            Event::Stopping => {
+                *stopping = Some(message.to_owned());
+                Ok(())
+            }
+            Event::CameraLost => self.notice(&format!("camera lost: {message}")),
+            Event::CameraBack => self.notice(&format!("camera back: {message}")),
+            Event::BadMessage => self.notice(&format!("refused: {message}")),
         }
     }
 

@@ -27,6 +27,9 @@ impl FromStr for Target {
             };
         }
         let none = || format!("`{text}` is no HOST, HOST:PORT, [IPV6]:PORT or unix:PATH");
+        if text == "unix" {
+            return Err("unix needs the path of a socket, for instance unix:/run/cam".into());
+        }
         if text.contains(['/', '@', ' ']) {
             return Err(none());
         }
@@ -104,6 +107,7 @@ mod tests {
             ("[::1", "bracket"),
             ("[::1]x", "bracket"),
             ("unix:", "path"),
+            ("unix", "path"),
             ("http://robot", "HOST"),
         ] {
             let error = text.parse::<Target>().unwrap_err();

@@ -11,6 +11,20 @@ use crate::terminal::raw::{self, Size};
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
 
+/// Asks the terminal for a sign when it has taken in all that was written before (DSR).
+const ASK: &[u8] = b"\x1b[5n";
+
+/// What became of a picture.
+#[derive(Debug)]
+pub enum Drawn {
+    /// It has not changed.
+    Nothing,
+    /// It is on its way, and so is a question for [`crate::terminal::input::Input::Ready`].
+    Picture,
+    /// It cannot be drawn.
+    Broken(picture::Error),
+}
+
 /// The words around the picture.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Words {
@@ -84,16 +98,11 @@ impl Canvas {
     }
 
     /// Brings the terminal up to date: `jpeg` is the picture, drawn if it is `fresh` or the
-    /// screen had to be cleared. Tells what is wrong with the picture, if something is.
+    /// screen had to be cleared.
     ///
     /// # Errors
     /// When the terminal has gone away.
-    pub fn draw(
-        &mut self,
-        words: Words,
-        jpeg: &[u8],
-        fresh: bool,
-    ) -> io::Result<Option<picture::Error>> {
+    pub fn draw(&mut self, words: Words, jpeg: &[u8], fresh: bool) -> io::Result<Drawn> {
         let shape = |words: &Words| (words.top.len(), words.bottom.is_some());
         let all = self.stale || shape(&words) != shape(&self.words);
         self.stale = false;
@@ -103,10 +112,13 @@ impl Canvas {
             out.extend_from_slice(b"\x1b[0m\x1b[2J");
             self.painter.cleared(&mut out);
         }
-        let mut broken = None;
+        let mut drawn = Drawn::Nothing;
         if (all || fresh) && !jpeg.is_empty() {
             let area = self.area(&words);
-            broken = self.painter.paint(jpeg, area, &mut out).err();
+            drawn = match self.painter.paint(jpeg, area, &mut out) {
+                Ok(()) => Drawn::Picture,
+                Err(error) => Drawn::Broken(error),
+            };
             if self.help {
                 self.draw_help(area, &mut out);
             }
@@ -117,13 +129,17 @@ impl Canvas {
         self.words = words;
         let result = if out.len() > BEGIN.len() {
             out.extend_from_slice(END);
+            if matches!(drawn, Drawn::Picture) {
+                out.extend_from_slice(ASK);
+            }
             raw::write_all(&out)
         } else {
+            drawn = Drawn::Nothing;
             Ok(())
         };
         out.clear();
         self.out = out;
-        result.map(|()| broken)
+        result.map(|()| drawn)
     }
 
     fn area(&self, words: &Words) -> Area {

@@ -4,6 +4,7 @@
 //! and listens to keys. A slow terminal delays what is drawn, never what is measured.
 
 mod canvas;
+mod pace;
 mod shared;
 mod status;
 
@@ -14,7 +15,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use self::canvas::{Canvas, Words};
+use self::canvas::{Canvas, Drawn, Words};
+use self::pace::Pace;
 use self::shared::{Publisher, Shared, Slot};
 use super::args::{Args, Graphics};
 use super::follow::{Follower, Outcome};
@@ -53,23 +55,9 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
     let steering = Arc::new(Steering::by_hand()?);
     let shared = Arc::new(Shared::new(bell.rope()?));
     let terminal = RawTerminal::enter()?;
-    let (sender, outcome) = sync_channel(1);
     let args = Arc::new(args);
-    let (theirs, end) = (Arc::clone(&args), Arc::clone(&steering));
-    let mut publisher = Publisher(Arc::clone(&shared));
-    thread::Builder::new()
-        .name("receive".into())
-        .spawn(move || {
-            let follower = Follower::new(&theirs, &end, &mut publisher, keep);
-            // Nobody waits for it any more when this fails.
-            let _ = sender.send(follower.run());
-        })?;
-    let painter = match args.graphics {
-        Graphics::Auto | Graphics::Blocks => Painter::blocks(),
-        Graphics::Kitty => Painter::kitty(),
-        Graphics::Sixel => Painter::sixel(),
-        Graphics::None => Painter::nothing(),
-    };
+    let outcome = receive(&args, &steering, &shared, keep)?;
+    let painter = painter(args.graphics);
     let mut screen = Screen {
         canvas: Canvas::new(painter, RawTerminal::size()?, colour),
         args: &args,
@@ -78,6 +66,8 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
         slot: Slot::default(),
         keyboard: Keyboard::default(),
         start: Instant::now(),
+        waits: false,
+        pace: Pace::default(),
         paused: false,
         figures: true,
         kitty: false,
@@ -89,6 +79,36 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
     match ended? {
         Some(outcome) => Ok(Some(outcome)),
         None => farewell(&steering, &outcome),
+    }
+}
+
+/// Starts the receiving thread; its outcome comes when the watch has ended.
+fn receive(
+    args: &Arc<Args>,
+    steering: &Arc<Steering>,
+    shared: &Arc<Shared>,
+    keep: Keep,
+) -> io::Result<Receiver<Outcome>> {
+    let (sender, outcome) = sync_channel(1);
+    let (args, steering) = (Arc::clone(args), Arc::clone(steering));
+    let mut publisher = Publisher(Arc::clone(shared));
+    thread::Builder::new()
+        .name("receive".into())
+        .spawn(move || {
+            let follower = Follower::new(&args, &steering, &mut publisher, keep);
+            // Nobody waits for it any more when this fails.
+            let _ = sender.send(follower.run());
+        })?;
+    Ok(outcome)
+}
+
+/// What is drawn with until the terminal has told what it has.
+fn painter(graphics: Graphics) -> Painter {
+    match graphics {
+        Graphics::Auto | Graphics::Blocks => Painter::blocks(),
+        Graphics::Kitty => Painter::kitty(),
+        Graphics::Sixel => Painter::sixel(),
+        Graphics::None => Painter::nothing(),
     }
 }
 
@@ -111,6 +131,9 @@ struct Screen<'a> {
     slot: Slot,
     keyboard: Keyboard,
     start: Instant,
+    /// The newest picture has not been drawn yet.
+    waits: bool,
+    pace: Pace,
     paused: bool,
     figures: bool,
     kitty: bool,
@@ -159,11 +182,15 @@ impl Screen<'_> {
         if let Some(notice) = self.slot.notice.take() {
             self.tell(notice);
         }
-        let fresh = self.slot.fresh && !self.paused;
+        self.waits |= self.slot.fresh;
+        let now = Instant::now();
+        let fresh = self.waits && !self.paused && self.pace.may_draw(now);
+        self.waits &= !fresh;
         let words = self.words();
-        let broken = self.canvas.draw(words, &self.slot.jpeg, fresh)?;
-        if let Some(broken) = broken {
-            self.tell(broken.to_string());
+        match self.canvas.draw(words, &self.slot.jpeg, fresh)? {
+            Drawn::Nothing => {}
+            Drawn::Picture => self.pace.drawn(now),
+            Drawn::Broken(error) => self.tell(error.to_string()),
         }
         Ok(())
     }
@@ -178,7 +205,7 @@ impl Screen<'_> {
             self.notice = None;
         }
         let target = self.args.target.to_string();
-        let trouble = status::trouble(view, &target, self.start.elapsed());
+        let trouble = status::trouble(view, self.paused, &target, self.start.elapsed());
         let notice = self.notice.as_ref().map(|(text, _)| text.clone());
         let hints = self.figures.then(|| status::HINTS.to_owned());
         Words {
@@ -231,6 +258,7 @@ impl Screen<'_> {
     fn answer(&mut self, answer: Input) {
         let auto = self.args.graphics == Graphics::Auto;
         match answer {
+            Input::Ready => self.pace.answered(),
             Input::Cell { width, height } => self.canvas.cell(width, height),
             Input::Kitty { ok: true } if auto => {
                 self.kitty = true;

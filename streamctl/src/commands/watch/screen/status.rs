@@ -6,6 +6,9 @@ use super::super::figures;
 use super::super::view::{State, View};
 use crate::units;
 
+/// Without a picture for this long, that is said.
+const MISSING: Duration = Duration::from_secs(1);
+
 /// What the bottom line says when there is nothing else to say.
 pub const HINTS: &str = "s figures  w save  p pause  ? help  q quit";
 
@@ -54,9 +57,13 @@ pub fn statistics(view: &View, paused: bool, width: usize) -> Vec<String> {
 }
 
 /// The bottom line while there is no stream; `now` since the start of the session.
-pub fn trouble(view: &View, target: &str, now: Duration) -> Option<String> {
+pub fn trouble(view: &View, paused: bool, target: &str, now: Duration) -> Option<String> {
     match &view.state {
-        State::Live => None,
+        State::Live => {
+            let age = view.reading.frame_age_seconds;
+            let missing = age >= MISSING.as_secs_f64() && !paused;
+            missing.then(|| format!("no picture for {age:.0} s"))
+        }
         State::Connected => Some(format!("connected to {target}, waiting for a picture")),
         State::Connecting if view.attempt.is_empty() => Some(format!("connecting to {target}")),
         State::Connecting => Some(format!("connecting to {target}, attempt {}", view.attempt)),
@@ -175,19 +182,26 @@ mod tests {
     #[test]
     fn trouble_says_what_is_being_done() {
         let mut view = view();
-        assert_eq!(trouble(&view, "robot:8002", Duration::ZERO), None);
+        assert_eq!(trouble(&view, false, "robot:8002", Duration::ZERO), None);
         view.state = State::Waiting {
             cause: "the server closed the connection".into(),
             until: Duration::from_millis(12_500),
         };
         assert_eq!(
-            trouble(&view, "robot:8002", Duration::from_secs(11)).unwrap(),
+            trouble(&view, false, "robot:8002", Duration::from_secs(11)).unwrap(),
             "attempt 2 of 5 in 1.5 s: the server closed the connection"
         );
+        view.state = State::Live;
+        view.reading.frame_age_seconds = 2.9;
+        assert_eq!(
+            trouble(&view, false, "robot:8002", Duration::ZERO).unwrap(),
+            "no picture for 3 s"
+        );
+        assert_eq!(trouble(&view, true, "robot:8002", Duration::ZERO), None);
         view.state = State::Connecting;
         view.attempt.clear();
         assert_eq!(
-            trouble(&view, "robot:8002", Duration::ZERO).unwrap(),
+            trouble(&view, false, "robot:8002", Duration::ZERO).unwrap(),
             "connecting to robot:8002"
         );
     }
