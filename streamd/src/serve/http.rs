@@ -165,6 +165,8 @@ fn limits() -> http1::Builder {
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
+        // Small devices compare names byte for byte, in the spelling of the standards.
+        .title_case_headers(true)
         // A viewer may close its sending side after the request and still read.
         .half_close(true);
     builder

@@ -180,7 +180,8 @@ function told(message) {
   const tile = tiles.get(message.camera ?? page.shown[0]);
   if (message.type === "welcome") {
     setKnown(message.cameras);
-    tiles.get(message.camera)?.rendition({ ...message, reason: "full quality" });
+    tiles.get(message.camera)?.size(message.width, message.height);
+    tiles.get(message.camera)?.rendition({ ...message, reason: "top" });
   } else if (message.type === "rendition") {
     tile?.rendition(message);
   } else if (message.type === "notice") {
@@ -315,7 +316,7 @@ function wire() {
 const said = {
   state: setConnection,
   told: ({ message }) => told(message),
-  size: () => {},
+  size: ({ camera, width, height }) => tiles.get(camera)?.size(width, height),
   saved: ({ camera, jpeg, captured }) => download(camera, jpeg, captured),
   broken: ({ camera, reason }) => tiles.get(camera)?.note(`A picture could not be shown: ${reason}`),
   figures: ({ figures, roundTrip }) => {

@@ -9,7 +9,7 @@ const ROWS = [
   ["rate", "Data rate"],
   ["missed", "Missed"],
   ["picture", "Picture"],
-  ["reason", "Because"],
+  ["reason", "Reason"],
   ["roundTrip", "Round trip"],
 ];
 
@@ -46,7 +46,16 @@ export class Tile {
     this.caption = element("figcaption", "name", camera);
     this.#note = element("p", "note");
     this.#note.hidden = true;
-    this.root.append(this.canvas, this.#statistics(), this.caption, this.#note);
+    // As large as the tile allows at the picture's own proportions, so that what lies over the
+    // picture keeps to its corners.
+    const frame = element("div", "frame");
+    frame.append(this.canvas, this.#statistics(), this.caption, this.#note);
+    this.root.append(frame);
+  }
+
+  /** The picture's size in pixels. */
+  size(width, height) {
+    this.root.style.setProperty("--ratio", width / height);
   }
 
   #statistics() {
@@ -74,6 +83,7 @@ export class Tile {
   showStream(address) {
     const picture = element("img", "picture");
     picture.alt = `Live picture of camera ${this.camera}`;
+    picture.addEventListener("load", () => this.size(picture.naturalWidth, picture.naturalHeight));
     picture.src = address;
     this.root.classList.add("plain");
     this.root.querySelector(".picture").replaceWith(picture);
@@ -88,7 +98,8 @@ export class Tile {
 
   /** The quality and size that the server sends from now on, and why. */
   rendition(rendition) {
-    this.#rendition = rendition;
+    const reason = rendition.reason === "top" ? "full quality" : rendition.reason;
+    this.#rendition = { quality: rendition.quality, reason };
   }
 
   /** The figures of the last two seconds. */

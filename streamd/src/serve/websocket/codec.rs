@@ -88,7 +88,16 @@ const NOT_UTF8: Broken = Broken {
 #[derive(Debug)]
 pub struct Reader {
     limit: usize,
-    partial: Option<(Opcode, BytesMut)>,
+    partial: Option<Partial>,
+}
+
+/// A fragmented message, as far as it has come.
+#[derive(Debug)]
+struct Partial {
+    opcode: Opcode,
+    bytes: BytesMut,
+    /// Bytes at its beginning that are known to be UTF-8; checked once, however many parts follow.
+    checked: usize,
 }
 
 /// A frame's header.
@@ -178,7 +187,7 @@ impl Reader {
             (Some(_), Opcode::Text | Opcode::Binary) => {
                 return Err(protocol_error("a new message inside a fragmented one"));
             }
-            (Some((_, bytes)), _) => bytes.len(),
+            (Some(partial), _) => partial.bytes.len(),
             (None, _) => 0,
         };
         if payload > (self.limit - so_far) as u64 {
@@ -192,24 +201,43 @@ impl Reader {
 
     /// Adds a part to its message; the message if it was the last part.
     fn part(&mut self, header: &Header, payload: BytesMut) -> Result<Option<Incoming>, Broken> {
-        let (opcode, bytes) = match self.partial.take() {
-            Some((opcode, mut bytes)) => {
-                bytes.extend_from_slice(&payload);
-                (opcode, bytes)
+        let mut message = match self.partial.take() {
+            Some(mut message) => {
+                message.bytes.extend_from_slice(&payload);
+                message
             }
-            None => (header.opcode, payload),
+            None => Partial {
+                opcode: header.opcode,
+                bytes: payload,
+                checked: 0,
+            },
         };
-        if opcode == Opcode::Text {
-            check_utf8(&bytes, header.fin)?;
+        if message.opcode == Opcode::Text {
+            message.check(header.fin)?;
         }
         if !header.fin {
-            self.partial = Some((opcode, bytes));
+            self.partial = Some(message);
             return Ok(None);
         }
-        Ok(Some(match opcode {
-            Opcode::Text => Incoming::Text(String::from_utf8(bytes.into()).map_err(|_| NOT_UTF8)?),
-            _ => Incoming::Binary(bytes.freeze()),
+        Ok(Some(match message.opcode {
+            Opcode::Text => {
+                Incoming::Text(String::from_utf8(message.bytes.into()).map_err(|_| NOT_UTF8)?)
+            }
+            _ => Incoming::Binary(message.bytes.freeze()),
         }))
+    }
+}
+
+impl Partial {
+    /// Fails as soon as the text can't become UTF-8 any more; a character may still be cut off
+    /// unless the text is whole.
+    fn check(&mut self, whole: bool) -> Result<(), Broken> {
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if whole || error.error_len().is_some() => return Err(NOT_UTF8),
+            Err(error) => self.checked += error.valid_up_to(),
+        }
+        Ok(())
     }
 }
 
@@ -237,15 +265,6 @@ fn unmask(payload: &mut [u8], mask: [u8; 4]) {
         for (byte, key) in chunk.iter_mut().zip(mask) {
             *byte ^= key;
         }
-    }
-}
-
-/// Fails as soon as the bytes can't become UTF-8 any more; a character may still be cut off
-/// unless they are all there is.
-fn check_utf8(bytes: &[u8], whole: bool) -> Result<(), Broken> {
-    match std::str::from_utf8(bytes) {
-        Err(error) if whole || error.error_len().is_some() => Err(NOT_UTF8),
-        _ => Ok(()),
     }
 }
 

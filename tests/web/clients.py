@@ -1,0 +1,137 @@
+"""The programs that people already have, reading `/stream` and `/snapshot`."""
+
+import asyncio
+import http.cookies
+import json
+import os
+import re
+import subprocess
+
+import aiohttp
+import cv2
+
+import check
+from check import Daemon, that
+
+#: Where OctoPrint is kept between two runs.
+KEPT = os.environ.get("STREAMD_OCTOPRINT", "/var/tmp/streamd-octoprint")
+
+
+def run():
+    with Daemon() as daemon:
+        curl(daemon)
+        ffmpeg(daemon)
+        gstreamer(daemon)
+        mpv(daemon)
+        opencv(daemon)
+        asyncio.run(kvmd(daemon))
+        octoprint(daemon)
+
+
+def curl(daemon):
+    code, out, _ = check.command("curl", "-s", "--max-time", "2", f"{daemon.address}/stream")
+    parts = out.split(b"--boundarydonotcross\r\n")
+    sizes = []
+    for part in parts[1:-1]:
+        head, _, body = part.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)\r\n", head + b"\r\n")
+        whole = length and int(length[1]) == len(body) - 2 and check.jpeg_size(body[:-2])
+        sizes.append(whole)
+    right = len(sizes) > 40 and set(sizes) == {(640, 480)}
+    that("curl: whole parts with the right length", code == 28 and right, (code, sizes[:3], len(sizes)))
+    _, out, _ = check.command(
+        "curl", "-s", "--max-time", "1", "-A", "Chrome/130", f"{daemon.address}/stream?zero_data=1"
+    )
+    ahead = out.endswith(b"--boundarydonotcross\r\nContent-Type: image/jpeg\r\n" + out[out.rfind(b"X-Timestamp"):])
+    that("curl as a browser: the next headers are sent ahead", ahead and out.endswith(b"\r\n\r\n"), out[-300:])
+    _, out, _ = check.command("curl", "-s", "--max-time", "2", f"{daemon.address}/stream?fps=5&max_width=320")
+    small = [check.jpeg_size(p.partition(b"\r\n\r\n")[2][:-2]) for p in out.split(b"--boundarydonotcross\r\n")[1:-1]]
+    right = 7 <= len(small) <= 12 and set(small) == {(320, 240)}
+    that("curl: fps and max_width in the address", right, small)
+
+
+def ffmpeg(daemon):
+    for reader, options in [("mpjpeg", ["-f", "mpjpeg"]), ("its own guess", [])]:
+        words = ["-v", "error", *options, "-i", f"{daemon.address}/stream", "-frames:v", "30"]
+        code, _, said = check.command("ffmpeg", *words, "-f", "null", "-")
+        that(f"ffmpeg, {reader}: 30 frames", code == 0 and not said, said)
+    shown = ("-show_entries", "stream=codec_name,width,height", "-of", "json")
+    code, out, said = check.command("ffprobe", "-v", "error", *shown, f"{daemon.address}/?action=stream")
+    streams = json.loads(out or "{}").get("streams")
+    that("ffprobe: mjpeg, 640x480", streams == [{"codec_name": "mjpeg", "width": 640, "height": 480}], said or out)
+
+
+def gstreamer(daemon):
+    pipeline = f"souphttpsrc location={daemon.address}/stream num-buffers=400 ! multipartdemux ! jpegdec ! fakesink"
+    code, out, said = check.command("gst-launch-1.0", "-q", *pipeline.split())
+    that("GStreamer: multipartdemux and jpegdec", code == 0 and "rror" not in said, said or out)
+
+
+def mpv(daemon):
+    words = ["--no-config", "--vo=null", "--ao=null", "--frames=30", f"{daemon.address}/stream"]
+    code, out, said = check.command("mpv", *words)
+    that("mpv: 30 frames", code == 0 and b"mjpeg" in out, out.decode() + said)
+
+
+def opencv(daemon):
+    capture = cv2.VideoCapture(f"{daemon.address}/stream?fps=15")
+    frames = [capture.read() for _ in range(15)]
+    capture.release()
+    shapes = {frame.shape for good, frame in frames if good}
+    that("OpenCV: VideoCapture", all(good for good, _ in frames) and shapes == {(480, 640, 3)}, shapes)
+    moved = any((a != b).any() for (_, a), (_, b) in zip(frames, frames[1:]))
+    that("OpenCV: and the picture moves", moved)
+
+
+async def kvmd(daemon):
+    """As PiKVM's kvmd reads a stream: aiohttp's multipart reader, and the extra headers of each part."""
+    async with aiohttp.ClientSession() as session:
+        address = f"{daemon.address}/stream?extra_headers=1&key=kvmd"
+        async with session.get(address) as answer:
+            reader = aiohttp.MultipartReader.from_response(answer)
+            heads = []
+            for _ in range(20):
+                part = await reader.next()
+                heads.append(part.headers)
+                jpeg = bytes(await part.read())
+            cookie = http.cookies.SimpleCookie(answer.headers["Set-Cookie"])["stream_client"].value
+            state = await asyncio.to_thread(daemon.state)
+    last = heads[-1]
+    right = last["X-UStreamer-Online"] == "true" and check.jpeg_size(jpeg) == (640, 480)
+    right &= int(last["X-UStreamer-Width"]) == 640 and int(last["X-UStreamer-Client-FPS"]) > 0
+    right &= 0 < float(last["X-UStreamer-Latency"]) < 1
+    that("aiohttp as kvmd uses it: parts and their headers", right, dict(last))
+    times = [last[f"X-UStreamer-{name}-Time"] for name in
+             ("Grab-Begin", "Grab-End", "Encode-Begin", "Encode-End", "Expose-Begin", "Expose-Cmp", "Expose-End", "Send")]
+    that("the times of a frame are in order", times == sorted(times, key=float), times)
+    key, _, number = cookie.partition("/")
+    client = state["result"]["stream"]["clients_stat"].get(number, {})
+    that("the cookie finds the client in /state", key == client.get("key") == "kvmd", (cookie, state))
+    that("and what it asked for", client.get("extra_headers") is True, client)
+
+
+#: OctoPrint's own plug-in for webcams, taking a snapshot by its own code with the URL its users enter.
+OCTOPRINT = """
+import logging, sys, threading
+from octoprint.plugins.classicwebcam import ClassicWebcamPlugin
+class Settings:
+    values = {"snapshot": sys.argv[1], "snapshotAuth": "none", "snapshotTimeout": 5, "snapshotSslValidation": True}
+    def get(self, path, **_): return self.values.get(path[0])
+    get_int = get_boolean = get
+plugin = ClassicWebcamPlugin()
+plugin._settings = Settings()
+plugin._logger = logging.getLogger()
+plugin._webcam_name = "classic"
+plugin._capture_mutex = threading.Lock()
+sys.stdout.buffer.write(b"".join(plugin.take_webcam_snapshot("classic")))
+"""
+
+
+def octoprint(daemon):
+    python = f"{KEPT}/bin/python"
+    if check.command(python, "-c", "import octoprint")[0] != 0:
+        check.command("/usr/bin/python3", "-m", "venv", KEPT, seconds=120)
+        check.command(f"{KEPT}/bin/pip", "install", "-q", "octoprint", seconds=300)
+    address = f"{daemon.address}/?action=snapshot"
+    code, out, said = check.command(python, "-c", OCTOPRINT, address, seconds=60)
+    that("OctoPrint: its webcam plug-in takes a snapshot", code == 0 and check.jpeg_size(out) == (640, 480), said)
