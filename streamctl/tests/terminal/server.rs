@@ -147,6 +147,7 @@ fn serve(stream: TcpStream, state: &Arc<State>) {
         Manner::KicksAfter(_) => say(
             &writer,
             &ToClient::Notice {
+                camera: None,
                 event: Event::Kicked,
                 message: "maintenance".into(),
             },

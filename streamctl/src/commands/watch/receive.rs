@@ -195,7 +195,9 @@ impl Follower<'_> {
                     reason: clean(&reason),
                 };
             }),
-            ToClient::Notice { event, message, .. } => self.notified(event, &clean(&message), stopping),
+            ToClient::Notice { event, message, .. } => {
+                self.notified(event, &clean(&message), stopping)
+            }
         }
     }
 
