@@ -72,7 +72,9 @@ fn echo(reader: &mut Reader, input: &mut BytesMut, out: &mut Vec<u8>) -> bool {
     loop {
         match reader.read(input) {
             Ok(None) => return true,
-            Ok(Some(Incoming::Text(text))) => codec::write_frame(out, Opcode::Text, text.as_bytes()),
+            Ok(Some(Incoming::Text(text))) => {
+                codec::write_frame(out, Opcode::Text, text.as_bytes())
+            }
             Ok(Some(Incoming::Binary(bytes))) => codec::write_frame(out, Opcode::Binary, &bytes),
             Ok(Some(Incoming::Ping(payload))) => codec::write_frame(out, Opcode::Pong, &payload),
             Ok(Some(Incoming::Pong(_))) => {}
