@@ -124,6 +124,9 @@ fn fractions<'a>(
     Ok(())
 }
 
+/// A label's value, and what is counted under it.
+type Kind = (&'static str, fn(&Camera) -> u64);
+
 /// A histogram's samples, ready to be written: sum in seconds, count, buckets.
 type Reading = (f64, u64, Vec<(f64, u64)>);
 
@@ -179,7 +182,7 @@ impl Scrape {
     fn by_kind<'a, const N: usize>(
         &'a self,
         label: &'static str,
-        kinds: [(&'static str, fn(&Camera) -> u64); N],
+        kinds: [Kind; N],
     ) -> impl Iterator<Item = (Labels<'a>, i64)> {
         self.cameras.iter().flat_map(move |camera| {
             kinds.map(|(kind, value)| {

@@ -6,25 +6,24 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    http::{Cell, Handover, Shared, Source, Taken},
-    mjpeg::{self, Multipart},
-    origin::Origins,
-    parameters::{BadParameter, Query},
-    request::{Asked, Pick, Unanswerable},
-    snapshot,
-    state::state,
-    websocket::{self, WebSocket, handshake},
-};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{
-        ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER,
-        SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT, VARY,
-    },
+    header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT, VARY},
+};
+
+use super::{
+    http::{Cell, Handover, Shared, Source, Taken},
+    mjpeg::{self, Multipart},
+    origin::Origins,
+    parameters::Query,
+    refusal::Refusal,
+    request::{Asked, Pick},
+    snapshot,
+    state::state,
+    websocket::{self, WebSocket, handshake},
 };
 
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
@@ -47,15 +46,17 @@ pub(super) async fn answer<S: Source>(
         origins: Origins::new(&shared.source.allowed_origins()),
         peer,
     };
-    let mut answer = match drain(body).await {
-        Err(refused) => refused,
-        Ok(()) => match route(&shared, &asker).await {
-            Outcome::Answer(answer) => answer,
-            Outcome::Taken(taken) => {
-                *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
-                return std::future::pending().await;
-            }
-        },
+    let outcome = match drain(body).await {
+        Ok(()) => route(&shared, &asker).await,
+        Err(refusal) => Err(refusal),
+    };
+    let mut answer = match outcome {
+        Ok(Outcome::Answer(answer)) => answer,
+        Ok(Outcome::Taken(taken)) => {
+            *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
+            return std::future::pending().await;
+        }
+        Err(refusal) => refusal.response(),
     };
     if let Some(origin) = asker.origins.share_with(asker.request.headers()) {
         let headers = answer.headers_mut();
@@ -79,69 +80,46 @@ enum Outcome<P> {
 }
 
 /// Reads a body to its end and forgets it, so that it is not taken for the next request.
-async fn drain(body: Incoming) -> Result<(), Answer> {
+async fn drain(body: Incoming) -> Result<(), Refusal> {
     let (limit, patience) = BODY;
     match tokio::time::timeout(patience, Limited::new(body, limit).collect()).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) => Err(text(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format_args!("a body of at most {limit} bytes is taken"),
-        )),
-        Err(_) => Err(text(
-            StatusCode::REQUEST_TIMEOUT,
-            format_args!("the body did not come within {} s", patience.as_secs()),
-        )),
+        Ok(Err(_)) => Err(Refusal::BodyTooLarge(limit)),
+        Err(_) => Err(Refusal::BodyTooSlow(patience.as_secs())),
     }
 }
 
-async fn route<S: Source>(shared: &Shared<S>, asker: &Asker) -> Outcome<S::Place> {
+async fn route<S: Source>(shared: &Shared<S>, asker: &Asker) -> Result<Outcome<S::Place>, Refusal> {
     let request = &asker.request;
     let query = Query::parse(request.uri().query().unwrap_or_default());
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {
-        return Outcome::Answer(options("GET, HEAD, POST, OPTIONS"));
+        return Ok(Outcome::Answer(options("GET, HEAD, POST, OPTIONS")));
     }
-    let asked = match Asked::at(request.uri(), &query) {
-        Ok(asked) => asked,
-        Err(why) => return Outcome::Answer(unanswerable(&why)),
-    };
+    let asked = Asked::at(request.uri(), &query)?;
     if request.method() == Method::OPTIONS {
-        return Outcome::Answer(options(asked.methods()));
+        return Ok(Outcome::Answer(options(asked.methods())));
     }
-    if let Err(why) = asked.check_method(request.method()) {
-        return Outcome::Answer(unanswerable(&why));
-    }
-    let answered = match asked {
+    asked.check_method(request.method())?;
+    match asked {
         Asked::Asset(asset) => Ok(Outcome::Answer(asset.response(request.headers()))),
         Asked::Stream(pick) => stream(shared, &pick, &query, asker),
         Asked::WebSocket(pick) => websocket(shared, &pick, &query, asker),
         Asked::State(pick) => state_of(shared, &pick).map(Outcome::Answer),
         Asked::Snapshot(pick) => picture(shared, &pick, &query).await.map(Outcome::Answer),
-    };
-    answered.unwrap_or_else(Outcome::Answer)
+    }
 }
 
-/// The camera that is meant, or the answer that says which there are.
-fn camera<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<String, Answer> {
-    let mut cameras = shared.source.cameras();
-    let found = match pick {
-        Pick::First => Some(0),
-        Pick::Number(number) => Some(*number),
-        Pick::Name(name) => cameras.iter().position(|camera| camera == name),
+/// The camera that is meant.
+fn camera<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<String, Refusal> {
+    let there = shared.source.cameras();
+    let (found, meant) = match pick {
+        Pick::First => (there.first(), String::new()),
+        Pick::Number(number) => (there.get(*number), number.to_string()),
+        Pick::Name(name) => (there.iter().find(|c| *c == name), format!("{name:?}")),
     };
-    match found.filter(|number| *number < cameras.len()) {
-        Some(number) => Ok(cameras.swap_remove(number)),
-        None => {
-            let meant = match pick {
-                Pick::Name(name) => format!("{name:?}"),
-                Pick::Number(number) => number.to_string(),
-                Pick::First => String::new(),
-            };
-            let there = cameras.join(", ");
-            Err(text(
-                StatusCode::NOT_FOUND,
-                format_args!("no camera {meant}: there is {there}"),
-            ))
-        }
+    match found {
+        Some(name) => Ok(name.clone()),
+        None => Err(Refusal::NoCamera { meant, there }),
     }
 }
 
@@ -150,10 +128,10 @@ fn stream<S: Source>(
     pick: &Pick,
     query: &Query,
     asker: &Asker,
-) -> Result<Outcome<S::Place>, Answer> {
+) -> Result<Outcome<S::Place>, Refusal> {
     let request = &asker.request;
     let camera = camera(shared, pick)?;
-    let mut parameters = query.stream().map_err(|bad| bad_parameter(&bad))?;
+    let mut parameters = query.stream()?;
     let agent = user_agent(request.headers());
     let ahead = mjpeg::needs_headers_ahead(&parameters, agent);
     parameters.advance_headers = Some(ahead);
@@ -161,7 +139,7 @@ fn stream<S: Source>(
         return Ok(Outcome::Answer(stream_head()));
     }
     let place = shared.source.admit(&camera, &asker.peer);
-    let place = place.map_err(|why| unavailable(format_args!("{why}")))?;
+    let place = place.map_err(Refusal::Unavailable)?;
     let origin = asker.origins.share_with(request.headers());
     let origin = origin.and_then(|origin| origin.to_str().ok());
     Ok(Outcome::Taken(Taken::Client(Handover {
@@ -189,20 +167,12 @@ fn websocket<S: Source>(
     pick: &Pick,
     query: &Query,
     asker: &Asker,
-) -> Result<Outcome<S::Place>, Answer> {
+) -> Result<Outcome<S::Place>, Refusal> {
     let request = &asker.request;
-    let accept = handshake::accept(request.method(), request.version(), request.headers());
-    let accept = accept.map_err(|why| {
-        let mut answer = text(why.status(), format_args!("{why}"));
-        let headers = answer.headers_mut();
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        answer
-    })?;
-    let origin = asker.origins.check(request.headers());
-    origin.map_err(|forbidden| text(StatusCode::FORBIDDEN, format_args!("{forbidden}")))?;
+    let accept = handshake::accept(request.method(), request.version(), request.headers())?;
+    asker.origins.check(request.headers())?;
     let camera = camera(shared, pick)?;
-    let want = query.want().map_err(|bad| bad_parameter(&bad))?;
+    let want = query.want()?;
     Ok(Outcome::Taken(
         match shared.source.admit(&camera, &asker.peer) {
             Ok(place) => Taken::Client(Handover {
@@ -217,13 +187,12 @@ fn websocket<S: Source>(
     ))
 }
 
-fn state_of<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<Answer, Answer> {
+fn state_of<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<Answer, Refusal> {
     let camera = camera(shared, pick)?;
     let stats = shared.source.stats();
     let Some(state) = state(&stats, &camera, &shared.listing) else {
-        return Err(unavailable(format_args!(
-            "camera {camera} has just been removed"
-        )));
+        let why = format!("camera {camera} has just been removed");
+        return Err(Refusal::Unavailable(why));
     };
     let json = serde_json::to_vec(&state).expect("plain structures become JSON");
     Ok(Response::builder()
@@ -237,12 +206,12 @@ async fn picture<S: Source>(
     shared: &Shared<S>,
     pick: &Pick,
     query: &Query,
-) -> Result<Answer, Answer> {
+) -> Result<Answer, Refusal> {
     let camera = camera(shared, pick)?;
-    let max_delay = query.max_delay().map_err(|bad| bad_parameter(&bad))?;
+    let max_delay = query.max_delay()?;
     match snapshot::take(&shared.source, &camera, max_delay).await {
         Some(frame) => Ok(snapshot::response(&frame)),
-        None => Err(unavailable(format_args!(
+        None => Err(Refusal::Unavailable(format!(
             "camera {camera} has delivered no picture for {} s",
             snapshot::PATIENCE.as_secs()
         ))),
@@ -262,31 +231,6 @@ fn user_agent(headers: &HeaderMap) -> &str {
         .unwrap_or_default()
 }
 
-fn bad_parameter(bad: &BadParameter) -> Answer {
-    text(StatusCode::BAD_REQUEST, format_args!("{bad}"))
-}
-
-fn unanswerable(why: &Unanswerable) -> Answer {
-    let status = match why {
-        Unanswerable::NotFound(_) => StatusCode::NOT_FOUND,
-        Unanswerable::BadAction(_) => StatusCode::BAD_REQUEST,
-        Unanswerable::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-    };
-    let mut answer = text(status, format_args!("{why}"));
-    if let Unanswerable::Method { allowed, .. } = why {
-        let allowed = HeaderValue::from_static(allowed);
-        answer.headers_mut().insert(ALLOW, allowed);
-    }
-    answer
-}
-
-fn unavailable(why: std::fmt::Arguments<'_>) -> Answer {
-    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, why);
-    let later = HeaderValue::from_static("2");
-    answer.headers_mut().insert(RETRY_AFTER, later);
-    answer
-}
-
 /// Also the answer to a preflight: what a page may do beyond that, `Access-Control-Allow-Origin` says.
 fn options(methods: &'static str) -> Answer {
     Response::builder()
@@ -294,15 +238,5 @@ fn options(methods: &'static str) -> Answer {
         .header(ALLOW, methods)
         .header("Access-Control-Allow-Methods", methods)
         .body(Bytes::new())
-        .expect("the headers are constants")
-}
-
-/// An answer for people.
-fn text(status: StatusCode, message: std::fmt::Arguments<'_>) -> Answer {
-    Response::builder()
-        .status(status)
-        .header(CONTENT_TYPE, "text/plain; charset=utf-8")
-        .header("X-Content-Type-Options", "nosniff")
-        .body(Bytes::from(format!("{message}\n")))
         .expect("the headers are constants")
 }

@@ -129,23 +129,23 @@ async fn statuses_and_what_they_say() {
             400,
             "max_delay=\"x\": a whole number of milliseconds",
         ),
-        (get("/stream/side"), 503, "retry-after: 2"),
-        (get("/ws"), 426, "upgrade: websocket"),
-        (many, 431, "connection: close"),
-        (long, 431, "connection: close"),
+        (get("/stream/side"), 503, "Retry-After: 2"),
+        (get("/ws"), 426, "Upgrade: websocket"),
+        (many, 431, "Connection: close"),
+        (long, 431, "Connection: close"),
         (form, 413, "a body of at most 65536 bytes is taken"),
         (
             "DELETE / HTTP/1.1\r\n\r\n".into(),
             405,
-            "allow: GET, HEAD, OPTIONS",
+            "Allow: GET, HEAD, OPTIONS",
         ),
         (
             "OPTIONS /stream HTTP/1.1\r\n\r\n".into(),
             204,
-            "allow: GET, HEAD, POST, OPTIONS",
+            "Allow: GET, HEAD, POST, OPTIONS",
         ),
-        ("OPTIONS * HTTP/1.1\r\n\r\n".into(), 204, "allow: "),
-        ("GET / HTTP/9.9\r\n\r\n".into(), 400, "connection: close"),
+        ("OPTIONS * HTTP/1.1\r\n\r\n".into(), 204, "Allow: "),
+        ("GET / HTTP/9.9\r\n\r\n".into(), 400, "Connection: close"),
     ] {
         let answer = ask(&shared, &request).await;
         let shown = &request[..request.len().min(60)];
@@ -168,7 +168,7 @@ async fn head_is_get_without_the_body() {
         let length = |answer: &str| {
             let line = answer
                 .lines()
-                .find(|line| line.starts_with("content-length"))
+                .find(|line| line.starts_with("Content-Length"))
                 .unwrap();
             line.to_owned()
         };
@@ -177,7 +177,7 @@ async fn head_is_get_without_the_body() {
     }
     let head = ask(&shared, "HEAD /stream HTTP/1.1\r\n\r\n").await;
     assert!(
-        head.contains("content-type: multipart/x-mixed-replace;boundary="),
+        head.contains("Content-Type: multipart/x-mixed-replace;boundary="),
         "{head}"
     );
 }
@@ -191,7 +191,7 @@ async fn a_snapshot_is_captured_after_the_request() {
         async move { ask(&shared, &get("/?action=snapshot_0")).await }
     });
     let old = ask(&shared, &get("/snapshot?max_delay=60000")).await;
-    assert!(old.contains("x-ustreamer-grab-begin-timestamp: "), "{old}");
+    assert!(old.contains("X-Ustreamer-Grab-Begin-Timestamp: "), "{old}");
     assert!(
         !waiting.is_finished(),
         "the picture that is there is older than the request"
@@ -199,7 +199,7 @@ async fn a_snapshot_is_captured_after_the_request() {
     shared.source.shoot();
     let new = waiting.await.unwrap();
     assert!(
-        new.contains("content-length: 5\r\n") && new.contains("x-ustreamer-online: true"),
+        new.contains("Content-Length: 5\r\n") && new.contains("X-Ustreamer-Online: true"),
         "{new}"
     );
 }
@@ -224,7 +224,7 @@ async fn slow_requests_are_told_so() {
         socket.read_to_string(&mut answer).await.unwrap();
         drop(socket);
         assert!(matches!(ended.await.unwrap(), End::Closed));
-        assert_eq!(answer.starts_with(told), true, "{answer}");
+        assert!(answer.starts_with(told), "{answer}");
         assert_eq!(answer.is_empty(), told.is_empty(), "{answer}");
     }
     let late_body = "POST /stream HTTP/1.1\r\nContent-Length: 10\r\n\r\n12345";

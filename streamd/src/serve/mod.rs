@@ -17,6 +17,7 @@ pub mod origin;
 pub mod page;
 pub mod parameters;
 pub mod readiness;
+mod refusal;
 pub mod registry;
 pub mod request;
 pub mod snapshot;

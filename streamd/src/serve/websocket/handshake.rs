@@ -49,9 +49,9 @@ pub fn accept(
     {
         return Err(NoHandshake::NoUpgrade);
     }
-    if !headers
+    if headers
         .get(SEC_WEBSOCKET_VERSION)
-        .is_some_and(|v| v == "13")
+        .is_none_or(|version| version != "13")
     {
         return Err(NoHandshake::Version);
     }
