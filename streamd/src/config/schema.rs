@@ -129,7 +129,7 @@ pub const KEYS: &[Key] = {
         key::<Origin>(
             "http",
             "allowed-origins",
-            Restart,
+            Live,
             List,
             "a list of \"SCHEME://HOST[:PORT]\", as in [\"https://panel.example\"], or [\"*\"]",
         ),

@@ -105,3 +105,21 @@ fn the_reference_is_complete() {
         .count();
     assert_eq!(rows, families.len());
 }
+
+/// The dashboard asks for nothing that is not there.
+#[test]
+fn the_dashboards_metrics_exist() {
+    let dashboard = include_str!("../../../packaging/grafana/streamd.json");
+    let text = scrape();
+    let mut seen = 0;
+    for rest in dashboard.split("streamd_").skip(1) {
+        let end = rest.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        let name = format!("streamd_{}", &rest[..end.unwrap_or(rest.len())]);
+        let sample = |line: &str| {
+            line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "))
+        };
+        assert!(text.lines().any(sample), "{name}");
+        seen += 1;
+    }
+    assert!(seen > 20);
+}
