@@ -149,6 +149,7 @@ fn serve(stream: TcpStream, state: &Arc<State>) {
             &ToClient::Notice {
                 camera: None,
                 event: Event::Kicked,
+                camera: None,
                 message: "maintenance".into(),
             },
         ),
