@@ -149,7 +149,6 @@ fn serve(stream: TcpStream, state: &Arc<State>) {
             &ToClient::Notice {
                 camera: None,
                 event: Event::Kicked,
-                camera: None,
                 message: "maintenance".into(),
             },
         ),
