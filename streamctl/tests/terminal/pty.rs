@@ -43,12 +43,20 @@ impl Seen {
 impl Pty {
     /// Starts streamctl in a terminal of `columns` x `rows`, in the directory `dir`.
     pub fn start(args: &[&str], columns: u16, rows: u16, dir: &Path) -> Self {
+        Self::start_in(args, columns, rows, dir, true)
+    }
+
+    /// The same, with or without colours wanted.
+    pub fn start_in(args: &[&str], columns: u16, rows: u16, dir: &Path, colour: bool) -> Self {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_streamctl"));
         command.args(args);
         command.cwd(dir);
         command.env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR");
+        match colour {
+            true => command.env_remove("NO_COLOR"),
+            false => command.env("NO_COLOR", "1"),
+        }
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let mut output = pair.master.try_clone_reader().unwrap();

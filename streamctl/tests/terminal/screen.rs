@@ -63,6 +63,19 @@ fn the_picture_is_shown_with_its_figures() {
 }
 
 #[test]
+fn colours_are_left_out_of_the_words_when_not_wanted() {
+    let server = Server::start(Manner::Talks);
+    let args = ["watch", &server.target(), "--graphics", "none"];
+    let mut pty = Pty::start_in(&args, 120, 40, Path::new("/"), false);
+    pty.wait_text("● live");
+    pty.wait_for("reversed words", |seen| {
+        seen.terminal.screen().cell(0, 0).unwrap().inverse() && !seen.has_raw(b"\x1b[38;")
+    });
+    pty.press("q");
+    assert_restored(pty, 0);
+}
+
+#[test]
 fn keys_do_what_the_help_says() {
     let server = Server::start(Manner::Talks);
     let dir = tempfile::tempdir().unwrap();

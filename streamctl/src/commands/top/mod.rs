@@ -9,7 +9,7 @@ mod feed;
 mod model;
 mod page;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     if session.json {
         return follow(&args, session);
     }
-    if !stdout_is_terminal() {
+    if !stdout_is_terminal() || !io::stdin().is_terminal() {
         return Err(Failure::Usage(
             "top needs a terminal; for a file or a pipe use `stats --follow` or `top --json`"
                 .into(),

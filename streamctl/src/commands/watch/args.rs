@@ -192,6 +192,41 @@ mod tests {
         }
     }
 
+    /// The long options of a verb, those that all verbs share included.
+    fn options(verb: &str) -> Vec<String> {
+        use clap::CommandFactory;
+        let mut command = crate::args::Args::command();
+        command.build();
+        let verb = command.find_subcommand(verb).unwrap();
+        let long = verb.get_arguments().filter_map(|arg| arg.get_long());
+        long.map(|long| format!("--{long}")).collect()
+    }
+
+    #[test]
+    fn the_guide_names_every_option_and_none_that_is_not() {
+        let page = include_str!("../../../../docs/guide/terminal.md");
+        let word = |c: char| c.is_ascii_lowercase() || c == '-';
+        let named: Vec<&str> = page
+            .split(|c| !word(c))
+            .filter(|text| text.starts_with("--") && text.len() > 3 && !text.starts_with("---"))
+            .collect();
+        let watch = options("watch");
+        let known = [&watch[..], &options("top"), &["--follow".to_owned()]].concat();
+        for option in &named {
+            assert!(known.iter().any(|known| known == option), "{option}");
+        }
+        let shared = ["--help", "--version", "--socket", "--timeout"];
+        for option in watch
+            .iter()
+            .filter(|option| !shared.contains(&option.as_str()))
+        {
+            assert!(
+                named.contains(&option.as_str()),
+                "{option} is not in the guide"
+            );
+        }
+    }
+
     #[test]
     fn rates_have_a_range() {
         assert_eq!(positive("29.97"), Ok(29.97));

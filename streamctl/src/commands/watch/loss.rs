@@ -16,7 +16,7 @@ pub enum Loss {
     #[error("the server closed the connection")]
     Closed,
     /// The server said that it is stopping.
-    #[error("the server is stopping: {0}")]
+    #[error("the server ends the stream: {0}")]
     Stopping(String),
     /// The server closed it within a frame.
     #[error("the server closed the connection after {0} of the {1} bytes of a frame")]

@@ -213,8 +213,8 @@ impl Follower<'_> {
                 *stopping = Some(message.to_owned());
                 Ok(())
             }
-            Event::CameraLost => self.notice(&format!("camera lost: {message}")),
-            Event::CameraBack => self.notice(&format!("camera back: {message}")),
+            Event::CameraLost => self.notice(&format!("lost: {message}")),
+            Event::CameraBack => self.notice(message),
             Event::BadMessage => self.notice(&format!("refused: {message}")),
         }
     }

@@ -12,6 +12,10 @@ use super::Image;
 #[error("the picture can't be decoded: {0}")]
 pub struct Error(pub(super) String);
 
+/// The largest picture that is decoded, pixels: above 8K. A header of a few bytes can claim far
+/// more, and the memory for it would be taken before the lie is found out.
+const MAX_PIXELS: usize = 36_000_000;
+
 /// Decodes and shrinks, into memory that is used again.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -64,6 +68,9 @@ fn decompress(
 ) -> io::Result<(Size, Size)> {
     let mut header = Decompress::new_mem(jpeg)?;
     let (width, height) = header.size();
+    if width.saturating_mul(height) > MAX_PIXELS {
+        return Err(io::Error::other(format!("{width}x{height} is too large")));
+    }
     let target = wanted(width, height);
     let enough = |eighths: &u8| {
         let scaled = |length: usize| (length * usize::from(*eighths)).div_ceil(8);
@@ -138,6 +145,23 @@ mod tests {
             assert!(image.rgb[0] > 230);
             assert_eq!(decoder.decoded.len(), decoded.0 * decoded.1 * 3);
         }
+    }
+
+    #[test]
+    fn a_header_that_claims_too_much_is_refused() {
+        let mut jpeg = jpeg(64, 48);
+        let mut pairs = jpeg.windows(2);
+        // SOF0 or SOF2: baseline or progressive.
+        let frame = pairs.position(|two| two[0] == 0xFF && matches!(two[1], 0xC0 | 0xC2));
+        let frame = frame.unwrap();
+        jpeg[frame + 5..frame + 9].fill(0xFA);
+        let error = Decoder::default()
+            .decode(&jpeg, |_, _| (20, 10))
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("64250x64250 is too large"),
+            "{error}"
+        );
     }
 
     proptest! {

@@ -66,7 +66,6 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
         slot: Slot::default(),
         keyboard: Keyboard::default(),
         start: Instant::now(),
-        waits: false,
         pace: Pace::default(),
         paused: false,
         figures: true,
@@ -131,8 +130,6 @@ struct Screen<'a> {
     slot: Slot,
     keyboard: Keyboard,
     start: Instant,
-    /// The newest picture has not been drawn yet.
-    waits: bool,
     pace: Pace,
     paused: bool,
     figures: bool,
@@ -178,16 +175,14 @@ impl Screen<'_> {
 
     /// Takes what the receiving thread has and brings the terminal up to date.
     fn draw(&mut self) -> io::Result<()> {
-        self.shared.take(&mut self.slot);
+        let now = Instant::now();
+        let wanted = !self.paused && self.pace.may_draw(now);
+        self.shared.take(&mut self.slot, wanted);
         if let Some(notice) = self.slot.notice.take() {
             self.tell(notice);
         }
-        self.waits |= self.slot.fresh;
-        let now = Instant::now();
-        let fresh = self.waits && !self.paused && self.pace.may_draw(now);
-        self.waits &= !fresh;
         let words = self.words();
-        match self.canvas.draw(words, &self.slot.jpeg, fresh)? {
+        match self.canvas.draw(words, &self.slot.jpeg, self.slot.fresh)? {
             Drawn::Nothing => {}
             Drawn::Picture => self.pace.drawn(now),
             Drawn::Broken(error) => self.tell(error.to_string()),

@@ -40,13 +40,15 @@ impl Shared {
         }
     }
 
-    /// Takes what is new into `mine`; its picture only if there is a new one.
-    pub fn take(&self, mine: &mut Slot) {
+    /// Takes what is new into `mine`; a new picture only if `picture`, else it (or the next one)
+    /// can be taken later.
+    pub fn take(&self, mine: &mut Slot, picture: bool) {
         let mut slot = self.lock();
         mine.view.clone_from(&slot.view);
         mine.notice = slot.notice.take();
-        mine.fresh = std::mem::take(&mut slot.fresh);
+        mine.fresh = picture && slot.fresh;
         if mine.fresh {
+            slot.fresh = false;
             std::mem::swap(&mut mine.jpeg, &mut slot.jpeg);
         }
     }
@@ -119,10 +121,12 @@ mod tests {
             publisher.picture(jpeg);
         }
         let mut mine = Slot::default();
-        shared.take(&mut mine);
+        shared.take(&mut mine, false);
+        assert!(!mine.fresh && mine.jpeg.is_empty());
+        shared.take(&mut mine, true);
         assert!(mine.fresh);
         assert_eq!(mine.jpeg, b"three");
-        shared.take(&mut mine);
+        shared.take(&mut mine, true);
         assert!(!mine.fresh);
         assert_eq!(mine.jpeg, b"three");
     }
