@@ -70,8 +70,11 @@ def _():
     expect_equal(zsh, "_streamctl", "zsh's completion")
     for name in ("copyright", "changelog.Debian.gz", "README.md"):
         expect(any(pathlib.Path("/usr/share/doc/streamd").glob(f"{name}*")), f"no {name}")
-    expect_equal(said_by("dpkg-query", "-W", "-f=${Conffiles}", "streamd").split()[0],
-                 "/etc/streamd/streamd.toml", "the conffile")
+    expect_equal(
+        said_by("dpkg-query", "-W", "-f=${Conffiles}", "streamd").split()[0],
+        "/etc/streamd/streamd.toml",
+        "the conffile",
+    )
 
 
 @check("the configuration that is shipped is valid and changes nothing")

@@ -3,10 +3,11 @@
 import pathlib
 import shutil
 
-from checks.install import APT_LIMIT
 from machine import CONFIGURATION, configure, is_active, pid, run, said_by, unit
 from report import Checks, expect, expect_equal
 from stream import Client
+
+from checks.install import APT_LIMIT
 
 checks = Checks()
 check = checks.check
