@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import statistics
 import time
 
 import vivid

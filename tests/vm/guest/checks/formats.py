@@ -10,8 +10,14 @@ check = checks.check
 
 # The name in the configuration, and the driver's code.
 FORMATS = {
-    "YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "NV16": "NV16",
-    "YU12": "YU12", "GREY": "GREY", "RGB24": "RGB3", "BGR24": "BGR3",
+    "YUYV": "YUYV",
+    "UYVY": "UYVY",
+    "NV12": "NV12",
+    "NV16": "NV16",
+    "YU12": "YU12",
+    "GREY": "GREY",
+    "RGB24": "RGB3",
+    "BGR24": "BGR3",
 }
 
 
