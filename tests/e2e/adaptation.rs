@@ -1,0 +1,111 @@
+//! A client whose link is too slow for the camera's pictures gets smaller ones, and is told why.
+
+use streamd_protocol::stream::{FromClient, ToClient, Want};
+use streamd_tests::{daemon::Daemon, setup::Setup, viewer::Viewer};
+
+/// Pictures of 17 kB at quality 80, 30 a second.
+const LARGE: &str = "size = \"640x480\"";
+
+/// A third of what these need.
+const SLOW: usize = 150_000;
+
+fn slow_viewer(daemon: &Daemon) -> Viewer {
+    Viewer::connect_slow(daemon.setup.tcp(0), SLOW)
+}
+
+#[test]
+fn a_slow_client_gets_smaller_pictures_and_is_told_why() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut fast = daemon.viewer();
+    let mut slow = slow_viewer(&daemon);
+    slow.hello("slow", Want::default());
+    let told = slow.message(|m| {
+        matches!(m, ToClient::Rendition { reason, .. } if reason.starts_with("link "))
+    });
+    let ToClient::Rendition {
+        camera,
+        quality,
+        width,
+        height,
+        reason,
+        ..
+    } = told
+    else {
+        unreachable!()
+    };
+    assert_eq!(camera, "main");
+    assert!(reason.ends_with(" Mb/s"), "{reason}");
+    assert!((quality, width) < (80, 641) && height <= 480);
+    slow.picture_that("less than full size", |p| p.size.0 < 640);
+    let figures = daemon.wait_for_client(&slow, "its rendition", |c| c.width < 640);
+    assert!(figures.reason.starts_with("link "), "{figures:?}");
+    assert!(figures.rendition_changes > 0 && figures.link_rate > 0.0, "{figures:?}");
+    // Nobody else is any the worse for it.
+    assert_eq!(fast.picture().size, (640, 480));
+    let figures = daemon.wait_for_client(&fast, "the other", |_| true);
+    assert_eq!((figures.quality, figures.rendition_changes), (80, 0));
+    daemon.wait_for_stats("both renditions", |stats| {
+        let widths = stats.cameras[0].renditions.iter().map(|r| r.width);
+        widths.clone().any(|w| w == 640) && widths.min().is_some_and(|w| w < 640)
+    });
+}
+
+#[test]
+fn a_slow_client_stays_below_its_own_limits() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut slow = slow_viewer(&daemon);
+    slow.hello(
+        "small",
+        Want {
+            max_width: Some(320),
+            quality: Some(60),
+            ..Want::default()
+        },
+    );
+    slow.picture_that("its limit", |p| p.size.0 <= 320);
+    for _ in 0..20 {
+        assert!(slow.picture().size.0 <= 320);
+    }
+    let figures = daemon.wait_for_client(&slow, "its figures", |c| c.frames >= 20);
+    assert!(figures.quality <= 60 && figures.width <= 320, "{figures:?}");
+    slow.say(&FromClient::Want(Want {
+        max_width: Some(160),
+        ..Want::default()
+    }));
+    slow.picture_that("its new limit", |p| p.size.0 <= 160);
+}
+
+#[test]
+fn a_camera_that_does_not_adapt_leaves_frames_out_instead() {
+    let daemon = Setup::default()
+        .camera("size = \"640x480\"\nadapt = false")
+        .start();
+    let mut slow = slow_viewer(&daemon);
+    for _ in 0..20 {
+        assert_eq!(slow.picture().size, (640, 480));
+    }
+    let figures = daemon.wait_for_client(&slow, "dropped frames", |c| {
+        c.dropped.slow_link + c.dropped.slow_reader > 10
+    });
+    assert_eq!((figures.quality, figures.rendition_changes), (80, 0));
+}
+
+#[test]
+fn what_a_slow_client_gets_is_the_newest() {
+    let daemon = Setup::default()
+        .camera("size = \"640x480\"\nadapt = false")
+        .start();
+    let mut fast = daemon.viewer();
+    let mut slow = slow_viewer(&daemon);
+    let newest = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| (0..20).map(|_| slow.picture().app.sequence).collect::<Vec<_>>());
+        while !slow.is_finished() {
+            fast.picture();
+        }
+        slow.join().unwrap()
+    });
+    let behind = fast.picture().app.sequence - newest.last().unwrap();
+    // With a queue, 20 pictures would be the first 20 of some 60: those on the way may be some old.
+    assert!(behind <= 15, "{behind} frames behind: {newest:?}");
+    assert!(newest.windows(2).all(|pair| pair[0] < pair[1]));
+}
