@@ -11,7 +11,9 @@ use streamd_tests::{daemon::Daemon, setup::Setup, viewer::Viewer};
 fn interval(viewer: &mut Viewer) -> u64 {
     let first = viewer.picture().app;
     let last = viewer
-        .picture_that("ten numbers later", |p| p.app.sequence >= first.sequence + 10)
+        .picture_that("ten numbers later", |p| {
+            p.app.sequence >= first.sequence + 10
+        })
         .app;
     (last.captured_us - first.captured_us) / (last.sequence - first.sequence)
 }
@@ -49,7 +51,10 @@ fn a_cameras_frame_rate_changes_live() {
     // What was captured before may still be on its way.
     (0..3).for_each(|_| drop(viewer.picture()));
     let interval = interval(&mut viewer);
-    assert!((80_000..=120_000).contains(&interval), "{interval} µs a frame");
+    assert!(
+        (80_000..=120_000).contains(&interval),
+        "{interval} µs a frame"
+    );
 }
 
 #[test]
@@ -65,7 +70,9 @@ fn a_client_can_be_limited_from_outside() {
         ..SetClient::default()
     };
     daemon.call(&limit).unwrap();
-    daemon.wait_for_client(&viewer, "its limit", |c| c.limit_fps == 5.0 && c.width == 80);
+    daemon.wait_for_client(&viewer, "its limit", |c| {
+        c.limit_fps == 5.0 && c.width == 80
+    });
     let first = viewer.picture_that("a quarter of the width", |p| p.size == (80, 60));
     let sixth = (0..5).map(|_| viewer.picture()).last().unwrap();
     let growth = sixth.app.sequence - first.app.sequence;
@@ -133,9 +140,11 @@ fn a_kicked_client_is_told_why() {
             if message.contains("maintenance at noon"))
     });
     assert!(told, "{messages:?}");
-    daemon
-        .log
-        .wait_for(&["client disconnected", &talks.address(), "maintenance at noon"]);
+    daemon.log.wait_for(&[
+        "client disconnected",
+        &talks.address(),
+        "maintenance at noon",
+    ]);
     daemon.wait_for_clients(1);
     silent.picture();
     let again = daemon.call(&kick).unwrap_err();

@@ -22,7 +22,10 @@ fn a_camera_that_is_absent_shows_no_signal_and_why() {
         unreachable!()
     };
     assert_eq!(event, Event::CameraLost);
-    assert!(message.contains(path) && message.contains("plugged in"), "{message}");
+    assert!(
+        message.contains(path) && message.contains("plugged in"),
+        "{message}"
+    );
     let blank = viewer.picture();
     assert_eq!(blank.size, (320, 240));
     assert!(blank.colour() < 16, "a picture without signal is grey");
@@ -30,9 +33,17 @@ fn a_camera_that_is_absent_shows_no_signal_and_why() {
     assert_eq!(picture.origin, Origin::Blank);
     let stats = daemon.stats();
     assert_eq!(stats.cameras[0].state, CameraState::Lost);
-    assert!(stats.cameras[0].reason.contains("no such device"), "{stats:?}");
-    assert!(stats.healthy, "a camera that is absent is no fault of the daemon");
-    daemon.notified.wait_for(&["STATUS=", "main: ", "no such device"]);
+    assert!(
+        stats.cameras[0].reason.contains("no such device"),
+        "{stats:?}"
+    );
+    assert!(
+        stats.healthy,
+        "a camera that is absent is no fault of the daemon"
+    );
+    daemon
+        .notified
+        .wait_for(&["STATUS=", "main: ", "no such device"]);
     daemon.log.wait_for(&["main", "no such device"]);
 
     // Something comes to be at the path, and is no camera.
@@ -53,7 +64,10 @@ fn one_camera_that_is_absent_does_not_disturb_the_other() {
     let mut viewer = daemon.viewer();
     assert!(viewer.picture().colour() > 100);
     let stats = daemon.wait_for_stats("both are decided", |stats| {
-        stats.cameras.iter().all(|c| c.state != CameraState::Starting)
+        stats
+            .cameras
+            .iter()
+            .all(|c| c.state != CameraState::Starting)
     });
     let state = |name| stats.cameras.iter().find(|c| c.name == name).unwrap().state;
     assert_eq!(state("gone"), CameraState::Lost);

@@ -40,7 +40,10 @@ fn a_reload_keeps_the_client_and_applies_what_it_can() {
     let figures = daemon.wait_for_client(&viewer, "the client", |_| true);
     assert_eq!(figures.name, "stays");
     let toml = daemon.call(&GetConfiguration {}).unwrap().toml;
-    assert!(toml.contains("quality = 20") && toml.contains("max-clients = 7"), "{toml}");
+    assert!(
+        toml.contains("quality = 20") && toml.contains("max-clients = 7"),
+        "{toml}"
+    );
 }
 
 #[test]
@@ -74,7 +77,10 @@ fn what_needs_a_restart_is_named() {
     hang_up(&daemon);
     let line = daemon.log.wait_for(&["configuration reloaded"]);
     let (_, restart) = line.split_once("; ").unwrap();
-    assert!(restart.contains("camera.late") && restart.contains("needs a restart"), "{line}");
+    assert!(
+        restart.contains("camera.late") && restart.contains("needs a restart"),
+        "{line}"
+    );
     assert_eq!(daemon.stats().cameras.len(), 1);
 }
 
@@ -100,7 +106,9 @@ fn the_log_level_changes_live() {
     };
     daemon.call(&quiet).unwrap();
     let viewer = daemon.viewer();
-    daemon.log.wait_for(&["client connected", &viewer.address()]);
+    daemon
+        .log
+        .wait_for(&["client connected", &viewer.address()]);
     let log = daemon.log.all();
     let connected = log.iter().filter(|line| line.contains("client connected"));
     assert_eq!(connected.count(), 1, "{log:?}");
@@ -108,5 +116,8 @@ fn the_log_level_changes_live() {
         filter: "loud".into(),
     };
     let refused = daemon.call(&wrong).unwrap_err().to_string();
-    assert!(refused.contains("error, warn, info, debug, trace or off"), "{refused}");
+    assert!(
+        refused.contains("error, warn, info, debug, trace or off"),
+        "{refused}"
+    );
 }

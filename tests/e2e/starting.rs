@@ -2,7 +2,11 @@
 
 use std::{fs, net::TcpListener, process::Command};
 
-use streamd_tests::{binaries, daemon::{Daemon, Ran}, setup::Setup};
+use streamd_tests::{
+    binaries,
+    daemon::{Daemon, Ran},
+    setup::Setup,
+};
 
 /// Runs a daemon that is not to get far.
 #[track_caller]

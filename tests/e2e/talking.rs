@@ -87,7 +87,9 @@ fn limits_on_quality_and_width_make_pictures_smaller_for_that_client_alone() {
         ..Want::default()
     }));
     viewer.picture_that("the limits are lifted", |p| p.size == (320, 240));
-    daemon.wait_for_client(&viewer, "no limits", |c| c.limit_width == 0 && c.quality == 80);
+    daemon.wait_for_client(&viewer, "no limits", |c| {
+        c.limit_width == 0 && c.quality == 80
+    });
 }
 
 #[test]
@@ -138,7 +140,7 @@ fn a_paused_client_gets_no_pictures_and_then_the_newest() {
     let target = watching.picture().app.sequence + 10;
     watching.picture_that("ten frames", |p| p.app.sequence >= target);
     viewer.say(&FromClient::Ping { t: 2 });
-    let next = viewer.next().unwrap();
+    let next = viewer.payload().unwrap();
     assert!(
         matches!(next, Payload::Message(ToClient::Pong { t: 2, .. })),
         "nothing but the pong comes in a pause: {next:?}"
@@ -213,7 +215,10 @@ fn several_cameras_share_a_connection() {
         unreachable!()
     };
     assert_eq!(event, Event::BadMessage);
-    assert!(message.contains("\"attic\"") && message.contains("back, main"), "{message}");
+    assert!(
+        message.contains("\"attic\"") && message.contains("back, main"),
+        "{message}"
+    );
     viewer.picture_that("the old cameras stay", |p| p.app.camera == "back");
 }
 
@@ -235,7 +240,11 @@ fn what_is_out_of_range_changes_nothing_and_says_what_is_allowed() {
         assert_eq!(event, Event::BadMessage);
         assert!(message.contains(allowed), "{message}");
         let figures = daemon.wait_for_client(&viewer, "the count", |c| c.errors == errors);
-        let limits = (figures.limit_quality, figures.limit_fps, figures.limit_width);
+        let limits = (
+            figures.limit_quality,
+            figures.limit_fps,
+            figures.limit_width,
+        );
         assert_eq!(limits, (0, 0.0, 0));
     }
     viewer.picture();

@@ -35,7 +35,10 @@ fn the_state_tells_of_the_stream() {
     let state: serde_json::Value = serde_json::from_slice(&daemon.get("/state").body()).unwrap();
     assert_eq!(state["ok"], true);
     let resolution = &state["result"]["source"]["resolution"];
-    assert_eq!(resolution, &serde_json::json!({"width": 320, "height": 240}));
+    assert_eq!(
+        resolution,
+        &serde_json::json!({"width": 320, "height": 240})
+    );
     assert_eq!(state["result"]["stream"]["clients"], 1);
     let stats = daemon.wait_for_clients(1);
     assert_eq!(stats.clients[0].name, "me");
@@ -55,7 +58,7 @@ fn a_websocket_carries_pictures() {
     assert_eq!(socket.status, 101);
     assert_eq!(
         socket.header("Sec-WebSocket-Accept"),
-        Some("s3pPLBMiTxaQ9kYGzzhZRbK+xOo=")
+        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     );
     loop {
         let head = socket.take(2);

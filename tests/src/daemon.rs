@@ -79,10 +79,7 @@ impl Daemon {
     ///
     /// # Errors
     /// What the daemon refuses.
-    pub fn call<M: Method>(
-        &self,
-        method: &M,
-    ) -> Result<M::Reply, streamd_protocol::client::Error> {
+    pub fn call<M: Method>(&self, method: &M) -> Result<M::Reply, streamd_protocol::client::Error> {
         Client::connect(&self.setup.control(), PATIENCE)?.call(method)
     }
 

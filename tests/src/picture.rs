@@ -4,7 +4,7 @@ use mozjpeg::Decompress;
 use streamd_protocol::stream::AppSegment;
 
 /// A JPEG file that says where it comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Picture {
     /// The file.
     pub bytes: Vec<u8>,
@@ -55,6 +55,13 @@ impl Picture {
     pub fn colour(&self) -> u8 {
         let spread = |[r, g, b]: [u8; 3]| r.max(g).max(b) - r.min(g).min(b);
         self.pixels().into_iter().map(spread).max().unwrap_or(0)
+    }
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ((width, height), bytes) = (self.size, self.bytes.len());
+        write!(f, "{width}x{height}, {bytes} bytes, {:?}", self.app)
     }
 }
 

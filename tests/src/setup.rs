@@ -161,7 +161,10 @@ impl Setup {
                 script += &format!("exec {}<&{from}\n", FIRST_LISTENER + from);
             }
             script += "exec </dev/null >/dev/null\n";
-            script += &format!("export LISTEN_FDS={count} LISTEN_FDNAMES={}\n", names.join(":"));
+            script += &format!(
+                "export LISTEN_FDS={count} LISTEN_FDNAMES={}\n",
+                names.join(":")
+            );
             script += "export LISTEN_PID=$$\n";
         }
         script + "export WATCHDOG_PID=$$\nexec \"$@\""

@@ -7,9 +7,7 @@ use std::{
 };
 
 use socket2::{Domain, Socket, Type};
-use streamd_protocol::stream::{
-    FromClient, LENGTH_BYTES, MAX_TO_CLIENT, ToClient, Want,
-};
+use streamd_protocol::stream::{FromClient, LENGTH_BYTES, MAX_TO_CLIENT, ToClient, Want};
 
 use crate::{PATIENCE, picture::Picture};
 
@@ -128,7 +126,7 @@ impl Viewer {
     /// # Panics
     /// If nothing comes, or nonsense.
     #[track_caller]
-    pub fn next(&mut self) -> Option<Payload> {
+    pub fn payload(&mut self) -> Option<Payload> {
         let mut length = [0; LENGTH_BYTES];
         if !self.fill(&mut length) {
             return None;
@@ -156,7 +154,7 @@ impl Viewer {
     #[track_caller]
     pub fn picture(&mut self) -> Picture {
         loop {
-            match self.next() {
+            match self.payload() {
                 Some(Payload::Picture(picture)) => return picture,
                 Some(Payload::Message(_)) => {}
                 None => panic!("the connection was closed before a picture came"),
@@ -178,10 +176,7 @@ impl Viewer {
             }
             assert!(
                 Instant::now() < deadline,
-                "no picture within {PATIENCE:?}: {what}; the last one is {:?}, {:?}, {} bytes",
-                picture.app,
-                picture.size,
-                picture.bytes.len()
+                "no picture within {PATIENCE:?}: {what}; the last one: {picture:?}"
             );
         }
     }
@@ -195,7 +190,7 @@ impl Viewer {
         let deadline = Instant::now() + PATIENCE;
         let mut others = Vec::new();
         while Instant::now() < deadline {
-            match self.next() {
+            match self.payload() {
                 Some(Payload::Message(message)) if fits(&message) => return message,
                 Some(Payload::Message(message)) => others.push(message),
                 Some(Payload::Picture(_)) => {}
@@ -213,7 +208,7 @@ impl Viewer {
     pub fn until_closed(&mut self) -> Vec<ToClient> {
         let deadline = Instant::now() + PATIENCE;
         let mut messages = Vec::new();
-        while let Some(payload) = self.next() {
+        while let Some(payload) = self.payload() {
             if let Payload::Message(message) = payload {
                 messages.push(message);
             }
@@ -239,7 +234,9 @@ impl Viewer {
             );
             let timeout = self.socket.set_read_timeout(Some(left));
             timeout.expect("a time-out that is not zero");
-            let end = self.sip().map_or(buffer.len(), |sip| buffer.len().min(filled + sip));
+            let end = self
+                .sip()
+                .map_or(buffer.len(), |sip| buffer.len().min(filled + sip));
             match self.socket.read(&mut buffer[filled..end]) {
                 Ok(0) => return false,
                 Ok(read) => filled += read,
