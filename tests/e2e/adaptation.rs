@@ -1,0 +1,134 @@
+//! A client whose link is too slow for the camera's pictures gets smaller ones, and is told why.
+
+use streamd_protocol::stream::{FromClient, ToClient, Want};
+use streamd_tests::{daemon::Daemon, setup::Setup, viewer::Viewer};
+
+/// Pictures of 17 kB at quality 80, 30 a second.
+const LARGE: &str = "size = \"640x480\"";
+
+/// A third of what these need.
+const SLOW: usize = 150_000;
+
+fn slow_viewer(daemon: &Daemon) -> Viewer {
+    Viewer::connect_slow(daemon.setup.tcp(0), SLOW)
+}
+
+#[test]
+fn a_slow_client_gets_smaller_pictures_and_is_told_why() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut slow = slow_viewer(&daemon);
+    slow.hello("slow", Want::default());
+    let told = slow.message(
+        |m| matches!(m, ToClient::Rendition { reason, .. } if reason.starts_with("link ")),
+    );
+    let ToClient::Rendition {
+        camera,
+        quality,
+        width,
+        height,
+        reason,
+        ..
+    } = told
+    else {
+        unreachable!()
+    };
+    assert_eq!(camera, "main");
+    assert!(reason.ends_with(" Mb/s"), "{reason}");
+    assert!(
+        quality < 80 || (width, height) < (640, 480),
+        "quality {quality}, {width}x{height} is no smaller"
+    );
+    slow.picture_that("less than full size", |p| p.size.0 < 640);
+    let figures = daemon.wait_for_client(&slow, "its rendition", |c| c.width < 640);
+    assert!(figures.reason.starts_with("link "), "{figures:?}");
+    assert!(
+        figures.rendition_changes > 0 && figures.link_rate > 0.0,
+        "{figures:?}"
+    );
+}
+
+#[test]
+fn a_slow_client_is_the_only_one_who_is_worse_off() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut fast = daemon.viewer();
+    let mut slow = slow_viewer(&daemon);
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            slow.picture_that("less than full size", |p| p.size.0 < 640);
+        });
+        while !slow.is_finished() {
+            assert_eq!(fast.picture().size, (640, 480));
+        }
+    });
+    let figures = daemon.wait_for_client(&fast, "the other", |_| true);
+    assert_eq!((figures.quality, figures.rendition_changes), (80, 0));
+    let renditions = daemon.stats().cameras.remove(0).renditions;
+    let clients: i64 = renditions.iter().map(|r| r.clients).sum();
+    assert_eq!(clients, 2, "{renditions:?}");
+    let full = renditions.iter().find(|r| r.width == 640).unwrap();
+    assert_eq!((full.quality, full.clients), (80, 1), "{renditions:?}");
+}
+
+#[test]
+fn a_slow_client_stays_below_its_own_limits() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut slow = slow_viewer(&daemon);
+    slow.hello(
+        "small",
+        Want {
+            max_width: Some(320),
+            quality: Some(60),
+            ..Want::default()
+        },
+    );
+    slow.picture_that("its limit", |p| p.size.0 <= 320);
+    for _ in 0..20 {
+        assert!(slow.picture().size.0 <= 320);
+    }
+    let figures = daemon.wait_for_client(&slow, "its figures", |c| c.frames >= 20);
+    assert!(figures.quality <= 60 && figures.width <= 320, "{figures:?}");
+    slow.say(&FromClient::Want(Want {
+        max_width: Some(160),
+        ..Want::default()
+    }));
+    slow.picture_that("its new limit", |p| p.size.0 <= 160);
+}
+
+#[test]
+fn a_camera_that_does_not_adapt_leaves_frames_out_instead() {
+    let daemon = Setup::default()
+        .camera("size = \"640x480\"\nadapt = false")
+        .start();
+    let mut slow = slow_viewer(&daemon);
+    for _ in 0..20 {
+        assert_eq!(slow.picture().size, (640, 480));
+    }
+    let figures = daemon.wait_for_client(&slow, "dropped frames", |c| {
+        c.dropped.slow_link + c.dropped.slow_reader > 10
+    });
+    assert_eq!((figures.quality, figures.rendition_changes), (80, 0));
+}
+
+#[test]
+fn what_a_slow_client_gets_is_the_newest() {
+    let daemon = Setup::default()
+        .camera("size = \"640x480\"\nadapt = false")
+        .start();
+    let mut fast = daemon.viewer();
+    let mut slow = slow_viewer(&daemon);
+    let newest = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            (0..20)
+                .map(|_| slow.picture().app.sequence)
+                .collect::<Vec<_>>()
+        });
+        while !slow.is_finished() {
+            fast.picture();
+        }
+        slow.join().unwrap()
+    });
+    let behind = fast.picture().app.sequence - newest.last().unwrap();
+    // With a queue, 20 pictures would be the first 20 of some 60: those on the way may be some old.
+    assert!(behind <= 15, "{behind} frames behind: {newest:?}");
+    assert!(newest.windows(2).all(|pair| pair[0] < pair[1]));
+}

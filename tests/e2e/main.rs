@@ -1,0 +1,16 @@
+//! The real daemon and streamctl, end to end: what a client, an administrator and a service manager
+//! see of them.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod adaptation;
+mod administration;
+mod devices;
+mod misbehaviour;
+mod pictures;
+mod reloading;
+mod starting;
+mod streamctl;
+mod supervision;
+mod talking;
+mod web;

@@ -1,0 +1,154 @@
+//! The real streamctl against the real daemon: what it prints, and how it ends.
+
+use std::fs;
+
+use serde_json::Value;
+use streamd_tests::{
+    daemon::{Daemon, streamctl},
+    picture::Picture,
+    setup::Setup,
+};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn figures_for_people_and_for_programs() {
+    let daemon = Daemon::start();
+    let mut viewer = daemon.viewer();
+    viewer.picture();
+    let table = daemon.streamctl("stats");
+    for word in ["main", "streaming", &viewer.address()] {
+        assert!(
+            table.succeeded().contains(word),
+            "{word} is not in {table:?}"
+        );
+    }
+    let stats = json(daemon.streamctl("--json stats").succeeded());
+    assert_eq!(stats["cameras"][0]["name"], "main");
+    assert_eq!(stats["clients"][0]["peer"], viewer.address());
+    let clients = daemon.streamctl("clients");
+    assert!(
+        clients.succeeded().contains(&viewer.address()),
+        "{clients:?}"
+    );
+    let quality = daemon.streamctl("get quality");
+    assert_eq!(quality.succeeded().trim(), "80");
+    daemon.streamctl("devices").succeeded();
+}
+
+#[test]
+fn changes_and_their_effects() {
+    let daemon = Daemon::start();
+    let mut viewer = daemon.viewer();
+    let before = viewer.picture().bytes.len();
+    daemon.streamctl("set quality 20").succeeded();
+    viewer.picture_that("half the bytes", |p| p.bytes.len() * 2 < before);
+    let id = daemon.wait_for_client(&viewer, "its number", |_| true).id;
+    daemon.streamctl("set fps 12.5 --camera main").succeeded();
+    daemon.wait_for_stats("the rate", |s| s.cameras[0].desired_fps == 12.5);
+    daemon
+        .streamctl(&format!("set fps 5 --client {id}"))
+        .succeeded();
+    daemon.wait_for_client(&viewer, "its limit", |c| c.limit_fps == 5.0);
+    daemon
+        .streamctl(&format!("set max-width 160 --client {id}"))
+        .succeeded();
+    viewer.picture_that("its limit", |p| p.size == (160, 120));
+    daemon.streamctl("log-level debug").succeeded();
+    daemon
+        .streamctl(&format!("kick {id} --reason enough"))
+        .succeeded();
+    viewer.until_closed();
+    daemon.log.wait_for(&["client disconnected", "enough"]);
+    let kicked = json(daemon.streamctl("--json kick --all").succeeded());
+    assert_eq!(kicked["kicked"], 0);
+}
+
+#[test]
+fn a_snapshot_is_a_picture_of_now() {
+    let daemon = Daemon::start();
+    let file = daemon.setup.file("now.jpg");
+    let line = format!("snapshot {}", file.display());
+    daemon.streamctl(&line).succeeded();
+    let picture = Picture::new(fs::read(&file).unwrap());
+    assert_eq!(
+        (picture.size, picture.app.camera.as_str()),
+        ((320, 240), "main")
+    );
+    assert!(picture.colour() > 100);
+    // A file is never replaced unasked.
+    daemon.streamctl(&line).failed(73, &["now.jpg", "--force"]);
+    daemon.streamctl(&format!("{line} --force")).succeeded();
+    let again = Picture::new(fs::read(&file).unwrap());
+    assert!(again.app.sequence > picture.app.sequence);
+    daemon
+        .streamctl(&format!(
+            "snapshot {} --camera attic",
+            daemon.setup.file("x").display()
+        ))
+        .failed(66, &["attic", "main"]);
+}
+
+#[test]
+fn a_reload_says_what_changed() {
+    let mut daemon = Daemon::start();
+    assert_eq!(
+        daemon.streamctl("reload").succeeded(),
+        "nothing has changed\n"
+    );
+    daemon.setup.set_camera("quality = 33");
+    daemon.setup.write_config();
+    let reloaded = daemon.streamctl("reload");
+    assert_eq!(reloaded.succeeded(), "applied: camera.main.quality\n");
+    daemon.setup.set_camera("quality = 0");
+    daemon.setup.write_config();
+    daemon
+        .streamctl("reload")
+        .failed(78, &["quality", "^", "1 to 100"]);
+}
+
+#[test]
+fn each_kind_of_failure_has_its_code() {
+    let daemon = Daemon::start();
+    for (line, code, parts) in [
+        ("fly", 64, &["fly"][..]),
+        ("set quality 101", 65, &["1 to 100"]),
+        ("set quality high", 65, &["high"]),
+        ("set fps 0", 65, &["0.1 to 1000"]),
+        ("set quality 50 --camera attic", 66, &["attic", "main"]),
+        ("kick 4711", 66, &["4711"]),
+        ("set fps 5 --client 4711", 66, &["4711"]),
+        ("get colour", 66, &["colour"]),
+        ("log-level loud", 65, &["loud", "debug"]),
+        ("snapshot /nowhere/at/all.jpg", 73, &["/nowhere/at/all.jpg"]),
+    ] {
+        daemon.streamctl(line).failed(code, parts);
+    }
+    let nobody = Setup::default();
+    streamctl(&nobody.control(), "stats").failed(69, &["no streamd at", "systemctl status"]);
+}
+
+#[test]
+fn a_stopped_daemon_is_a_time_out() {
+    let daemon = Daemon::start();
+    daemon.signal(nix::sys::signal::Signal::SIGSTOP);
+    daemon
+        .streamctl("--timeout 1 stats")
+        .failed(75, &["did not answer within 1 s"]);
+    daemon.signal(nix::sys::signal::Signal::SIGCONT);
+    daemon.streamctl("stats").succeeded();
+}
+
+#[test]
+fn watching_measures_the_stream() {
+    let daemon = Daemon::start();
+    let line = format!(
+        "--json watch {} --headless --frames 20",
+        daemon.setup.tcp(0)
+    );
+    let watched = daemon.streamctl(&line);
+    let last = watched.succeeded().lines().last().unwrap().to_owned();
+    assert!(json(&last).is_object(), "{last}");
+}
