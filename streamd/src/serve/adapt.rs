@@ -288,3 +288,149 @@ fn model(rendition: Rendition) -> f64 {
             Scale::Quarter => 0.108,
         }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        config::values::Rung,
+        serve::link::{Delivery, Link},
+    };
+
+    const FRAME: Duration = Duration::from_millis(33);
+
+    fn ladder() -> Vec<Rendition> {
+        let top = Rendition {
+            quality: 80,
+            scale: Scale::Full,
+        };
+        std::iter::once(top)
+            .chain(Rung::default_ladder().iter().map(|r| r.0))
+            .collect()
+    }
+
+    /// A client on an ideal link whose rate changes by `steps` (bytes a second, and for how many
+    /// frames), with pictures of `full` bytes at the top; returns the rung at each frame.
+    fn simulate(steps: &[(f64, u32)], full: f64, wobble: &[f64]) -> Vec<(Timestamp, usize)> {
+        let (ladder, rtt) = (ladder(), Duration::from_millis(40));
+        let mut now = Timestamp::from_nanos(1_000_000_000);
+        let (mut adapt, mut link) = (Adapt::new(now), Link::default());
+        let (mut free, mut skipped) = (now, 0);
+        let mut history = Vec::new();
+        let rates = steps
+            .iter()
+            .flat_map(|(rate, n)| std::iter::repeat_n(*rate, *n as usize));
+        for (i, rate) in rates.enumerate() {
+            now = now + FRAME;
+            let since = now
+                .as_nanos()
+                .saturating_sub(adapt.hold().as_nanos() as u64);
+            adapt.decide(&View {
+                now,
+                ladder: &ladder,
+                best: 0,
+                interval: FRAME,
+                rate: link.rate(),
+                sure_rate: link.sure_rate(Timestamp::from_nanos(since)),
+            });
+            history.push((now, adapt.rung()));
+            // The gate: not while older bytes are on their way.
+            if free > now {
+                skipped += 1;
+                continue;
+            }
+            let rendition = ladder[adapt.rung()];
+            let bytes = full * model(rendition) * wobble[i % wobble.len()];
+            free = now + Duration::from_secs_f64(bytes / rate);
+            adapt.sent(rendition, bytes as usize, std::mem::take(&mut skipped));
+            link.delivered(&Delivery {
+                bytes: bytes as usize,
+                sent: now,
+                acknowledged: free + rtt,
+                min_rtt: rtt,
+            });
+        }
+        history
+    }
+
+    /// The rungs in the order they were taken, each with the moment.
+    fn changes(history: &[(Timestamp, usize)]) -> Vec<(Timestamp, usize)> {
+        let mut changes = history.to_vec();
+        changes.dedup_by_key(|(_, rung)| *rung);
+        changes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Whatever the link does: no rung is left and taken again within the hold.
+        #[test]
+        fn no_a_b_a_within_the_hold(
+            steps in prop::collection::vec((20_000.0..3_000_000.0f64, 5u32..400), 1..8),
+            full in 15_000.0..200_000.0f64,
+            wobble in prop::collection::vec(0.6..1.5f64, 1..20),
+        ) {
+            let taken = changes(&simulate(&steps, full, &wobble));
+            for three in taken.windows(3) {
+                let back = three[2].1 == three[0].1;
+                // The lowest rung has nothing below it to step aside to.
+                let lowest = three[2].1 + 1 == ladder().len();
+                let lasted = three[2].0.since(three[1].0);
+                prop_assert!(!back || lowest || lasted >= HOLD, "{taken:?}");
+            }
+        }
+
+        /// On a steady link a client comes to rest on a rung that fits, and uses the link.
+        #[test]
+        fn a_steady_link_is_used_and_not_overrun(
+            rate in 150_000.0..3_000_000.0f64,
+            full in 30_000.0..80_000.0f64,
+        ) {
+            let history = simulate(&[(rate, 1200)], full, &[1.0]);
+            let settled = &history[900..];
+            prop_assert!(settled.iter().all(|h| h.1 == settled[0].1), "still moving");
+            let ladder = ladder();
+            let part = |rung: usize| full * model(ladder[rung]) / (rate * FRAME.as_secs_f64());
+            let rung = settled[0].1;
+            prop_assert!(part(rung) <= FULL, "{} of the link", part(rung));
+            prop_assert!(rung == 0 || part(rung - 1) > FILL * 0.9, "a better rung would fit");
+        }
+
+        /// After a fall the rung fits again within a second; after the rise it is back within 15 s.
+        #[test]
+        fn falls_at_once_and_rises_again(
+            high in 900_000.0..2_000_000.0f64,
+            low in 150_000.0..400_000.0f64,
+            full in 30_000.0..60_000.0f64,
+        ) {
+            let history = simulate(&[(high, 600), (low, 300), (high, 600)], full, &[1.0]);
+            let ladder = ladder();
+            let bytes = |at: usize| full * model(ladder[history[at].1]);
+            prop_assert!(bytes(630) <= low * FRAME.as_secs_f64() * FULL, "{:?}", changes(&history));
+            let fits = |r: &usize| full * model(ladder[*r]) <= high * FRAME.as_secs_f64() * FILL * 0.9;
+            let best = (0..ladder.len()).find(fits).expect("the lowest fits any of these links");
+            prop_assert!(history[900 + 455].1 <= best, "{best}: {:?}", changes(&history));
+        }
+    }
+
+    #[test]
+    fn limits_hold_and_adaptation_can_be_off() {
+        let ladder = ladder();
+        let now = Timestamp::from_nanos(0);
+        let mut adapt = Adapt::new(now);
+        let view = |best| View {
+            now,
+            ladder: &ladder,
+            best,
+            interval: FRAME,
+            rate: None,
+            sure_rate: None,
+        };
+        assert!(adapt.decide(&view(3)));
+        assert_eq!((adapt.rung(), adapt.reason()), (3, Reason::Limit));
+        assert!(!adapt.decide(&view(3)));
+        assert_eq!(Reason::Link(975_000.0).to_string(), "link 7.8 Mb/s");
+    }
+}
