@@ -254,7 +254,9 @@ impl Client {
         Ok(Path {
             in_flight,
             rate: self.link.rate().unwrap_or(0.0),
-            min_rtt: self.info.map_or(Duration::ZERO, |info| info.min_rtt),
+            min_rtt: self
+                .link
+                .min_rtt(self.info.map_or(Duration::ZERO, |info| info.min_rtt)),
             window: self.info.map_or(u32::MAX, |info| info.window),
         })
     }
@@ -407,7 +409,7 @@ impl Client {
             let Some(outgoing) = &mut self.outgoing else {
                 return Ok(());
             };
-            if outgoing.write(&mut self.socket)? {
+            if outgoing.write(&mut self.socket, &mut self.pending)? {
                 self.finish();
             }
         }

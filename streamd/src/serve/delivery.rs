@@ -11,6 +11,12 @@ use crate::frame::{JpegFrame, Timestamp};
 /// Frames whose acknowledgement is awaited at most; older ones are forgotten.
 const AWAITED: usize = 32;
 
+/// On a slow link, the first bytes of one frame in so long are sent ahead and time-stamped.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// So many: within one segment of any usual path.
+const LEAD: usize = 1200;
+
 /// A frame that is being written.
 pub struct Outgoing {
     /// The frame.
@@ -26,6 +32,8 @@ pub struct Outgoing {
     done: usize,
     began: Timestamp,
     stamp: bool,
+    /// Its first segment goes ahead and is time-stamped on its own.
+    lead: bool,
     disturbed: bool,
 }
 
@@ -48,14 +56,22 @@ impl Outgoing {
     ///
     /// # Errors
     /// The socket's; `WouldBlock` when it takes no more now.
-    pub fn write(&mut self, socket: &mut Socket) -> std::io::Result<bool> {
+    pub fn write(&mut self, socket: &mut Socket, pending: &mut Pending) -> std::io::Result<bool> {
+        let leading = self.lead && self.done == 0;
         let mut skip = self.done;
+        let mut room = if leading { LEAD } else { usize::MAX };
         let parts = [&self.before[..], self.picture(), &self.after[..]].map(|part| {
             let cut = skip.min(part.len());
             skip -= cut;
-            &part[cut..]
+            let part = &part[cut..];
+            let part = &part[..part.len().min(room)];
+            room -= part.len();
+            part
         });
         self.done += socket.send(parts, self.stamp)?;
+        if leading {
+            pending.probe = Some((socket.written().wrapping_sub(1), self.began));
+        }
         Ok(self.done == self.total())
     }
 }
@@ -88,6 +104,9 @@ pub struct Arrived {
 pub struct Pending {
     sent: VecDeque<Sent>,
     stamped_last: Timestamp,
+    probed_last: Timestamp,
+    /// The kernel's key of a frame's first segment, and when it was sent.
+    probe: Option<(u32, Timestamp)>,
     /// The client says itself when it had a frame; the kernel's stamps then count for the link only.
     receipts: bool,
 }
@@ -106,6 +125,10 @@ impl Pending {
         if stamp {
             self.stamped_last = now;
         }
+        let lead = pace.is_zero() && now.since(self.probed_last) >= PROBE_EVERY;
+        if lead {
+            self.probed_last = now;
+        }
         spare.0.clear();
         spare.1.clear();
         Outgoing {
@@ -117,6 +140,7 @@ impl Pending {
             done: 0,
             began: now,
             stamp,
+            lead,
             disturbed: false,
         }
     }
@@ -148,13 +172,17 @@ impl Pending {
 
     /// Whether the kernel still owes a time stamp.
     pub fn awaits_stamp(&self) -> bool {
-        self.sent.iter().any(|s| s.stamped)
+        self.probe.is_some() || self.sent.iter().any(|s| s.stamped)
     }
 
     /// The peer's kernel has acknowledged a byte. If it is a frame's last one, the link has learnt
     /// something, and the frame has arrived: half the smallest round trip before the
     /// acknowledgement was seen here, the way back being as long as the way there.
     pub fn stamped(&mut self, stamp: Stamp, info: &Info, link: &mut Link) -> Option<Arrived> {
+        if let Some((_, sent)) = self.probe.take_if(|(key, _)| *key == stamp.key) {
+            link.round_trip(stamp.at, stamp.at.since(sent));
+            return None;
+        }
         let at = self
             .sent
             .iter()
@@ -167,6 +195,7 @@ impl Pending {
             self.sent.drain(..at);
             &self.sent.pop_front()?
         };
+        let min_rtt = link.min_rtt(info.min_rtt);
         if sent.disturbed {
             link.disturbed(stamp.at);
         } else {
@@ -174,13 +203,10 @@ impl Pending {
                 bytes: sent.bytes,
                 sent: sent.began,
                 acknowledged: stamp.at,
-                min_rtt: info.min_rtt,
+                min_rtt,
             });
         }
-        let latency = stamp
-            .at
-            .since(sent.captured)
-            .saturating_sub(info.min_rtt / 2);
+        let latency = stamp.at.since(sent.captured).saturating_sub(min_rtt / 2);
         (!self.receipts).then_some(Arrived {
             latency,
             feed: sent.feed,

@@ -22,6 +22,14 @@ const RECENT: usize = 4;
 /// A frame can't be told to have taken less than this: the clocks and the scheduler are no better.
 const FINEST: Duration = Duration::from_micros(200);
 
+/// The round trips of so long count: a path changes, and the kernel's minimum forgets only after
+/// five minutes.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Our round trips hold a segment's transfer and the receiver's time; only when the least of them is
+/// so much above the kernel's minimum, in all and in part, has the path really become longer.
+const LONGER: (f64, Duration) = (1.25, Duration::from_millis(8));
+
 /// A frame that was delivered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Delivery {
@@ -47,6 +55,8 @@ struct Sample {
 pub struct Link {
     samples: VecDeque<Sample>,
     last: Timestamp,
+    /// Round trips of the last [`WINDOW`], each shorter than those before it.
+    round_trips: VecDeque<(Timestamp, Duration)>,
 }
 
 impl Link {
@@ -63,6 +73,23 @@ impl Link {
             bytes: delivery.bytes as f64,
             busy: busy.as_secs_f64(),
         });
+    }
+
+    /// A frame's first segment was acknowledged after so long.
+    pub fn round_trip(&mut self, at: Timestamp, took: Duration) {
+        self.round_trips
+            .retain(|(then, other)| at.since(*then) < WINDOW && *other < took);
+        self.round_trips.push_back((at, took));
+    }
+
+    /// The path's bare round trip: the kernel's minimum, unless the last seconds say that the path
+    /// has become longer since.
+    pub fn min_rtt(&self, kernel: Duration) -> Duration {
+        let (factor, more) = LONGER;
+        match self.round_trips.front() {
+            Some((_, least)) if *least > kernel.mul_f64(factor) + more => *least,
+            _ => kernel,
+        }
     }
 
     /// A frame was acknowledged whose time on the way says nothing of the link.
@@ -98,6 +125,25 @@ impl Link {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_longer_path_is_believed_when_the_old_one_is_forgotten() {
+        let ms = Duration::from_millis;
+        let mut link = Link::default();
+        assert_eq!(link.min_rtt(ms(20)), ms(20));
+        link.round_trip(at(0.0), ms(22));
+        link.round_trip(at(1000.0), ms(120));
+        link.round_trip(at(2000.0), ms(100));
+        assert_eq!(
+            link.min_rtt(ms(20)),
+            ms(20),
+            "22 ms were seen two seconds ago"
+        );
+        link.round_trip(at(10_500.0), ms(130));
+        assert_eq!(link.min_rtt(ms(20)), ms(100));
+        link.round_trip(at(11_000.0), ms(21));
+        assert_eq!(link.min_rtt(ms(20)), ms(20), "it is short again");
+    }
 
     fn at(ms: f64) -> Timestamp {
         Timestamp::from_nanos((ms * 1e6) as u64)
