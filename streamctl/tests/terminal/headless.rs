@@ -79,19 +79,25 @@ fn a_healthy_stream() {
     assert_eq!(summary["reconnections"], 0);
     assert!(summary["averageFps"].as_f64().unwrap() > 1.0);
     assert!(summary["averageLatencyMs"].as_f64().is_some());
-    let heard = server.heard();
-    assert!(
-        matches!(&heard[0], FromClient::Hello { name: Some(name), .. } if name.starts_with("streamctl"))
-    );
-    assert!(
+    server.hears("anything", |heard| !heard.is_empty());
+    server.hears("a hello with a name", |heard| {
+        let FromClient::Hello { name, .. } = &heard[0] else {
+            return false;
+        };
+        name.as_ref()
+            .is_some_and(|name| name.starts_with("streamctl"))
+    });
+    server.hears("a question for its clock", |heard| {
         heard
             .iter()
             .any(|said| matches!(said, FromClient::Ping { .. }))
-    );
-    let receipts = heard
-        .iter()
-        .filter(|said| matches!(said, FromClient::Receipt { .. }));
-    assert!(receipts.count() >= 20);
+    });
+    server.hears("receipts", |heard| {
+        let receipts = heard
+            .iter()
+            .filter(|said| matches!(said, FromClient::Receipt { .. }));
+        receipts.count() >= 20
+    });
 }
 
 #[test]
@@ -100,7 +106,7 @@ fn lines_for_people_and_a_stream_that_is_not_as_expected() {
     let output = run(&[
         &server.target(),
         "--duration",
-        "700ms",
+        "1500ms",
         "--stats-interval",
         "200ms",
         "--expect-fps",
@@ -158,6 +164,7 @@ fn limits_are_in_the_hello() {
     ];
     let output = run(&[&[server.target().as_str(), "--frames", "5"][..], &limits].concat());
     assert_eq!(code(&output), 0, "{output:?}");
+    server.hears("a hello", |heard| !heard.is_empty());
     let FromClient::Hello { name, want } = server.heard().remove(0) else {
         panic!("no hello");
     };
@@ -222,7 +229,7 @@ fn a_server_that_stalls_is_left_and_taken_up_again() {
     let args = [
         "--json",
         "--stall-timeout",
-        "300ms",
+        "500ms",
         "--reconnect-delay",
         "20ms",
     ];
@@ -231,12 +238,11 @@ fn a_server_that_stalls_is_left_and_taken_up_again() {
     let output = run(&args);
     assert_eq!(code(&output), 0, "{output:?}");
     let lines = lines(&output);
-    assert_eq!(lines.last().unwrap()["reconnections"], 2);
-    let causes: Vec<_> = lines
-        .iter()
-        .filter_map(|line| line["cause"].as_str())
-        .collect();
-    assert_eq!(causes, ["nothing has come for 0.3 s"; 2]);
+    assert!(lines.last().unwrap()["reconnections"].as_u64() >= Some(2));
+    let causes = lines.iter().filter_map(|line| line["cause"].as_str());
+    for cause in causes {
+        assert_eq!(cause, "nothing has come for 0.5 s");
+    }
 }
 
 #[test]

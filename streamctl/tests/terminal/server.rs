@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use streamd_protocol::stream::{AppSegment, Event, FromClient, ToClient};
 
@@ -82,6 +82,19 @@ impl Server {
 
     pub fn heard(&self) -> Vec<FromClient> {
         self.state.heard.lock().unwrap().clone()
+    }
+
+    /// Waits until it has heard what it should: a client may be gone before it is heard.
+    pub fn hears(&self, what: &str, enough: impl Fn(&[FromClient]) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !enough(&self.heard()) {
+            assert!(
+                Instant::now() < deadline,
+                "never {what}: {:?}",
+                self.heard()
+            );
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -1,11 +1,11 @@
-//! Sixels: 256 colours chosen for each picture, dithered.
+//! Sixels: 256 colours chosen for each picture.
 
 use icy_sixel::{EncodeOptions, sixel_encode};
 
 use super::{Area, Error, Image, move_to};
 
-/// Half the usual dithering: with all of it a still picture seethes.
-const DIFFUSION: f32 = 0.5;
+/// No dithering: it makes still parts of a live picture seethe, and takes as long as all the rest.
+const DIFFUSION: f32 = 0.0;
 
 /// Draws sixels.
 #[derive(Debug, Default)]
