@@ -1,0 +1,199 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Measures streamd and its peers.
+#[derive(Debug, Parser)]
+#[command(name = "streamd-bench", version)]
+pub struct Arguments {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to measure.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fan-out: many clients of a server that is already running
+    Load(Load),
+    /// Fresh frames: streamd over emulated bad links, in network namespaces of its own; needs root
+    Link(Link),
+    /// The floor: a server that does nothing but send the same bytes to every client
+    Floor(Floor),
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// A 64-bit length, then the picture
+    Tcp,
+    /// multipart/x-mixed-replace
+    Http,
+    /// WebSocket, a binary message a picture
+    Ws,
+}
+
+impl Protocol {
+    /// Where servers of the field have their stream.
+    pub fn default_path(self) -> &'static str {
+        match self {
+            Self::Tcp => "",
+            Self::Http => "/stream",
+            Self::Ws => "/ws",
+        }
+    }
+}
+
+/// `streamd-bench load`
+#[derive(Debug, Args)]
+pub struct Load {
+    /// The server: ADDRESS:PORT
+    pub address: SocketAddr,
+    /// How it is spoken to
+    #[arg(long, short, value_enum, default_value = "tcp")]
+    pub protocol: Protocol,
+    /// Path of the stream [default: /stream of HTTP, /ws of WebSocket]
+    #[arg(long)]
+    pub path: Option<String>,
+    /// Clients that read as fast as they can
+    #[arg(long, short = 'n', default_value = "1", value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub clients: u32,
+    /// Further clients that read slowly, at --rate
+    #[arg(long, default_value = "0", value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub slow: u32,
+    /// Bytes a second that a slow client reads; 0: it never reads
+    #[arg(long, value_name = "BYTES", default_value = "500000")]
+    pub rate: u32,
+    /// How long is measured, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    pub secs: Duration,
+    /// How long the clients read before that
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub warm: Duration,
+    /// The server's process: its CPU time and memory are shown
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// Then the same with the floor: pictures of the size and at the rate that were measured
+    #[arg(long)]
+    pub floor: bool,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `streamd-bench floor`
+#[derive(Debug, Args)]
+pub struct Floor {
+    /// Bytes of a picture
+    #[arg(value_parser = clap::value_parser!(u32).range(128..=67_108_864))]
+    pub size: u32,
+    /// Pictures a second
+    #[arg(value_parser = rate)]
+    pub fps: f64,
+    /// Where it listens, raw TCP
+    #[arg(long, default_value = "127.0.0.1:8012")]
+    pub listen: SocketAddr,
+}
+
+/// `streamd-bench link`
+#[derive(Debug, Args)]
+pub struct Link {
+    /// The daemon [default: beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub streamd: Option<PathBuf>,
+    /// TCP congestion controls of the server, one after the other
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ',',
+        default_value = "cubic,bbr"
+    )]
+    pub congestion: Vec<String>,
+    /// Only the rows whose name contains this; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub row: Vec<String>,
+    /// One row of your own, instead of the table: megabits a second (8), steps as MEGABITS:SECOND
+    /// (10:0,2:10,10:20), or a trace file (a line per 1500 bytes: the millisecond)
+    #[arg(long, value_name = "RATE")]
+    pub link: Option<String>,
+    /// Round trip time of --link, in ms
+    #[arg(long, value_name = "MS", default_value = "40", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub rtt: u32,
+    /// Longest wait in the queue of --link before packets are dropped, in ms
+    #[arg(long, value_name = "MS", default_value = "500", value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub queue: u32,
+    /// Clients of --link
+    #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub clients: u32,
+    /// How long a row is measured, in seconds [default: 30; rows that change with time take as long
+    /// as they need]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub secs: Option<Duration>,
+    /// How long the clients read before that
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub warm: Duration,
+    /// A V4L2 device, for streamd and for {device} in --peer [default: streamd's test pattern]
+    #[arg(long, value_name = "PATH")]
+    pub device: Option<PathBuf>,
+    /// Size of streamd's picture; of the default, a frame of the test pattern has about 53 kB
+    #[arg(long, value_name = "WxH", default_value = "1280x720")]
+    pub size: String,
+    /// JPEG quality of streamd's best pictures
+    #[arg(long, default_value = "85", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub quality: u8,
+    /// Another server to measure too: a command that serves HTTP multipart on --peer-port of every
+    /// address. {device} stands for --device
+    #[arg(long, value_name = "COMMAND")]
+    pub peer: Option<String>,
+    /// Its port
+    #[arg(long, value_name = "PORT", default_value = "8080")]
+    pub peer_port: u16,
+    /// Its path; the headers that extra_headers=1 asks for say when a frame was captured
+    #[arg(long, value_name = "PATH", default_value = "/stream?extra_headers=1")]
+    pub peer_path: String,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Longest time of one measurement: a typing error must not run for days.
+const LONGEST: f64 = 3600.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=LONGEST).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(format!("a number of seconds from 0 to {LONGEST}")),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.1..=1000.0).contains(&rate) => Ok(rate),
+        _ => Err("a number from 0.1 to 1000".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_refused() {
+        let said = |words: &[&str]| Arguments::try_parse_from(words).map(|_| ());
+        assert!(said(&["b", "load", "127.0.0.1:8002", "-n", "5000"]).is_ok());
+        assert!(said(&["b", "load", "127.0.0.1:8002", "-n", "5001"]).is_err());
+        assert!(said(&["b", "load", "127.0.0.1:8002", "--secs", "-1"]).is_err());
+        assert!(said(&["b", "load", "127.0.0.1:8002", "--secs", "nan"]).is_err());
+        assert!(said(&["b", "floor", "50000", "0"]).is_err());
+        assert!(said(&["b", "link", "--quality", "0"]).is_err());
+    }
+}

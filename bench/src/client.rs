@@ -1,0 +1,275 @@
+//! One client: a connection, what it has received, and how fast it wants to read.
+
+use std::{
+    io::{self, Write},
+    net::{SocketAddr, TcpStream},
+    os::fd::AsRawFd,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, recv},
+};
+use streamd_protocol::stream::{FromClient, ToClient, Want};
+
+use crate::{
+    args::Protocol,
+    clock,
+    figures::Arrival,
+    framing::{Broken, Event, Framing, Picture},
+};
+
+/// Bytes read at once where they are looked at: a head and the beginning of a picture.
+const LOOK: usize = 1024;
+
+/// Bytes thrown away at once.
+pub const SKIP: usize = 256 * 1024;
+
+/// Reads in one turn, so that one client does not keep the others waiting.
+const TURN: usize = 32;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Whom to connect to, and how.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The server.
+    pub address: SocketAddr,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// Path of the stream, of HTTP and WebSocket.
+    pub path: String,
+    /// Say hello, so that the server tells about renditions; raw TCP only.
+    pub hello: bool,
+}
+
+/// A rendition that the server announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rung {
+    /// When, in µs since the epoch.
+    pub at_us: u64,
+    /// JPEG quality.
+    pub quality: u8,
+    /// Pixels.
+    pub width: u32,
+}
+
+/// Why a client ended before the measurement did.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// The server closed the connection, or it broke.
+    #[error("the connection ended: {0}")]
+    Io(#[from] io::Error),
+    /// What came can't be read.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    socket: TcpStream,
+    framing: Framing,
+    pace: Option<Pace>,
+    /// The frames that it had whole.
+    pub arrivals: Vec<Arrival>,
+    /// The renditions that were announced.
+    pub rungs: Vec<Rung>,
+    /// Why it ended, if it did.
+    pub ended: Option<Ended>,
+}
+
+impl Client {
+    /// Connects, and asks for the stream. With `rate`, it reads so many bytes a second.
+    pub fn connect(target: &Target, rate: Option<u32>) -> io::Result<Self> {
+        let mut socket = TcpStream::connect_timeout(&target.address, CONNECT)?;
+        socket.write_all(&greeting(target))?;
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket,
+            framing: Framing::new(target.protocol),
+            pace: rate.map(Pace::new),
+            arrivals: Vec::new(),
+            rungs: Vec::new(),
+            ended: None,
+        })
+    }
+
+    /// The connection, to wait for.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// Whether it reads slowly on purpose.
+    pub fn is_slow(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// Reads what has come. `scratch` has [`SKIP`] bytes, which mean nothing.
+    pub fn read(&mut self, scratch: &mut [u8]) {
+        if let Err(ended) = self.try_read(scratch) {
+            self.ended = Some(ended);
+        }
+    }
+
+    fn try_read(&mut self, scratch: &mut [u8]) -> Result<(), Ended> {
+        let mut found = Vec::new();
+        for _ in 0..TURN {
+            let skippable = self.framing.skippable();
+            let mut wanted = if skippable > 0 { skippable } else { LOOK }.min(SKIP);
+            if let Some(pace) = &mut self.pace {
+                wanted = wanted.min(pace.allowed(Instant::now()));
+                if wanted == 0 {
+                    return Ok(());
+                }
+            }
+            // With MSG_TRUNC the kernel throws bytes of a TCP stream away without copying them.
+            let flags = if skippable > 0 {
+                MsgFlags::MSG_TRUNC
+            } else {
+                MsgFlags::empty()
+            };
+            let count = match recv(self.socket.as_raw_fd(), &mut scratch[..wanted], flags) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(count) => count,
+                Err(Errno::EAGAIN | Errno::EINTR) => return Ok(()),
+                Err(errno) => return Err(io::Error::from(errno).into()),
+            };
+            if let Some(pace) = &mut self.pace {
+                pace.took(count);
+            }
+            if skippable > 0 {
+                self.framing.skip(count, &mut found)?;
+            } else {
+                self.framing.feed(&scratch[..count], &mut found)?;
+            }
+            let whole = !found.is_empty();
+            for event in found.drain(..) {
+                self.take(event)?;
+            }
+            // Most likely there is no more: epoll says so cheaper than another read.
+            if self.pace.is_none() && (whole || count < wanted) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: Event) -> io::Result<()> {
+        match event {
+            Event::Picture(picture) => self.arrivals.push(arrival(&picture)),
+            Event::Ping(payload) => self.socket.write_all(&masked(0x8A, &payload))?,
+            Event::Message(json) => {
+                if let Ok(ToClient::Rendition { quality, width, .. }) =
+                    serde_json::from_slice(&json)
+                {
+                    self.rungs.push(Rung {
+                        at_us: clock::real_us(),
+                        quality,
+                        width,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn arrival(picture: &Picture) -> Arrival {
+    let at_us = clock::real_us();
+    let by_header = || clock::real_of(picture.grabbed?, at_us);
+    let segment = picture.segment.as_ref();
+    Arrival {
+        at_us,
+        captured_us: segment.map(|s| s.captured_us).or_else(by_header),
+        sequence: segment.map(|s| s.sequence),
+        bytes: picture.bytes,
+    }
+}
+
+/// What a client says first.
+fn greeting(target: &Target) -> Vec<u8> {
+    let Target { address, path, .. } = target;
+    match target.protocol {
+        Protocol::Tcp if target.hello => {
+            let hello = FromClient::Hello {
+                name: Some("bench".into()),
+                want: Want::default(),
+            };
+            let json = serde_json::to_vec(&hello).expect("a hello is plain data");
+            [&(json.len() as u64).to_le_bytes()[..], &json].concat()
+        }
+        Protocol::Tcp => Vec::new(),
+        // Of version 1.0, so that no server answers in chunks.
+        Protocol::Http => format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").into_bytes(),
+        Protocol::Ws => format!(
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: c3RyZWFtZC1iZW5jaC0wMQ==\r\n\r\n"
+        )
+        .into_bytes(),
+    }
+}
+
+/// A control frame of a client: it must be masked (RFC 6455, section 5.3); a mask of zeros is one.
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    // A control frame has 125 bytes at most.
+    let payload = &payload[..payload.len().min(125)];
+    [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
+}
+
+/// Lets through so many bytes a second, and none in advance.
+#[derive(Debug)]
+struct Pace {
+    rate: f64,
+    began: Instant,
+    taken: f64,
+}
+
+impl Pace {
+    fn new(rate: u32) -> Self {
+        Self {
+            rate: f64::from(rate),
+            began: Instant::now(),
+            taken: 0.0,
+        }
+    }
+
+    fn allowed(&mut self, now: Instant) -> usize {
+        let due = self.rate * now.duration_since(self.began).as_secs_f64();
+        // What was not taken in time, because nothing was there, is not made good later.
+        self.taken = self.taken.max(due - self.rate / 10.0);
+        (due - self.taken) as usize
+    }
+
+    fn took(&mut self, bytes: usize) {
+        self.taken += bytes as f64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_reader_gets_its_rate_and_saves_nothing_up() {
+        let mut pace = Pace::new(1000);
+        let at = |pace: &Pace, ms| pace.began + Duration::from_millis(ms);
+        let now = at(&pace, 50);
+        assert_eq!(pace.allowed(now), 50);
+        pace.took(50);
+        assert_eq!(pace.allowed(now), 0);
+        let later = at(&pace, 5000);
+        assert_eq!(pace.allowed(later), 100);
+        let mut stalled = Pace::new(0);
+        let later = at(&stalled, 5000);
+        assert_eq!(stalled.allowed(later), 0);
+    }
+
+    #[test]
+    fn a_pong_is_masked() {
+        assert_eq!(masked(0x8A, b"hi"), [0x8A, 0x82, 0, 0, 0, 0, b'h', b'i']);
+    }
+}

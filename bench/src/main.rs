@@ -1,0 +1,41 @@
+//! Benchmarks of streamd that anyone can run: fan-out to many clients, and fresh frames over a bad
+//! link. See `README.md` beside this crate.
+
+mod args;
+mod client;
+mod clock;
+mod fanout;
+mod figures;
+mod floor;
+mod framing;
+mod kernel;
+mod link;
+mod load;
+mod process;
+mod summary;
+mod table;
+
+use std::process::ExitCode;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use process::Stop;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("streamd-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let stop = Stop::on_signals()?;
+    match &arguments.command {
+        Command::Load(load) => fanout::run(load, &stop),
+        Command::Link(link) => link::run(link, &stop),
+        Command::Floor(floor) => floor::serve(floor, &stop),
+    }
+}
