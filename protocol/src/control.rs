@@ -302,7 +302,7 @@ pub struct ListDevicesReply {
 }
 
 /// A V4L2 device that can capture.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
     /// Its node, for instance `/dev/video0`.
@@ -315,10 +315,36 @@ pub struct Device {
     pub bus: String,
     /// Names that stay the same over a re-plug or a restart.
     pub links: Vec<String>,
-    /// Pixel formats it offers, for instance `YUYV`.
-    pub formats: Vec<String>,
+    /// What it offers.
+    pub formats: Vec<DeviceFormat>,
     /// The camera of the configuration that has it open; empty for none.
     pub camera: String,
+    /// Why it could not be asked, with what to do; empty if it could.
+    pub error: String,
+}
+
+/// A pixel format that a device offers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceFormat {
+    /// Its four-character code, for instance `YUYV`.
+    pub fourcc: String,
+    /// The driver's name of it.
+    pub description: String,
+    /// Its sizes; of a range, its ends.
+    pub sizes: Vec<DeviceSize>,
+}
+
+/// A size of a format.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceSize {
+    /// Pixels.
+    pub width: i64,
+    /// Pixels.
+    pub height: i64,
+    /// Frames a second, the fastest first; of a range, its ends; empty if the driver does not say.
+    pub fps: Vec<f64>,
 }
 
 /// Where a picture comes from.

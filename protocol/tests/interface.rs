@@ -176,7 +176,15 @@ fn the_methods_that_look() {
     method_conforms(GetConfiguration {}, &GetConfigurationReply { toml });
     let device = Device {
         links: vec!["/dev/v4l/by-id/webcam".into()],
-        formats: vec!["YUYV".into()],
+        formats: vec![DeviceFormat {
+            fourcc: "YUYV".into(),
+            description: "YUYV 4:2:2".into(),
+            sizes: vec![DeviceSize {
+                width: 640,
+                height: 480,
+                fps: vec![30.0],
+            }],
+        }],
         ..Device::default()
     };
     let devices = vec![device];

@@ -149,7 +149,11 @@ fn healthy(method: &str, parameters: &Value) -> Value {
         "KickClient" => json!({"kicked": 1}),
         "ListDevices" => json!({"devices": [{"path": "/dev/video0", "card": "Webcam",
             "driver": "uvcvideo", "bus": "usb-1", "links": ["/dev/v4l/by-id/webcam"],
-            "formats": ["YUYV", "MJPG"], "camera": "main"}]}),
+            "formats": [
+                {"fourcc": "YUYV", "description": "YUYV 4:2:2", "sizes": [
+                    {"width": 640, "height": 480, "fps": [30.0, 7.5]}]},
+                {"fourcc": "MJPG", "description": "Motion-JPEG", "sizes": []}],
+            "camera": "main", "error": ""}]}),
         "Reload" => json!({"applied": ["camera.main.quality"], "needsRestart": ["http.listen"]}),
         "GetPicture" if parameters["camera"] == "side" => {
             return error("CameraTimeout", json!({"camera": "side", "seconds": 5.0}));
@@ -245,7 +249,12 @@ fn what_is_there_is_shown() {
     let all = daemon.run("get --camera main");
     all.printed("camera main\nSETTING  VALUE\nfps      30\nquality  80\nsize     640x480\n");
     let devices = daemon.run("devices").stdout;
-    for words in ["/dev/video0", "YUYV MJPG", "/dev/v4l/by-id/webcam"] {
+    for words in [
+        "/dev/video0",
+        "YUYV MJPG",
+        "/dev/v4l/by-id/webcam",
+        "640x480 @30/7.5",
+    ] {
         assert!(devices.contains(words), "{devices}");
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use streamd_protocol::{
-    control::Device,
+    control::{Device, DeviceFormat, DeviceSize},
     stats::{CameraState, CameraStats, RenditionStats, Stats},
     stream::Want,
 };
@@ -302,7 +302,8 @@ impl Target for Running {
                     .iter()
                     .map(|l| l.display().to_string())
                     .collect(),
-                formats: found.formats.into_iter().map(|f| f.fourcc).collect(),
+                formats: found.formats.into_iter().map(device_format).collect(),
+                error: found.error.unwrap_or_default(),
             }
         };
         Ok(capture::devices::list().into_iter().map(device).collect())
@@ -361,6 +362,19 @@ impl metrics::Source for Running {
 fn same_node(a: &str, b: &str) -> bool {
     a == b
         || matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+fn device_format(format: capture::devices::FormatInfo) -> DeviceFormat {
+    let size = |size: capture::devices::SizeInfo| DeviceSize {
+        width: size.width.into(),
+        height: size.height.into(),
+        fps: size.fps,
+    };
+    DeviceFormat {
+        fourcc: format.fourcc,
+        description: format.description,
+        sizes: format.sizes.into_iter().map(size).collect(),
+    }
 }
 
 fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {

@@ -1,6 +1,6 @@
 //! `streamctl devices`: the V4L2 devices of the daemon's machine.
 
-use streamd_protocol::control::{Device, ListDevices};
+use streamd_protocol::control::{Device, DeviceFormat, DeviceSize, ListDevices};
 
 use crate::{
     failure::Failure,
@@ -26,13 +26,43 @@ fn render(devices: &[Device], screen: Screen) -> String {
         return "no V4L2 devices that capture\n".into();
     }
     let mut page = table::render(COLUMNS, devices, screen);
-    for device in devices.iter().filter(|d| !d.links.is_empty()) {
-        page += &format!("\n{} is also\n", device.path);
+    for device in devices {
+        page += &format!("\n{}\n", device.path);
         for link in &device.links {
-            page += &format!("  {link}\n");
+            page += &format!("  is also {link}\n");
+        }
+        for format in &device.formats {
+            let sizes: Vec<_> = format.sizes.iter().map(size).collect();
+            page += &format!(
+                "  {}  {}\n",
+                units::text(&format.fourcc),
+                units::text(&sizes.join(", "))
+            );
+        }
+        if !device.error.is_empty() {
+            page += &format!("  {}\n", units::text(&device.error));
         }
     }
     page
+}
+
+/// A size and its rates: `640x480 @30/15`.
+fn size(size: &DeviceSize) -> String {
+    let rates: Vec<_> = size
+        .fps
+        .iter()
+        .map(|fps| ((fps * 100.0).round() / 100.0).to_string())
+        .collect();
+    let at = if rates.is_empty() { "" } else { " @" };
+    format!("{}x{}{at}{}", size.width, size.height, rates.join("/"))
+}
+
+fn codes(formats: &[DeviceFormat]) -> String {
+    formats
+        .iter()
+        .map(|f| f.fourcc.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 const COLUMNS: &[Column<Device>] = &[
@@ -40,7 +70,7 @@ const COLUMNS: &[Column<Device>] = &[
     Column::text("CARD", 0, |d| (units::text(&d.card), Tone::Plain)),
     Column::text("CAMERA", 0, |d| (units::text(&d.camera), Tone::Good)),
     Column::text("FORMATS", 1, |d| {
-        (units::text(&d.formats.join(" ")), Tone::Plain)
+        (units::text(&codes(&d.formats)), Tone::Plain)
     }),
     Column::text("DRIVER", 2, |d| (units::text(&d.driver), Tone::Plain)),
     Column::text("BUS", 3, |d| (units::text(&d.bus), Tone::Plain)),
