@@ -146,7 +146,7 @@ function setConnection({ state, attempt, opened, seconds, reason }) {
   const because = reason ? `: ${reason}` : "";
   if (state === "waiting") {
     page.next = performance.now() + seconds * 1000;
-    page.why = opened ? `The connection was lost${because}. Connecting again by itself.`
+    page.why = opened ? `The connection has ended${because}. Connecting again by itself.`
       : `The server does not answer${because}. Trying again by itself, attempt ${attempt}.`;
     if (!opened && attempt >= 3) offerPlain();
   }

@@ -33,7 +33,7 @@ impl CloseCode {
     /// A message over the limit.
     pub const TOO_BIG: Self = Self(1009);
 
-    /// There is no place for the client now.
+    /// There is no place for the client now, or it took nothing for too long: it may come again.
     pub const TRY_LATER: Self = Self(1013);
 
     /// The number.
@@ -160,7 +160,7 @@ impl Framing for WebSocket {
             Goodbye::Kicked(reason) => (CloseCode::POLICY, reason.as_str()),
             Goodbye::Stopping => (CloseCode::GOING_AWAY, "the server is stopping"),
             Goodbye::Violation(broken) => (CloseCode(broken.code), broken.reason.as_str()),
-            Goodbye::TimedOut => (CloseCode::POLICY, "nothing was taken for too long"),
+            Goodbye::TimedOut => (CloseCode::TRY_LATER, "nothing was taken for too long"),
             Goodbye::Closed => (CloseCode::NORMAL, ""),
         };
         self.close(code, reason, out);
@@ -229,7 +229,7 @@ mod tests {
             (1008, "maintenance".into())
         );
         assert_eq!(said(Goodbye::Stopping).0, 1001);
-        assert_eq!(said(Goodbye::TimedOut).0, 1008);
+        assert_eq!(said(Goodbye::TimedOut).0, 1013);
         let violation = Violation {
             reason: "a reserved bit is set".into(),
             code: 1002,
