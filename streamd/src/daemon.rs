@@ -36,6 +36,7 @@ use crate::{
         heartbeat::{Heartbeat, Heartbeats},
         limits, log,
         notify::Notify,
+        panics,
         signals::{Signal, Signals},
         sockets::{CONTROL, HTTP, Inherited, Listener, METRICS, camera_name},
         watchdog::{self, Watchdog},
@@ -71,6 +72,7 @@ impl Daemon {
     /// When a listener can't be bound or the kernel has no thread or descriptor to spare.
     pub fn start(config: Config, path: Option<PathBuf>) -> anyhow::Result<Self> {
         let log = log::init(&config.log.level).map_err(anyhow::Error::msg)?;
+        panics::take_over();
         if !encode::simd() {
             tracing::warn!("the JPEG encoder was built without SIMD: several times slower (nasm)");
         }
@@ -163,7 +165,7 @@ impl Daemon {
         });
         self.control.stop();
         self.captures.iter().for_each(Capture::stop);
-        drop(self.captures);
+        self.captures.iter().for_each(Capture::join);
         drop(self.workers);
         drop(self.watchdog);
         self.runtime.shutdown_timeout(DRAIN);

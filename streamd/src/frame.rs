@@ -174,8 +174,8 @@ pub enum Origin {
 /// A frame as the camera delivered it. The bytes of a V4L2 frame are the driver's own buffer,
 /// leased: it goes back to the driver when the frame is dropped.
 pub struct RawFrame {
-    /// Counts this camera's frames since the daemon started. Every frame the driver reports,
-    /// lost and paced-out ones included, takes a number, so that gaps show.
+    /// Counts the frames that this camera handed on since the daemon started, paced-out ones left
+    /// out: what a client misses in it, it did not get.
     pub sequence: u64,
     /// When the driver had the frame whole.
     pub captured: Timestamp,

@@ -87,7 +87,7 @@ fn each_camera_has_a_port_of_its_own() {
     assert_eq!((back.app.camera.as_str(), back.size), ("back", (160, 120)));
     let stats = daemon.stats();
     let names: Vec<_> = stats.cameras.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(names, ["back", "main"]);
+    assert_eq!(names, ["main", "back"], "the order of the file");
     assert!(stats.status.starts_with("2 cameras, "), "{}", stats.status);
 }
 

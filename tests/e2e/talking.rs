@@ -219,7 +219,7 @@ fn several_cameras_share_a_connection() {
     };
     assert_eq!(event, Event::BadMessage);
     assert!(
-        message.contains("\"attic\"") && message.contains("back, main"),
+        message.contains("\"attic\"") && message.contains("main, back"),
         "{message}"
     );
     viewer.picture_that("the old cameras stay", |p| p.app.camera == "back");

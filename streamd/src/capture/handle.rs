@@ -75,9 +75,14 @@ impl Capture {
         self.order(|orders| orders.settings = settings);
     }
 
-    /// Ends the thread; dropping the last handle waits for it.
+    /// Ends the thread; [`join`](Self::join), or dropping the last handle, waits for it.
     pub fn stop(&self) {
         self.order(|orders| orders.stop = true);
+    }
+
+    /// Waits until the thread has ended, and with it the device is closed.
+    pub fn join(&self) {
+        self.0.join();
     }
 
     fn order(&self, change: impl FnOnce(&mut Orders)) {
@@ -86,21 +91,26 @@ impl Capture {
     }
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.mailbox.lock().stop = true;
-        self.mailbox.wake();
+impl Inner {
+    fn join(&self) {
         let thread = self
             .thread
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread
-            .take()
-            .filter(|t| t.thread().id() != thread::current().id())
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread.filter(|t| t.thread().id() != thread::current().id())
             && thread.join().is_err()
         {
             tracing::error!("a capture thread panicked");
         }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.mailbox.lock().stop = true;
+        self.mailbox.wake();
+        self.join();
     }
 }
 

@@ -379,7 +379,10 @@ impl Worker {
             asked = format!("{size} {} fps {format}", fps.get()),
             granted = format!("{granted} {} fps {format_granted}", self.status.driver_fps),
             reason = self.status.reason,
-            "camera opened"
+            "camera opened: {}, {granted} {} fps {format_granted}{}",
+            self.source.path().display(),
+            self.status.driver_fps,
+            if self.status.reason.is_empty() { String::new() } else { format!(" ({})", self.status.reason) }
         );
     }
 

@@ -62,7 +62,7 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
             changes.add(key, None);
         }
     }
-    for name in old.camera.keys().filter(|n| new.camera.contains_key(n)) {
+    for name in old.camera.keys().filter(|n| new.camera.contains_key(*n)) {
         for key in Key::of(CAMERA) {
             let path = [CAMERA, name.as_str(), key.name];
             if at(&was, &path) != at(&is, &path) {
@@ -70,8 +70,8 @@ pub fn changes(old: &Config, new: &Config) -> Changes {
             }
         }
     }
-    let gone = old.camera.keys().filter(|n| !new.camera.contains_key(n));
-    let come = new.camera.keys().filter(|n| !old.camera.contains_key(n));
+    let gone = old.camera.keys().filter(|n| !new.camera.contains_key(*n));
+    let come = new.camera.keys().filter(|n| !old.camera.contains_key(*n));
     let cameras = gone.chain(come).map(|name| format!("{CAMERA}.{name}"));
     changes.needs_restart.extend(cameras);
     changes

@@ -15,12 +15,12 @@ mod text;
 pub mod values;
 
 use std::{
-    collections::BTreeMap,
     ffi::{OsStr, OsString},
     os::unix::ffi::OsStrExt,
     path::PathBuf,
 };
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use changes::{Change, Changes, changes};
@@ -46,8 +46,8 @@ pub struct Config {
     pub http: Http,
     /// Prometheus metrics.
     pub metrics: Metrics,
-    /// The cameras, by name.
-    pub camera: BTreeMap<CameraName, Camera>,
+    /// The cameras, in the order of the file.
+    pub camera: IndexMap<CameraName, Camera>,
 }
 
 impl Default for Config {
@@ -62,7 +62,7 @@ impl Default for Config {
             clients: Clients::default(),
             http: Http::default(),
             metrics: Metrics::default(),
-            camera: BTreeMap::from([(CameraName::main(), main)]),
+            camera: IndexMap::from([(CameraName::main(), main)]),
         }
     }
 }

@@ -356,6 +356,7 @@ mod tests {
                 sent: now,
                 acknowledged: free + rtt,
                 min_rtt: rtt,
+                segment: 1448,
             });
         }
         history

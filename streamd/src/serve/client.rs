@@ -128,7 +128,8 @@ impl Client {
             peer = %entry.peer,
             camera = %camera,
             transport = ?entry.transport,
-            "client connected"
+            "client connected: {}",
+            entry.peer
         );
         let mut greeting = Vec::new();
         framing.greeting(entry.id, &mut greeting);
@@ -190,7 +191,8 @@ impl Client {
             bytes,
             seconds = self.entry.age(Timestamp::now()).as_secs(),
             reason,
-            "client disconnected"
+            "client disconnected: {}, {reason}",
+            self.entry.peer
         );
     }
 
@@ -241,10 +243,10 @@ impl Client {
 
     /// Looks at what is in flight, and drops a client that takes nothing.
     fn look(&mut self, now: Timestamp) -> Result<Path, Goodbye> {
-        if !self.fast {
+        let in_flight = self.socket.unacknowledged();
+        if !self.fast || in_flight > 0 {
             self.ask();
         }
-        let in_flight = self.socket.unacknowledged();
         let taken = self.socket.written().wrapping_sub(in_flight);
         if in_flight == 0 || taken != self.taken {
             (self.taken, self.progress) = (taken, now);
@@ -258,6 +260,8 @@ impl Client {
                 .link
                 .min_rtt(self.info.map_or(Duration::ZERO, |info| info.min_rtt)),
             window: self.info.map_or(u32::MAX, |info| info.window),
+            unsent: self.info.map_or(0, |info| info.unsent),
+            segment: self.info.map_or(0, |info| info.segment),
         })
     }
 
@@ -549,6 +553,11 @@ impl Client {
                 self.talks = true;
                 self.limit(&want);
                 self.welcome();
+                for index in 0..self.feeds.len() {
+                    if let Some(change) = self.feeds[index].current() {
+                        self.tell_rendition(index, &change);
+                    }
+                }
             }
             FromClient::Want(want) => self.limit(&want),
             FromClient::Subscribe { cameras } => self.asked = Some(cameras),

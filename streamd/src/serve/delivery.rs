@@ -204,6 +204,7 @@ impl Pending {
                 sent: sent.began,
                 acknowledged: stamp.at,
                 min_rtt,
+                segment: info.segment,
             });
         }
         let latency = stamp.at.since(sent.captured).saturating_sub(min_rtt / 2);

@@ -160,7 +160,14 @@ impl Feed {
         link.sure_rate(Timestamp::from_nanos(since))
     }
 
-    /// What it gets now.
+    /// What it gets now; `None` before the first frame.
+    pub fn current(&self) -> Option<Change> {
+        self.subscription
+            .selected()
+            .map(|rendition| self.change(rendition))
+    }
+
+    /// What it gets in this rendition.
     pub fn change(&self, rendition: Rendition) -> Change {
         let (width, height) = self.camera().size();
         let divisor = rendition.scale.divisor();

@@ -12,9 +12,12 @@ use std::time::Duration;
 
 use crate::frame::Timestamp;
 
-/// Bytes that may always be in flight: the tail of a frame is acknowledged up to 41 ms late
-/// (delayed ACK), so two full Ethernet segments do not count as a queue.
+/// Bytes that may always be in flight.
 const FLOOR: u32 = 2 * 1448;
+
+/// Segments of a frame's tail that a receiver may acknowledge late, up to 41 ms (delayed ACK, RFC
+/// 1122 section 4.2.3.2). Once all is sent, so much in flight is not a queue.
+const TAIL_SEGMENTS: u32 = 2;
 
 /// The shortest and the longest wait before the kernel is asked again. Acknowledgements wake the
 /// client earlier; the timer is there so that no wake-up is ever lost.
@@ -32,13 +35,24 @@ pub struct Path {
     pub min_rtt: Duration,
     /// Bytes that the congestion control lets be in flight: what is beyond waits in our own kernel.
     pub window: u32,
+    /// Of the bytes in flight, those that our kernel has not sent yet.
+    pub unsent: u32,
+    /// Bytes of a full segment.
+    pub segment: u32,
 }
 
 impl Path {
     /// Bytes that may be in flight when a frame is added.
     fn room(&self) -> u32 {
         let product = self.rate * self.min_rtt.as_secs_f64();
-        FLOOR.max(product.min(f64::from(self.window)) as u32)
+        let tail = if self.unsent == 0 {
+            self.segment.saturating_mul(TAIL_SEGMENTS)
+        } else {
+            0
+        };
+        FLOOR
+            .max(tail)
+            .max(product.min(f64::from(self.window)) as u32)
     }
 }
 
@@ -103,7 +117,7 @@ mod tests {
             for (later, in_flight, rate, rtt) in asks {
                 now += later * 1000;
                 let at = Timestamp::from_nanos(now);
-                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX };
+                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448 };
                 match gate.check(at, &path) {
                     Verdict::Open => prop_assert!(in_flight <= path.room() && gate.shut_since().is_none()),
                     Verdict::Shut(again) => {
@@ -153,6 +167,8 @@ mod tests {
                     rate: 0.0,
                     min_rtt: Duration::ZERO,
                     window: u32::MAX,
+                    unsent: 0,
+                    segment: 1448,
                 };
                 match Gate::default().check(Timestamp::from_nanos(0), &path) {
                     Verdict::Open => open.push((left + frame, 0, 0)),
@@ -166,6 +182,25 @@ mod tests {
     }
 
     #[test]
+    fn a_late_acknowledgement_is_no_queue() {
+        // Loopback: one segment holds a whole frame.
+        let path = |unsent| Path {
+            in_flight: 50_000,
+            rate: 1e6,
+            min_rtt: Duration::from_micros(50),
+            window: u32::MAX,
+            unsent,
+            segment: 65_483,
+        };
+        let now = Timestamp::from_nanos(MS);
+        assert_eq!(Gate::default().check(now, &path(0)), Verdict::Open);
+        assert!(matches!(
+            Gate::default().check(now, &path(1)),
+            Verdict::Shut(_)
+        ));
+    }
+
+    #[test]
     fn a_full_pipe_is_open_and_a_queue_is_not() {
         // 8 Mb/s and 40 ms: 40 kB fit into the path.
         let path = |in_flight| Path {
@@ -173,6 +208,8 @@ mod tests {
             rate: 1e6,
             min_rtt: Duration::from_millis(40),
             window: u32::MAX,
+            unsent: 0,
+            segment: 1448,
         };
         let mut gate = Gate::default();
         let now = Timestamp::from_nanos(MS);

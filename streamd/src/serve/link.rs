@@ -22,6 +22,10 @@ const RECENT: usize = 4;
 /// A frame can't be told to have taken less than this: the clocks and the scheduler are no better.
 const FINEST: Duration = Duration::from_micros(200);
 
+/// Receivers may hold back the acknowledgement of a single segment for up to 41 ms (Linux's delayed
+/// ACK).
+const DELAYED: Duration = Duration::from_millis(45);
+
 /// The round trips of so long count: a path changes, and the kernel's minimum forgets only after
 /// five minutes.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -41,6 +45,8 @@ pub struct Delivery {
     pub acknowledged: Timestamp,
     /// The connection's smallest round trip time.
     pub min_rtt: Duration,
+    /// Bytes of a full segment.
+    pub segment: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -63,8 +69,14 @@ impl Link {
     /// Takes a delivered frame.
     pub fn delivered(&mut self, delivery: &Delivery) {
         let begin = (delivery.sent + delivery.min_rtt).max(self.last);
-        let busy = delivery.acknowledged.since(begin).max(FINEST);
+        let mut busy = delivery.acknowledged.since(begin).max(FINEST);
         self.last = delivery.acknowledged;
+        // A frame of one segment, as on loopback, may have been there long before the receiver said
+        // so. It counts as prompt: a step up that must be taken back costs less than a good picture
+        // withheld.
+        if delivery.bytes <= delivery.segment as usize && busy < DELAYED {
+            busy = FINEST;
+        }
         if self.samples.len() == KEPT {
             self.samples.pop_front();
         }
@@ -127,6 +139,26 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_late_acknowledgement_of_a_single_segment_says_nothing() {
+        let mut link = Link::default();
+        for (i, took) in [0.1, 0.1, 0.1, 40.0, 40.0, 40.0].into_iter().enumerate() {
+            let sent = 1000.0 + i as f64 * 100.0;
+            link.delivered(&Delivery {
+                bytes: 17_000,
+                sent: at(sent),
+                acknowledged: at(sent + took),
+                min_rtt: Duration::from_micros(30),
+                segment: 65_483,
+            });
+        }
+        assert!(
+            link.rate().is_some_and(|rate| rate > 50e6),
+            "{:?}",
+            link.rate()
+        );
+    }
+
+    #[test]
     fn a_longer_path_is_believed_when_the_old_one_is_forgotten() {
         let ms = Duration::from_millis;
         let mut link = Link::default();
@@ -169,6 +201,7 @@ mod tests {
                     sent: at(sent),
                     acknowledged: at(free + rtt),
                     min_rtt: Duration::from_secs_f64(rtt / 1e3),
+                    segment: 1448,
                 });
             }
             let found = link.rate().unwrap();

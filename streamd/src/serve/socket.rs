@@ -52,6 +52,10 @@ pub struct Info {
     pub app_limited: bool,
     /// Bytes that the congestion control lets be in flight.
     pub window: u32,
+    /// Bytes of a full segment.
+    pub segment: u32,
+    /// Bytes written that the kernel has not sent yet.
+    pub unsent: u32,
     /// BBR has narrowed its window to see the bare round trip time, as it does for 200 ms every ten
     /// seconds: what arrives now says nothing of the link.
     pub probing: bool,
@@ -249,6 +253,8 @@ impl Socket {
             },
             delivery_rate: info.delivery_rate,
             app_limited: info.flags & 1 != 0,
+            segment: info.snd_mss,
+            unsent: info.notsent_bytes,
             window: info.snd_cwnd.saturating_mul(info.snd_mss),
             probing: self.bbr && info.state[1] == CA_OPEN && info.snd_cwnd <= BBR_LEAST_WINDOW,
             receiver_limited: Duration::from_micros(info.rwnd_limited),

@@ -7,6 +7,7 @@ pub mod heartbeat;
 pub mod limits;
 pub mod log;
 pub mod notify;
+pub mod panics;
 pub mod signals;
 pub mod sockets;
 pub mod watchdog;

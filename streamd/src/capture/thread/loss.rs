@@ -68,7 +68,7 @@ impl Worker {
                 message_id = events::CAMERA_LOST,
                 camera = self.settings().name,
                 reason = %error,
-                "no signal"
+                "no signal: {error}"
             );
             self.loss = Some(Loss {
                 reason: error.to_string(),
