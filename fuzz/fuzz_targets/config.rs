@@ -6,7 +6,9 @@ use streamd::config;
 
 fuzz_target!(|text: &str| {
     match config::parse(text, "fuzz") {
-        Ok(config) => {
+        Ok(mut config) => {
+            // Printed is what is in force: where the file names no socket, the environment's.
+            config.control.socket = Some(config.control_socket());
             let printed = config.to_toml();
             match config::parse(&printed, "printed") {
                 Ok(again) => assert_eq!(config, again, "printed as\n{printed}"),

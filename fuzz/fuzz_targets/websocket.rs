@@ -3,7 +3,9 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use streamd::serve::websocket::codec::{Broken, Incoming, MAX_CONTROL, Opcode, Reader, write_frame};
+use streamd::serve::websocket::codec::{
+    Broken, Incoming, MAX_CONTROL, Opcode, Reader, write_frame,
+};
 
 /// Bytes of a message at most: small, so that the fuzzer finds the way beyond it.
 const LIMIT: usize = 512;
@@ -18,7 +20,11 @@ fuzz_target!(|input: (u8, &[u8])| {
     if let Some((mask, payload)) = bytes.split_first_chunk() {
         let payload = &payload[..payload.len().min(LIMIT)];
         check_frame(Opcode::Binary, *mask, payload);
-        check_frame(Opcode::Ping, *mask, &payload[..payload.len().min(MAX_CONTROL)]);
+        check_frame(
+            Opcode::Ping,
+            *mask,
+            &payload[..payload.len().min(MAX_CONTROL)],
+        );
     }
 });
 

@@ -27,6 +27,8 @@ pub struct Stats {
     pub clients: Vec<ClientStats>,
     /// Clients that were refused because `max-clients` was reached.
     pub refused: i64,
+    /// Clients that were dropped because they broke the protocol or took nothing for `client-timeout`.
+    pub dropped_clients: i64,
 }
 
 /// What a camera is doing.

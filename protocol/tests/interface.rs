@@ -163,6 +163,7 @@ fn stats() -> Stats {
         cameras: vec![camera()],
         clients: vec![client()],
         refused: 0,
+        dropped_clients: 0,
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Camera {
     pub dropped: Dropped,
     /// Clients refused because of `max-clients`.
     pub refused: Counter,
+    /// Clients dropped because they broke the protocol or took nothing.
+    pub dropped_clients: Counter,
     live: Mutex<Arc<Live>>,
     version: AtomicU64,
     status: Mutex<capture::Status>,
@@ -122,6 +124,7 @@ impl Camera {
             sent: Counter::default(),
             dropped: Dropped::default(),
             refused: Counter::default(),
+            dropped_clients: Counter::default(),
             live: Mutex::new(Arc::new(Live::new(config))),
             version: AtomicU64::new(0),
             status: Mutex::new(capture::Status {

@@ -46,6 +46,7 @@ pub fn stats() -> Stats {
         ],
         clients: vec![client(26, Transport::Mjpeg), client(27, Transport::Tcp)],
         refused: 4,
+        dropped_clients: 1,
     }
 }
 

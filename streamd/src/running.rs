@@ -81,6 +81,11 @@ impl Running {
         }
     }
 
+    /// What is counted of each camera, of all together.
+    fn sum(&self, counted: impl Fn(&Camera) -> u64) -> i64 {
+        self.stage.cameras.iter().map(|c| counted(c)).sum::<u64>() as i64
+    }
+
     /// Applies what can be applied of a new configuration.
     fn apply(&self, new: Config) -> Result<Reloaded, Refusal> {
         let mut config = self.lock();
@@ -189,12 +194,8 @@ impl Target for Running {
                 .iter()
                 .map(|c| c.stats(now))
                 .collect(),
-            refused: self
-                .stage
-                .cameras
-                .iter()
-                .map(|c| c.refused.get())
-                .sum::<u64>() as i64,
+            refused: self.sum(|camera| camera.refused.get()),
+            dropped_clients: self.sum(|camera| camera.dropped_clients.get()),
         }
     }
 

@@ -31,7 +31,8 @@ fn a_length_beyond_all_reason_ends_that_client() {
         .log
         .wait_for(&[&oversized.address(), "a message of 16385 bytes"]);
     unaffected(&mut witness);
-    assert_eq!(daemon.wait_for_clients(1).clients[0].errors, 0);
+    let stats = daemon.wait_for_clients(1);
+    assert_eq!((stats.clients[0].errors, stats.dropped_clients), (0, 2));
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn half_a_message_holds_up_nothing() {
     daemon
         .log
         .wait_for(&["client disconnected", &address, "closed by the client"]);
-    daemon.wait_for_clients(0);
+    assert_eq!(daemon.wait_for_clients(0).dropped_clients, 0);
 }
 
 #[test]
@@ -113,7 +114,7 @@ fn a_client_that_never_reads_is_dropped_after_the_time_out() {
     let (_, witness) = watch.join().unwrap();
     let figures = daemon.wait_for_client(&witness, "the witness is there", |_| true);
     assert_eq!(figures.dropped.slow_link + figures.dropped.slow_reader, 0);
-    daemon.wait_for_clients(1);
+    assert_eq!(daemon.wait_for_clients(1).dropped_clients, 1);
 }
 
 #[test]

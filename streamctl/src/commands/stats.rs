@@ -69,6 +69,10 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
         let refused = units::count(stats.refused, "client");
         page += &format!("{refused} refused: max-clients was reached\n");
     }
+    if stats.dropped_clients > 0 {
+        let dropped = units::count(stats.dropped_clients, "client");
+        page += &format!("{dropped} dropped: the log says why\n");
+    }
     page += "\n";
     if stats.cameras.is_empty() {
         page += "no cameras\n";
@@ -190,7 +194,8 @@ mod tests {
     fn nothing_is_shown_in_words() {
         let mut stats = stats();
         (stats.cameras, stats.clients) = (vec![], vec![]);
-        (stats.healthy, stats.stuck, stats.refused) = (true, vec![], 0);
+        (stats.healthy, stats.stuck) = (true, vec![]);
+        (stats.refused, stats.dropped_clients) = (0, 0);
         assert_snapshot!(render(&stats, at(80)), @r"
         streamd 0.1.0, pid 812, up 2h 03m: 2 cameras, 3 clients, 30.0 fps
 

@@ -114,7 +114,7 @@ fn stats(clients: &[i64]) -> Value {
     json!({
         "version": "0.1.0", "pid": 4711, "uptimeSeconds": 12.0,
         "status": format!("1 camera, {} clients, 30.0 fps", clients.len()),
-        "healthy": true, "stuck": [], "refused": 0, "clients": clients,
+        "healthy": true, "stuck": [], "refused": 0, "droppedClients": 0, "clients": clients,
         "cameras": [{
             "name": "main", "device": "test", "path": "test", "card": "test pattern",
             "state": "streaming", "reason": "", "requested": "640x480 30 fps auto",

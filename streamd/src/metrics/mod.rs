@@ -282,6 +282,12 @@ impl Scrape {
         );
         let refused = self.counted(|c| c.refused.get() as i64);
         numbers(encoder, &head, MetricType::Counter, refused)?;
+        let head = family(
+            "clients_dropped",
+            "Clients dropped because they broke the protocol or took nothing for client-timeout",
+        );
+        let dropped = self.counted(|c| c.dropped_clients.get() as i64);
+        numbers(encoder, &head, MetricType::Counter, dropped)?;
         self.renditions(encoder)
     }
 

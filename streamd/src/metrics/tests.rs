@@ -38,6 +38,7 @@ fn every_family_is_there() {
         "streamd_clients{camera=\"front\",transport=\"mjpeg\"} 1",
         "streamd_clients{camera=\"side\",transport=\"tcp\"} 0",
         "streamd_clients_refused_total{camera=\"front\"} 0",
+        "streamd_clients_dropped_total{camera=\"front\"} 0",
         "streamd_rendition_clients{camera=\"front\",quality=\"80\",width=\"640\"} 2",
         "streamd_sent_bytes_total{camera=\"front\"} 45000000",
         "streamd_frames_not_sent_total{camera=\"front\",reason=\"slow_link\"} 7",

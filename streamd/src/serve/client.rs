@@ -182,6 +182,9 @@ impl Client {
             ),
             Goodbye::Closed => (events::CLIENT_DISCONNECTED, "closed by the client".into()),
         };
+        if id == events::CLIENT_DROPPED {
+            self.feeds[0].camera().dropped_clients.add(1);
+        }
         tracing::info!(
             message_id = id,
             client = self.entry.id,

@@ -53,6 +53,7 @@ impl Target for Recorder {
             cameras: vec![],
             clients: vec![],
             refused: 0,
+            dropped_clients: 0,
         }
     }
 

@@ -85,6 +85,7 @@ pub fn stats() -> Stats {
         cameras: vec![camera],
         clients: clients.to_vec(),
         refused: 0,
+        dropped_clients: 0,
     }
 }
 
