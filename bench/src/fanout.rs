@@ -51,6 +51,17 @@ impl Measured {
             slow: (outcome.of(true).count() > 0).then(|| Summary::new(outcome, true)),
         }
     }
+
+    /// Bytes that reached clients.
+    fn bytes(&self) -> f64 {
+        self.readers.bytes + self.slow.as_ref().map_or(0.0, |slow| slow.bytes)
+    }
+
+    /// CPU for a byte that reached a client: when a machine is full, servers deliver less, and to
+    /// compare their CPU alone would flatter them.
+    fn cost(&self) -> Option<f64> {
+        Some(self.cpu? / self.bytes())
+    }
 }
 
 /// Measures and prints.
@@ -81,6 +92,10 @@ pub fn run(arguments: &Load, stop: &Stop) -> anyhow::Result<()> {
     } else {
         print(&measured);
     }
+    anyhow::ensure!(
+        measured.iter().all(|one| one.bytes() > 0.0),
+        "no frame came: is this the right port and protocol?"
+    );
     Ok(())
 }
 
@@ -151,10 +166,10 @@ fn print(measured: &[Measured]) {
         }
     }
     if let [server, floor] = measured
-        && let (Some(cpu), Some(least)) = (server.cpu, floor.cpu)
+        && let (Some(cost), Some(least)) = (server.cost(), floor.cost())
         && least > 0.0
     {
-        println!("CPU against the floor: {:.2}", cpu / least);
+        println!("CPU for a byte, against the floor: {:.2}", cost / least);
     }
     println!("this program itself: {:.1} % CPU", measured[0].own_cpu);
 }
