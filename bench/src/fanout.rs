@@ -101,7 +101,7 @@ pub fn run(arguments: &Load, stop: &Stop) -> anyhow::Result<()> {
 
 /// The same plan against a server that only sends, pictures of the same size at the same rate.
 fn measure_floor(plan: &Plan, seen: &Summary, stop: &Stop) -> anyhow::Result<Outcome> {
-    let (Some(size), Some(fps)) = (seen.frame_bytes, seen.fps[2]) else {
+    let (Some(size), Some(fps)) = (seen.frame_bytes, seen.fps[1]) else {
         anyhow::bail!("no frame came: there is nothing to compare the floor with");
     };
     let mut command = Command::new(env::current_exe()?);
