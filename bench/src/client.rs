@@ -117,20 +117,10 @@ impl Client {
     fn try_read(&mut self, scratch: &mut [u8]) -> Result<(), Ended> {
         let mut found = Vec::new();
         for _ in 0..TURN {
-            let skippable = self.framing.skippable();
-            let mut wanted = if skippable > 0 { skippable } else { LOOK }.min(SKIP);
-            if let Some(pace) = &mut self.pace {
-                wanted = wanted.min(pace.allowed(Instant::now()));
-                if wanted == 0 {
-                    return Ok(());
-                }
+            let (wanted, flags) = self.appetite();
+            if wanted == 0 {
+                return Ok(());
             }
-            // With MSG_TRUNC the kernel throws bytes of a TCP stream away without copying them.
-            let flags = if skippable > 0 {
-                MsgFlags::MSG_TRUNC
-            } else {
-                MsgFlags::empty()
-            };
             let count = match recv(self.socket.as_raw_fd(), &mut scratch[..wanted], flags) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
                 Ok(count) => count,
@@ -140,7 +130,7 @@ impl Client {
             if let Some(pace) = &mut self.pace {
                 pace.took(count);
             }
-            if skippable > 0 {
+            if flags.contains(MsgFlags::MSG_TRUNC) {
                 self.framing.skip(count, &mut found)?;
             } else {
                 self.framing.feed(&scratch[..count], &mut found)?;
@@ -155,6 +145,17 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// How many bytes are to be read next, and how.
+    fn appetite(&mut self) -> (usize, MsgFlags) {
+        // With MSG_TRUNC the kernel throws bytes of a TCP stream away without copying them.
+        let (wanted, flags) = match self.framing.skippable() {
+            0 => (LOOK, MsgFlags::empty()),
+            skippable => (skippable.min(SKIP), MsgFlags::MSG_TRUNC),
+        };
+        let allowed = self.pace.as_mut().map(|pace| pace.allowed(Instant::now()));
+        (allowed.map_or(wanted, |allowed| allowed.min(wanted)), flags)
     }
 
     fn take(&mut self, event: Event) -> io::Result<()> {

@@ -14,7 +14,8 @@ pub fn real_us() -> u64 {
 }
 
 /// Seconds of the wall clock or of the monotonic clock, in µs since the epoch. Servers say either;
-/// the nearer one is meant. `None` if it is of neither clock.
+/// the nearer one is meant. `None` if it is of neither clock, or 0: what servers say of a picture that
+/// no camera took.
 pub fn real_of(seconds: f64, now_us: u64) -> Option<u64> {
     let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).ok()?;
     let monotonic = monotonic.tv_sec() as f64 + monotonic.tv_nsec() as f64 / 1e9;
@@ -25,7 +26,7 @@ fn nearest(seconds: f64, now_us: u64, monotonic: f64) -> Option<u64> {
     let now = now_us as f64 / 1e6;
     let ago = [now - seconds, monotonic - seconds]
         .into_iter()
-        .find(|ago| ago.abs() < FAR_S)?;
+        .find(|ago| seconds > 0.0 && ago.abs() < FAR_S)?;
     Some((now_us as f64 - ago * 1e6) as u64)
 }
 
@@ -39,6 +40,7 @@ mod tests {
         assert_eq!(nearest(1_699_999_999.5, now, 7000.0), Some(now - 500_000));
         assert_eq!(nearest(6999.5, now, 7000.0), Some(now - 500_000));
         assert_eq!(nearest(1.0, now, 700_000.0), None);
+        assert_eq!(nearest(0.0, now, 700.0), None);
         assert_eq!(nearest(f64::NAN, now, 7000.0), None);
     }
 }

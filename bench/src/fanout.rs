@@ -51,6 +51,17 @@ impl Measured {
             slow: (outcome.of(true).count() > 0).then(|| Summary::new(outcome, true)),
         }
     }
+
+    /// Bytes that reached clients.
+    fn bytes(&self) -> f64 {
+        self.readers.bytes + self.slow.as_ref().map_or(0.0, |slow| slow.bytes)
+    }
+
+    /// CPU for a byte that reached a client: when a machine is full, servers deliver less, and to
+    /// compare their CPU alone would flatter them.
+    fn cost(&self) -> Option<f64> {
+        Some(self.cpu? / self.bytes())
+    }
 }
 
 /// Measures and prints.
@@ -81,12 +92,16 @@ pub fn run(arguments: &Load, stop: &Stop) -> anyhow::Result<()> {
     } else {
         print(&measured);
     }
+    anyhow::ensure!(
+        measured.iter().all(|one| one.bytes() > 0.0),
+        "no frame came: is this the right port and protocol?"
+    );
     Ok(())
 }
 
 /// The same plan against a server that only sends, pictures of the same size at the same rate.
 fn measure_floor(plan: &Plan, seen: &Summary, stop: &Stop) -> anyhow::Result<Outcome> {
-    let (Some(size), Some(fps)) = (seen.frame_bytes, seen.fps[2]) else {
+    let (Some(size), Some(fps)) = (seen.frame_bytes, seen.fps[1]) else {
         anyhow::bail!("no frame came: there is nothing to compare the floor with");
     };
     let mut command = Command::new(env::current_exe()?);
@@ -151,10 +166,10 @@ fn print(measured: &[Measured]) {
         }
     }
     if let [server, floor] = measured
-        && let (Some(cpu), Some(least)) = (server.cpu, floor.cpu)
+        && let (Some(cost), Some(least)) = (server.cost(), floor.cost())
         && least > 0.0
     {
-        println!("CPU against the floor: {:.2}", cpu / least);
+        println!("CPU for a byte, against the floor: {:.2}", cost / least);
     }
     println!("this program itself: {:.1} % CPU", measured[0].own_cpu);
 }

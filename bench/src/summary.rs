@@ -19,6 +19,8 @@ pub struct Summary {
     pub clients: usize,
     /// Frames a second of the client that had fewest, of the median one, of the one with most.
     pub fps: [Option<f64>; 3],
+    /// Bytes of all frames.
+    pub bytes: f64,
     /// Bytes of a frame, on average.
     pub frame_bytes: Option<f64>,
     /// From a frame to the next: p99 and the largest.
@@ -60,6 +62,7 @@ impl Summary {
         Self {
             clients: clients.len(),
             fps: [fps.at(0.0), fps.at(50.0), fps.max()],
+            bytes: bytes.iter().sum(),
             frame_bytes: (frames > 0.0).then(|| bytes.iter().sum::<f64>() / frames),
             gap_ms: [gap.at(99.0), gap.max()],
             latency_ms: [

@@ -36,8 +36,16 @@ const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// Measures the rows and prints them.
 pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
     let rows = rows::chosen(arguments)?;
+    // What can't work is said before anything takes its minutes.
+    Namespace::new()?.enter()?;
+    for name in &arguments.congestion {
+        namespace::set_congestion(name)?;
+    }
     let mut servers = vec![Kind::Streamd];
-    servers.extend(arguments.peer.as_ref().map(|_| Kind::Peer));
+    if arguments.peer.is_some() {
+        server::peer(arguments)?;
+        servers.push(Kind::Peer);
+    }
     let mut reports = Vec::new();
     for row in &rows {
         for (n, congestion) in arguments.congestion.iter().enumerate() {

@@ -43,7 +43,7 @@ impl Namespace {
 pub fn set_congestion(name: &str) -> anyhow::Result<()> {
     fs::write(CONGESTION, name).with_context(|| {
         format!(
-            "congestion control {name:?}: the kernel has it not; available are {} (modprobe tcp_{name} may add it)",
+            "no congestion control {name:?} in this kernel; available are: {}",
             available().unwrap_or_default()
         )
     })

@@ -151,7 +151,8 @@ fn configuration(arguments: &args::Link, folder: &std::path::Path) -> String {
     )
 }
 
-fn peer(arguments: &args::Link) -> anyhow::Result<Command> {
+/// The command of `--peer`; an error if it can't be complete.
+pub fn peer(arguments: &args::Link) -> anyhow::Result<Command> {
     let text = arguments.peer.as_deref().context("no peer is given")?;
     let device = match &arguments.device {
         Some(path) => path.display().to_string(),
