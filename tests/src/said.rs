@@ -12,15 +12,15 @@ use crate::PATIENCE;
 /// Lines or messages in the order in which they came.
 #[derive(Debug)]
 pub struct Said {
-    where_: &'static str,
+    place: &'static str,
     words: Mutex<Vec<String>>,
     more: Condvar,
 }
 
 impl Said {
-    fn nothing_yet(where_: &'static str) -> Arc<Self> {
+    fn nothing_yet(place: &'static str) -> Arc<Self> {
         Arc::new(Self {
-            where_,
+            place,
             words: Mutex::default(),
             more: Condvar::new(),
         })
@@ -95,7 +95,7 @@ impl Said {
             assert!(
                 !left.is_zero(),
                 "{parts:?} is not in {} within {PATIENCE:?}:\n{}",
-                self.where_,
+                self.place,
                 words[from.min(words.len())..].join("\n")
             );
             let woken = self.more.wait_timeout(words, left);
