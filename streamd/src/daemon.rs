@@ -95,7 +95,6 @@ impl Daemon {
             .collect::<Result<Vec<_>, _>>()?;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(encode::renditions::spare_cores())
             .thread_name("serve")
             .enable_all()
             .build()

@@ -126,14 +126,6 @@ fn encode(
     }
 }
 
-/// Cores besides the one that a capture thread is at work on; at least one. As many threads serve
-/// the clients, and as many encode further renditions: with one more, 1000 clients cost a quarter
-/// more on two cores, in wake-ups and in tasks taken over from one thread by the other.
-pub fn spare_cores() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores.saturating_sub(1).max(1)
-}
-
 /// The `encode` threads, shared by all cameras. They end when the work list is stopped.
 pub struct Workers {
     work: Arc<WorkList>,
@@ -141,7 +133,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Starts them, [`spare_cores`] of them.
+    /// Starts them: one less than there are cores, since a capture thread encodes as well.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -150,6 +142,7 @@ impl Workers {
         cameras: &[Arc<Camera>],
         heartbeats: &Heartbeats,
     ) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let start = |n: usize| {
             let name = format!("encode-{n}");
             let heartbeat = heartbeats.register(&name);
@@ -158,7 +151,9 @@ impl Workers {
                 .name(name)
                 .spawn(move || run(&work, &cameras, &heartbeat))
         };
-        let threads = (0..spare_cores()).map(start).collect::<io::Result<_>>()?;
+        let threads = (0..cores.saturating_sub(1).max(1))
+            .map(start)
+            .collect::<io::Result<_>>()?;
         Ok(Self {
             work: Arc::clone(work),
             threads,

@@ -96,9 +96,9 @@ impl Stage {
     }
 
     /// On a fast link, one frame in so long is time-stamped: a stamp costs a wake-up. All clients
-    /// together get some hundred stamps a second.
+    /// together get a good hundred stamps a second.
     pub fn stamp_pace(&self) -> Duration {
-        const EACH: Duration = Duration::from_millis(4);
+        const EACH: Duration = Duration::from_millis(8);
         EACH * u32::try_from(self.registry.count()).unwrap_or(u32::MAX)
     }
 
