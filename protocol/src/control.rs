@@ -315,7 +315,7 @@ pub struct Device {
     pub bus: String,
     /// Names that stay the same over a re-plug or a restart.
     pub links: Vec<String>,
-    /// What it offers.
+    /// What it offers that streamd can use.
     pub formats: Vec<DeviceFormat>,
     /// The camera of the configuration that has it open; empty for none.
     pub camera: String,

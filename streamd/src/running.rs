@@ -21,7 +21,7 @@ use crate::{
     },
     control::command::{NextPicture, Refusal, Reloaded, Target},
     events,
-    frame::{JpegFrame, Timestamp},
+    frame::{JpegFrame, PixelFormat, Timestamp},
     metrics,
     serve::{accept, framing::Goodbye, http, stage::Stage},
     supervise::{heartbeat::Heartbeats, log::LogLevel},
@@ -303,7 +303,12 @@ impl Target for Running {
                     .iter()
                     .map(|l| l.display().to_string())
                     .collect(),
-                formats: found.formats.into_iter().map(device_format).collect(),
+                formats: found
+                    .formats
+                    .into_iter()
+                    .filter(usable)
+                    .map(device_format)
+                    .collect(),
                 error: found.error.unwrap_or_default(),
             }
         };
@@ -363,6 +368,12 @@ impl metrics::Source for Running {
 fn same_node(a: &str, b: &str) -> bool {
     a == b
         || matches!((std::fs::canonicalize(a), std::fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Whether pictures can be made of a format: drivers list many that can't.
+fn usable(format: &capture::devices::FormatInfo) -> bool {
+    let code = <[u8; 4]>::try_from(format.fourcc.as_bytes());
+    code.is_ok_and(|code| PixelFormat::from_fourcc(code).is_some())
 }
 
 fn device_format(format: capture::devices::FormatInfo) -> DeviceFormat {

@@ -109,7 +109,10 @@ def _():
     answer = streamctl("devices")
     devices = answer["devices"] if isinstance(answer, dict) else answer
     found = next((d for d in devices if d["path"] == vivid.NODE), None)
-    expect(found and found["driver"] == "vivid" and "YUYV" in found["formats"], f"{devices}")
+    expect(found and found["driver"] == "vivid", f"{[d['path'] for d in devices]}")
+    yuyv = next((f for f in found["formats"] if f["fourcc"] == "YUYV"), None)
+    sizes = [(s["width"], s["height"]) for s in yuyv["sizes"]] if yuyv else []
+    expect((640, 480) in sizes, f"YUYV in {sizes}")
     expect("vivid" in said_by("streamctl", "devices"), "streamctl devices")
 
 
