@@ -221,13 +221,13 @@ impl Client {
             if !self.write()? {
                 return self.await_room(cx);
             }
-            // A frame has just gone out: on a fast link the next thing to happen is the next frame.
-            if sent && self.fast && !self.feeds.iter_mut().any(|feed| feed.ready(cx.waker())) {
-                return Ok(());
-            }
             if let Some(names) = self.asked.take() {
                 self.watch(&names);
                 continue;
+            }
+            // A frame has just gone out: on a fast link the next thing to happen is the next frame.
+            if sent && self.fast && !self.feeds.iter_mut().any(|feed| feed.ready(cx.waker())) {
+                return Ok(());
             }
             let now = Timestamp::now();
             let path = self.look(now)?;

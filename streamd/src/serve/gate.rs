@@ -68,7 +68,6 @@ pub enum Verdict {
 /// One connection's gate.
 #[derive(Debug, Default)]
 pub struct Gate {
-    shut_since: Option<Timestamp>,
     waits: u32,
 }
 
@@ -77,11 +76,9 @@ impl Gate {
     pub fn check(&mut self, now: Timestamp, path: &Path) -> Verdict {
         let room = path.room();
         if path.in_flight <= room {
-            self.shut_since = None;
             self.waits = 0;
             return Verdict::Open;
         }
-        self.shut_since.get_or_insert(now);
         // By the estimate first; where that was wrong, ever more patiently.
         let backoff = SHORTEST_WAIT * (1 << self.waits.min(7));
         self.waits += 1;
@@ -91,11 +88,6 @@ impl Gate {
             Duration::ZERO
         };
         Verdict::Shut(now + estimate.max(backoff).clamp(SHORTEST_WAIT, LONGEST_WAIT))
-    }
-
-    /// Since when it is shut.
-    pub fn shut_since(&self) -> Option<Timestamp> {
-        self.shut_since
     }
 }
 
@@ -119,11 +111,10 @@ mod tests {
                 let at = Timestamp::from_nanos(now);
                 let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448 };
                 match gate.check(at, &path) {
-                    Verdict::Open => prop_assert!(in_flight <= path.room() && gate.shut_since().is_none()),
+                    Verdict::Open => prop_assert!(in_flight <= path.room()),
                     Verdict::Shut(again) => {
                         prop_assert!(in_flight > path.room());
                         prop_assert!(again.since(at) >= SHORTEST_WAIT && again.since(at) <= LONGEST_WAIT);
-                        prop_assert!(gate.shut_since().is_some_and(|since| since <= at));
                     }
                 }
             }

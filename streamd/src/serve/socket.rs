@@ -46,10 +46,6 @@ pub struct Info {
     pub rtt: Duration,
     /// Smallest round trip time seen.
     pub min_rtt: Duration,
-    /// Bytes a second by the kernel's latest sample; 0 before the first.
-    pub delivery_rate: u64,
-    /// The sample was limited by us and not by the network: the link carries at least this.
-    pub app_limited: bool,
     /// Bytes that the congestion control lets be in flight.
     pub window: u32,
     /// Bytes of a full segment.
@@ -251,8 +247,6 @@ impl Socket {
                 u32::MAX => Duration::ZERO,
                 micros => Duration::from_micros(micros.into()),
             },
-            delivery_rate: info.delivery_rate,
-            app_limited: info.flags & 1 != 0,
             segment: info.snd_mss,
             unsent: info.notsent_bytes,
             window: info.snd_cwnd.saturating_mul(info.snd_mss),
