@@ -2,10 +2,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use streamd::{
-    encode::passthrough::{Broken, check, passthrough},
-    frame::{Layout, Origin, PixelFormat, RawFrame, Timestamp},
-};
+use streamd::encode::passthrough::Broken;
+use streamd::encode::passthrough::check;
+use streamd::encode::passthrough::passthrough;
+use streamd::media::Layout;
+use streamd::media::Origin;
+use streamd::media::PixelFormat;
+use streamd::media::RawFrame;
+use streamd::media::Timestamp;
 use streamd_protocol::stream::AppSegment;
 
 /// Pixels on a side that are worth decoding here.

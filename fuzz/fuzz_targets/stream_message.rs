@@ -3,10 +3,10 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use streamd::serve::{
-    framing::{Framing, Received, Violation},
-    tcp::Tcp,
-};
+use streamd::viewer::framing::Framing;
+use streamd::viewer::framing::Received;
+use streamd::viewer::framing::Violation;
+use streamd::viewer::tcp::Tcp;
 use streamd_protocol::stream::FromClient;
 
 fuzz_target!(|input: (u8, &[u8])| {

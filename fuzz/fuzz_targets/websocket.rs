@@ -3,9 +3,12 @@
 
 use bytes::BytesMut;
 use libfuzzer_sys::fuzz_target;
-use streamd::serve::websocket::codec::{
-    Broken, Incoming, MAX_CONTROL, Opcode, Reader, write_frame,
-};
+use streamd::http::websocket::codec::Broken;
+use streamd::http::websocket::codec::Incoming;
+use streamd::http::websocket::codec::MAX_CONTROL;
+use streamd::http::websocket::codec::Opcode;
+use streamd::http::websocket::codec::Reader;
+use streamd::http::websocket::codec::write_frame;
 
 /// Bytes of a message at most: small, so that the fuzzer finds the way beyond it.
 const LIMIT: usize = 512;

@@ -8,8 +8,8 @@ use std::{env, fs, hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use streamd::{
     config::values::Chroma,
-    encode::mozjpeg::Encoder,
-    frame::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
+    encode::jpeg::Encoder,
+    media::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
 };
 use streamd_protocol::stream::AppSegment;
 

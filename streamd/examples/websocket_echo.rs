@@ -8,8 +8,9 @@ use std::{
 
 use bytes::BytesMut;
 use hyper::{HeaderMap, Method, Version};
-use streamd::serve::websocket::{
-    codec::{self, Incoming, Opcode, Reader},
+use streamd::http::websocket::{
+    codec,
+    codec::{Incoming, Opcode, Reader},
     handshake,
 };
 

@@ -14,33 +14,35 @@ use anyhow::Context;
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
 use crate::{
-    camera::{Camera, Capturing},
-    capture::{self, Capture},
+    camera::{
+        Camera, Capturing,
+        pipeline::{Pipeline, Workers},
+    },
+    capture,
+    capture::Capture,
     config::{
         Config,
         values::{Fps, Listen},
     },
-    control::{self, Control},
-    encode::{
-        self,
-        renditions::{Pipeline, Workers},
-    },
-    events,
+    control,
+    control::Control,
+    encode, events,
+    http::{connection::Shared, listener, ustreamer::listing::Listing},
     hub::WorkList,
+    link::{bound::Bound, readiness::Readiness},
     report,
-    running::Running,
-    serve::{
-        self, framing::Goodbye, http::Shared, listing::Listing, readiness::Readiness, stage::Stage,
-    },
+    state::Running,
     supervise::{
         heartbeat::{Heartbeat, Heartbeats},
+        inherited::{CONTROL, HTTP, Inherited, METRICS, camera_name},
         limits, log,
         notify::Notify,
         panics,
         signals::{Signal, Signals},
-        sockets::{CONTROL, HTTP, Inherited, Listener, METRICS, camera_name},
-        watchdog::{self, Watchdog},
+        watchdog,
+        watchdog::Watchdog,
     },
+    viewer::{framing::Goodbye, stage::Stage, tcp},
 };
 
 /// How long clients may take to hear that the daemon stops.
@@ -175,9 +177,9 @@ impl Daemon {
 /// All listeners, bound, and nothing served yet.
 struct Sockets {
     control: Vec<UnixListener>,
-    http: Vec<Listener>,
-    metrics: Vec<Listener>,
-    raw: Vec<(String, Vec<Listener>)>,
+    http: Vec<Bound>,
+    metrics: Vec<Bound>,
+    raw: Vec<(String, Vec<Bound>)>,
 }
 
 impl Sockets {
@@ -186,13 +188,13 @@ impl Sockets {
         let control = match handed_over(&mut inherited, CONTROL)? {
             listeners if listeners.is_empty() => {
                 let path = Listen::Unix(config.control_socket());
-                vec![Listener::bind(&path, SOCKET_MODE)?]
+                vec![Bound::bind(&path, SOCKET_MODE)?]
             }
             listeners => listeners,
         };
         let control = control.into_iter().filter_map(|listener| match listener {
-            Listener::Unix(unix) => Some(unix),
-            Listener::Tcp(_) => {
+            Bound::Unix(unix) => Some(unix),
+            Bound::Tcp(_) => {
                 tracing::warn!("{listener}: the control socket is a Unix socket; this is not used");
                 None
             }
@@ -200,7 +202,7 @@ impl Sockets {
         let control = control.collect();
         let mut bound = |name: &str, listen: &[Listen]| match handed_over(&mut inherited, name)? {
             listeners if listeners.is_empty() => {
-                let bind = |listen| Ok(Listener::bind(listen, SOCKET_MODE)?);
+                let bind = |listen| Ok(Bound::bind(listen, SOCKET_MODE)?);
                 listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()
             }
             listeners => Ok(listeners),
@@ -236,7 +238,7 @@ impl Sockets {
                 );
                 let stage = Arc::clone(&running.stage);
                 let listener = listener.try_into()?;
-                listening.spawn(serve::accept::raw(listener, stage, camera.clone()));
+                listening.spawn(tcp::serve(listener, stage, camera.clone()));
             }
         }
         let web = Arc::new(Shared {
@@ -248,7 +250,7 @@ impl Sockets {
                 message_id = events::LISTENING,
                 "listening at {listener} (HTTP)"
             );
-            listening.spawn(serve::web::serve(listener.try_into()?, Arc::clone(&web)));
+            listening.spawn(listener::serve(listener.try_into()?, Arc::clone(&web)));
         }
         for listener in self.metrics {
             tracing::info!(
@@ -256,7 +258,7 @@ impl Sockets {
                 "listening at {listener} (metrics)"
             );
             let running = Arc::clone(running);
-            listening.spawn(serve::web::serve_metrics(listener.try_into()?, running));
+            listening.spawn(listener::serve_metrics(listener.try_into()?, running));
         }
         let target = Arc::clone(running);
         let control = control::spawn(self.control, target, heartbeats.register("control"))
@@ -266,8 +268,8 @@ impl Sockets {
 }
 
 /// The listeners of this name that systemd hands over.
-fn handed_over(inherited: &mut Inherited, name: &str) -> anyhow::Result<Vec<Listener>> {
-    let take = |fd| Listener::try_from(fd).with_context(|| format!("socket {name:?} of systemd"));
+fn handed_over(inherited: &mut Inherited, name: &str) -> anyhow::Result<Vec<Bound>> {
+    let take = |fd| Bound::try_from(fd).with_context(|| format!("socket {name:?} of systemd"));
     inherited.take_named(name).into_iter().map(take).collect()
 }
 

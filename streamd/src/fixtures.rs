@@ -10,7 +10,7 @@ use streamd_protocol::stats::{
 
 use crate::{
     camera::Camera,
-    frame::{JpegFrame, Origin, Rendition, Scale, Timestamp},
+    media::{JpegFrame, Origin, Rendition, Scale, Timestamp},
 };
 
 /// A picture of 5 bytes whose times are 1, 2 and 3 seconds after the machine's start.

@@ -17,7 +17,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-use crate::frame::{JpegFrame, RawFrame, Rendition, Timestamp};
+use crate::media::{JpegFrame, RawFrame, Rendition, Timestamp};
 
 /// What a hub needs of the encoder's side: a request to encode the newest raw frame in a rendition.
 pub type Work = (Arc<Hub>, Rendition);

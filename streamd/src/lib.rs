@@ -3,11 +3,12 @@
 //! The way of a frame, and the rooms it passes:
 //!
 //! ```text
-//! capture ──RawFrame──▶ encode ──JpegFrame──▶ hub ──▶ serve ──▶ TCP · WebSocket · HTTP
+//! capture ──RawFrame──▶ encode ──Packet──▶ hub ──▶ viewer ──▶ link ──▶ TCP · WebSocket · HTTP
 //! ```
 //!
-//! [`control`] and [`supervise`] stand beside the way: the first answers `streamctl`, the second
-//! speaks with systemd. [`daemon`] starts and stops all of them, and says in which order and why.
+//! [`camera`] joins the first half of the way, [`state`] is what all doors that stand beside it
+//! hold: [`http`], [`control`], [`metrics`]. [`supervise`] speaks with systemd. [`daemon`] starts
+//! and stops all of them, and says in which order and why.
 
 pub mod args;
 pub mod camera;
@@ -19,11 +20,13 @@ pub mod encode;
 pub mod events;
 #[cfg(test)]
 mod fixtures;
-pub mod frame;
+pub mod http;
 pub mod hub;
+pub mod link;
+pub mod media;
+pub mod meters;
 pub mod metrics;
 pub mod report;
-pub mod running;
-pub mod serve;
-pub mod stats;
+pub mod state;
 pub mod supervise;
+pub mod viewer;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use streamd_protocol::stats::{ClientStats, Stats};
 use tokio::time::Instant;
 
-use crate::{control::command::Target, events, running::Running, supervise::notify::Notify};
+use crate::{control::command::Target, events, state::Running, supervise::notify::Notify};
 
 /// How often the line that systemd shows is renewed.
 const STATUS_EVERY: Duration = Duration::from_secs(2);

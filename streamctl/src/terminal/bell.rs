@@ -1,11 +1,17 @@
 //! Waking a poll loop: from another thread, and from a signal.
 
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::{
+    io::{self, Read, Write},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream,
+    },
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
 use nix::poll::PollTimeout;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
@@ -107,8 +113,9 @@ pub fn until(deadline: Instant) -> PollTimeout {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use nix::poll::{PollFd, PollFlags, poll};
+
+    use super::*;
 
     fn rings(bell: &Bell) -> bool {
         let mut fds = [PollFd::new(bell.as_fd(), PollFlags::POLLIN)];

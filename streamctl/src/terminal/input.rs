@@ -212,8 +212,9 @@ fn tilde(parameters: &[u8]) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     const EVERYTHING: &[u8] =
         b"q\x1b[A\x1b[5~\x1bOH\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[0n\x1b[?62;4;22c\x03\xc3\xa9\r";

@@ -1,15 +1,21 @@
 //! Sleeps until the terminal says something, the bell rings or the time has come.
 
-use std::io;
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, poll};
-use nix::unistd;
+use nix::{
+    errno::Errno,
+    poll::{PollFd, PollFlags, poll},
+    unistd,
+};
 
-use super::bell::{Bell, until};
-use super::input::{Input, Parser};
+use super::{
+    bell::{Bell, until},
+    input::{Input, Parser},
+};
 
 /// An escape that nothing follows for this long is the key.
 const ESCAPE: Duration = Duration::from_millis(50);

@@ -1,10 +1,8 @@
 //! The terminal in raw mode on its second screen, and back again however the program ends.
 
-use std::io;
-use std::sync::Once;
+use std::{io, sync::Once};
 
-use nix::errno::Errno;
-use nix::unistd;
+use nix::{errno::Errno, unistd};
 use ratatui::crossterm::terminal;
 
 /// Second screen, cursor hidden, no line wrap (a picture's last column must not scroll it).

@@ -1,13 +1,17 @@
 //! What `streamctl watch` writes: saved frames, and frames one after the other.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::process::Stdio;
+use std::{
+    fs::{self, File},
+    io::Read,
+    process::Stdio,
+};
 
 use streamd_protocol::stream::AppSegment;
 
-use super::headless::{code, output, run, streamctl, text};
-use super::server::{Manner, Server};
+use super::{
+    headless::{code, output, run, streamctl, text},
+    server::{Manner, Server},
+};
 
 #[test]
 fn frames_are_saved_and_none_is_overwritten() {

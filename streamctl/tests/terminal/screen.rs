@@ -1,16 +1,17 @@
 //! `streamctl watch` on a terminal.
 
-use std::fs;
-use std::path::Path;
-use std::thread;
-use std::time::Duration;
+use std::{fs, path::Path, thread, time::Duration};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use streamd_protocol::stream::{FromClient, Want};
 
-use super::pty::Pty;
-use super::server::{Manner, Server};
+use super::{
+    pty::Pty,
+    server::{Manner, Server},
+};
 
 fn watch(server: &Server, more: &[&str]) -> Pty {
     let target = server.target();

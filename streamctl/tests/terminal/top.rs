@@ -1,16 +1,22 @@
 //! `streamctl top` on a terminal.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::json;
 
-use super::daemon::Daemon;
-use super::pty::{Pty, Seen};
+use super::{
+    daemon::Daemon,
+    pty::{Pty, Seen},
+};
 
 fn top(socket: &Path) -> Pty {
     let socket = socket.to_str().unwrap();

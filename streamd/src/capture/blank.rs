@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    capture::draw::{self, Canvas, Colour, GLYPH},
+    capture::{
+        draw,
+        draw::{Canvas, Colour, GLYPH},
+    },
     config::values::Size,
-    frame::Layout,
+    media::Layout,
 };
 
 /// Characters that fit in a line of small text.

@@ -2,7 +2,7 @@
 
 use crate::{
     config::values::{Format, Fps, Size},
-    frame::PixelFormat,
+    media::PixelFormat,
 };
 
 /// A granted rate this share below the wanted one still counts as it: 29.97 for 30.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::frame::Timestamp;
+use crate::media::Timestamp;
 
 /// A larger jump is a driver that counts anew or nonsense, not thousands of lost frames.
 const LARGEST_GAP: u32 = 1000;

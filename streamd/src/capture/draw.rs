@@ -3,7 +3,7 @@
 
 use font8x8::legacy::BASIC_LEGACY;
 
-use crate::frame::{Layout, PixelFormat};
+use crate::media::{Layout, PixelFormat};
 
 /// Pixels of a character's side at scale 1.
 pub const GLYPH: u32 = 8;

@@ -25,8 +25,8 @@ use streamd_protocol::stats::CameraState;
 
 use crate::{
     config::values::{Device, Format, Fps, Size},
-    frame::{Layout, RawFrame},
-    stats::CaptureCounters,
+    media::{Layout, RawFrame},
+    meters::CaptureCounters,
     supervise::heartbeat::Heartbeat,
 };
 

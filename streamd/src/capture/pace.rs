@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::{config::values::Fps, frame::Timestamp};
+use crate::{config::values::Fps, media::Timestamp};
 
 /// A camera whose clock runs within this share of the wanted rate is followed, not paced: leaving
 /// out one frame a minute because a crystal is 0.05 % fast would be seen as a stutter.

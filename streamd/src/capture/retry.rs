@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::frame::Timestamp;
+use crate::media::Timestamp;
 
 /// After the first refusal: long enough for udev or a driver's release to finish.
 const FIRST: Duration = Duration::from_millis(50);

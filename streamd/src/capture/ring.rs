@@ -13,7 +13,7 @@ use std::{
 
 use v4l::{buffer::Type, device::Handle, memory::Memory, v4l_sys as sys, v4l2::vidioc};
 
-use crate::{capture::v4l2::ioctl, frame::Timestamp};
+use crate::{capture::v4l2::ioctl, media::Timestamp};
 
 /// Buffers asked of the driver: two for it to fill, two for an encoder (one being encoded, one
 /// waiting), one to take the next frame in before it is known which of them is dropped.

@@ -6,16 +6,16 @@ use nix::poll::PollFlags;
 
 use crate::{
     capture::{
-        Settings,
-        continuity::{self, Continuity},
+        Settings, continuity,
+        continuity::Continuity,
         error::DeviceError,
         pace::Pacer,
         ring::{Filled, Ring},
         v4l2::Camera,
     },
     config::values::Fps,
-    frame::{Origin, PixelFormat, RawFrame, Timestamp},
-    stats::CaptureCounters,
+    media::{Origin, PixelFormat, RawFrame, Timestamp},
+    meters::CaptureCounters,
 };
 
 /// A stream that is on and brings nothing for so long is restarted, and after as long again lost.

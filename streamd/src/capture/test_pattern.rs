@@ -2,12 +2,12 @@
 
 use crate::{
     capture::{
-        calendar,
-        draw::{self, Canvas, Colour, GLYPH},
+        calendar, draw,
+        draw::{Canvas, Colour, GLYPH},
         pool::{Picture, Pool},
     },
     config::values::Size,
-    frame::{Layout, Timestamp},
+    media::{Layout, Timestamp},
 };
 
 /// The bars of SMPTE EG 1 (75 %), left to right, in BT.601.

@@ -25,8 +25,8 @@ use super::{
 };
 use crate::{
     events,
-    frame::{Origin, RawFrame, Timestamp},
-    stats::CaptureCounters,
+    media::{Origin, RawFrame, Timestamp},
+    meters::CaptureCounters,
     supervise::heartbeat::Heartbeat,
 };
 

@@ -24,12 +24,12 @@ use v4l::{
 
 use crate::{
     capture::{
-        Settings,
-        choose::{self, Interval, Offer, Rates, Steps},
+        Settings, choose,
+        choose::{Interval, Offer, Rates, Steps},
         error::DeviceError,
     },
     config::values::{Format, Fps, Size},
-    frame::{Layout, PixelFormat},
+    media::{Layout, PixelFormat},
 };
 
 /// An open device, set up and ready to stream.

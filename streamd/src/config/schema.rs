@@ -186,7 +186,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::{config::Config, frame::PixelFormat};
+    use crate::{config::Config, media::PixelFormat};
 
     #[test]
     fn the_list_is_exactly_the_tree() {

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::frame::{PixelFormat, Rendition, Scale};
+use crate::media::{PixelFormat, Rendition, Scale};
 
 /// Makes a type that serde reads and writes as a string, by `FromStr` and `Display`.
 macro_rules! by_string {

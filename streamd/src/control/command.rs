@@ -8,7 +8,7 @@ use streamd_protocol::{control::Device, stats::Stats, stream::Want};
 
 use crate::{
     config::values::{Fps, Quality},
-    frame::JpegFrame,
+    media::JpegFrame,
 };
 
 /// The rest of the daemon, as the control plane sees it.

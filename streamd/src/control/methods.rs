@@ -21,7 +21,7 @@ use super::{
     command::Refusal,
     parameters::{Parameters, out_of_range},
 };
-use crate::frame::{self, JpegFrame};
+use crate::{media, media::JpegFrame};
 
 /// For a picture: above the time that a camera takes to be switched on.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -190,9 +190,9 @@ fn picture_reply(camera: String, frame: &JpegFrame) -> GetPictureReply {
         width: frame.width.into(),
         height: frame.height.into(),
         origin: match frame.origin {
-            frame::Origin::Camera => Origin::Camera,
-            frame::Origin::TestPattern => Origin::TestPattern,
-            frame::Origin::Blank => Origin::Blank,
+            media::Origin::Camera => Origin::Camera,
+            media::Origin::TestPattern => Origin::TestPattern,
+            media::Origin::Blank => Origin::Blank,
         },
     }
 }

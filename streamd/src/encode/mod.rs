@@ -1,23 +1,19 @@
-//! From a [`RawFrame`](crate::frame::RawFrame) to JPEG pictures.
+//! From a [`RawFrame`](crate::media::RawFrame) to JPEG pictures.
 //!
-//! [`mozjpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
+//! [`jpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
 //! [`passthrough`] hands the latter on as they are, repaired where they need it.
 
-pub mod mozjpeg;
+pub mod jpeg;
 pub mod passthrough;
-pub mod renditions;
 
 mod huffman;
-mod libjpeg;
-mod planes;
-mod unpack;
 
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
-pub use libjpeg::simd;
+pub use jpeg::simd;
 pub use passthrough::Broken;
 
 /// A whole JPEG file.
@@ -66,8 +62,8 @@ pub enum Error {
     Library(String),
 }
 
-impl From<libjpeg::Error> for Error {
-    fn from(error: libjpeg::Error) -> Self {
+impl From<jpeg::libjpeg::Error> for Error {
+    fn from(error: jpeg::libjpeg::Error) -> Self {
         Self::Library(error.to_string())
     }
 }

@@ -9,9 +9,9 @@ use std::{borrow::Cow, ops::Range};
 
 use super::{
     Picture, huffman,
-    libjpeg::{self, Decompressor},
+    jpeg::libjpeg::{self, Decompressor},
 };
-use crate::frame::RawFrame;
+use crate::media::RawFrame;
 
 const START: [u8; 2] = [0xFF, 0xD8];
 const END: [u8; 2] = [0xFF, 0xD9];
@@ -239,8 +239,8 @@ pub(super) mod tests {
     use super::*;
     use crate::{
         config::values::Chroma,
-        encode::mozjpeg::Encoder,
-        frame::{Layout, Origin, PixelFormat, Rendition, Scale, Timestamp},
+        encode::jpeg::Encoder,
+        media::{Layout, Origin, PixelFormat, Rendition, Scale, Timestamp},
     };
 
     const SIZE: (u32, u32) = (48, 32);

@@ -2,10 +2,14 @@
 
 use streamd_protocol::stream::AppSegment;
 
-use super::{Broken, Error, Picture, libjpeg::Decompressor, mozjpeg::Encoder, passthrough};
+use super::{
+    Broken, Error, Picture,
+    jpeg::{Encoder, libjpeg::Decompressor},
+    passthrough,
+};
 use crate::{
     config::values::Chroma,
-    frame::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
+    media::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
 };
 
 const SCALES: [Scale; 3] = [Scale::Full, Scale::Half, Scale::Quarter];

@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, Stats, Transport};
 
-use crate::{camera::Camera, stats::Histogram};
+use crate::{camera::Camera, meters::Histogram};
 
 const TRANSPORTS: [(Transport, &str); 3] = [
     (Transport::Tcp, "tcp"),

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use crate::frame::Timestamp;
+use crate::media::Timestamp;
 
 /// How long a part may be busy without a beat before it counts as stuck.
 pub const OVERDUE_AFTER: Duration = Duration::from_secs(5);

@@ -4,10 +4,10 @@
 //! `NOTIFY_SOCKET`, no `LISTEN_FDS`, no `JOURNAL_STREAM`.
 
 pub mod heartbeat;
+pub mod inherited;
 pub mod limits;
 pub mod log;
 pub mod notify;
 pub mod panics;
 pub mod signals;
-pub mod sockets;
 pub mod watchdog;

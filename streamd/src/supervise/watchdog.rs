@@ -13,7 +13,7 @@ use std::{
 use tracing::{error, info};
 
 use super::{heartbeat::Heartbeats, notify};
-use crate::{events, frame::Timestamp};
+use crate::{events, media::Timestamp};
 
 /// How often the heartbeats are looked at when systemd asks for no watchdog, and the longest time
 /// between two looks: an administrator learns soon what is stuck, whatever `WatchdogSec=` says.

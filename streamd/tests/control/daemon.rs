@@ -16,7 +16,7 @@ use streamd::{
         command::{NextPicture, Refusal, Reloaded, Target},
         spawn,
     },
-    frame::{JpegFrame, Origin, Rendition, Scale, Timestamp},
+    media::{JpegFrame, Origin, Rendition, Scale, Timestamp},
     supervise::heartbeat::Heartbeats,
 };
 use streamd_protocol::{client::Client, control::Device, stats::*, stream::Want};

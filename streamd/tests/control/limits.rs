@@ -2,7 +2,7 @@
 
 use std::{io::Read, time::Duration};
 
-use streamd::{control::MAX_CONNECTIONS, frame::Timestamp};
+use streamd::{control::MAX_CONNECTIONS, media::Timestamp};
 use streamd_protocol::{
     client::Error as ClientError,
     control::{self, GetInfo, GetPicture, GetStats, MAX_CALL_BYTES},

@@ -159,6 +159,6 @@ fn no_room_names_one_that_the_architecture_forbids() {
             assert!(!names(&code, other), "{room} names {other}");
         }
     }
-    assert!(names(&code_of("serve"), "hub"), "what is named is found");
-    assert!(names(&code_of("daemon"), "serve"), "in a group too");
+    assert!(names(&code_of("viewer"), "hub"), "what is named is found");
+    assert!(names(&code_of("daemon"), "viewer"), "in a group too");
 }

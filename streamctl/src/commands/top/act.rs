@@ -1,17 +1,20 @@
 //! Makes the calls that keys ask for, on a thread of its own: a daemon that does not answer must
 //! not freeze the page.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
-use std::time::Duration;
+use std::{
+    io,
+    path::PathBuf,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+    time::Duration,
+};
 
-use streamd_protocol::client::{Client, Error};
-use streamd_protocol::control::{KickClient, SetCamera, SetClient};
+use streamd_protocol::{
+    client::{Client, Error},
+    control::{KickClient, SetCamera, SetClient},
+};
 
-use crate::terminal::bell::Rope;
-use crate::units;
+use crate::{terminal::bell::Rope, units};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]

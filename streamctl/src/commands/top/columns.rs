@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 
 use streamd_protocol::stats::{ClientStats, Transport};
 
-use crate::table::clean;
-use crate::units;
+use crate::{table::clean, units};
 
 /// What clients are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

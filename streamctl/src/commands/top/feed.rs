@@ -1,14 +1,18 @@
 //! Reads the streaming GetStats on a thread of its own; connects again when the daemon goes away.
 
-use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
 
-use streamd_protocol::client::{Client, Error};
-use streamd_protocol::control::GetStats;
-use streamd_protocol::stats::Stats;
+use streamd_protocol::{
+    client::{Client, Error},
+    control::GetStats,
+    stats::Stats,
+};
 
 use super::model::Model;
 use crate::terminal::bell::Rope;

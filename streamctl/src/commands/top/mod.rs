@@ -9,24 +9,31 @@ mod feed;
 mod model;
 mod page;
 
-use std::io::{self, IsTerminal};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{
+    io::{self, IsTerminal},
+    sync::Arc,
+    time::Duration,
+};
 
-use ratatui::Terminal;
-use ratatui::backend::CrosstermBackend;
+use ratatui::{Terminal, backend::CrosstermBackend};
 use streamd_protocol::control::{GetStats, INTERVAL_MS};
 
-use self::act::Hand;
-use self::columns::Sort;
-use self::feed::Feed;
-use self::model::{Model, Next};
-use crate::failure::Failure;
-use crate::session::{Session, stdout_is_terminal};
-use crate::terminal::bell::{Bell, Signals};
-use crate::terminal::input::Input;
-use crate::terminal::keyboard::Keyboard;
-use crate::terminal::raw::RawTerminal;
+use self::{
+    act::Hand,
+    columns::Sort,
+    feed::Feed,
+    model::{Model, Next},
+};
+use crate::{
+    failure::Failure,
+    session::{Session, stdout_is_terminal},
+    terminal::{
+        bell::{Bell, Signals},
+        input::Input,
+        keyboard::Keyboard,
+        raw::RawTerminal,
+    },
+};
 
 /// The page is drawn this often at least: how old the figures are is on it.
 const TICK: Duration = Duration::from_secs(1);

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use streamd_protocol::control::{SetCamera, SetClient};
-use streamd_protocol::stats::{CameraStats, ClientStats, Stats};
+use streamd_protocol::{
+    control::{SetCamera, SetClient},
+    stats::{CameraStats, ClientStats, Stats},
+};
 
-use super::act::Action;
-use super::columns::{Sort, who};
+use super::{
+    act::Action,
+    columns::{Sort, who},
+};
 use crate::terminal::input::Key;
 
 /// What `+` and `-` change a quality by.

@@ -1,16 +1,19 @@
 //! The page of `top`, drawn from the [`Model`].
 
-use ratatui::Frame;
-use ratatui::layout::{Alignment, Constraint, Layout, Rect};
-use ratatui::style::{Color, Modifier, Style, Stylize};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Cell, Clear, Paragraph, Row, Table, TableState};
+use ratatui::{
+    Frame,
+    layout::{Alignment, Constraint, Layout, Rect},
+    style::{Color, Modifier, Style, Stylize},
+    text::{Line, Span},
+    widgets::{Block, Cell, Clear, Paragraph, Row, Table, TableState},
+};
 use streamd_protocol::stats::{CameraState, CameraStats, ClientStats};
 
-use super::columns::{Column, fitting};
-use super::model::{Focus, Mode, Model, Setting, Whose};
-use crate::table::clean;
-use crate::units;
+use super::{
+    columns::{Column, fitting},
+    model::{Focus, Mode, Model, Setting, Whose},
+};
+use crate::{table::clean, units};
 
 /// Cameras that are shown at once; more are scrolled.
 const CAMERAS: u16 = 6;

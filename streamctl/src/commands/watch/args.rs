@@ -1,12 +1,10 @@
 //! The command line of `streamctl watch`.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use streamd_protocol::stream::{FromClient, Want};
 
-use super::reconnect::Policy;
-use super::target::Target;
+use super::{reconnect::Policy, target::Target};
 
 /// Watch a camera's live stream in the terminal, or measure it
 ///

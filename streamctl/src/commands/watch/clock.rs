@@ -5,8 +5,10 @@
 //! shortest round trip counts, as in NTP's clock filter (RFC 5905, section 10): an answer that
 //! stood in a queue behind a picture tells little.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 /// Answers that are looked back on.
 const SAMPLES: usize = 8;
@@ -90,8 +92,9 @@ impl Offset {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]

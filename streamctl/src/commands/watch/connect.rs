@@ -1,19 +1,25 @@
 //! Opens a connection without blocking, so that a key or a signal can end the attempt.
 
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
-
-use nix::errno::Errno;
-use nix::sys::socket::{
-    self, AddressFamily, MsgFlags, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr,
-    sockopt,
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    time::{Duration, Instant},
 };
 
-use super::loss::Loss;
-use super::steering::{Steering, Woken};
-use super::target::Target;
+use nix::{
+    errno::Errno,
+    sys::socket::{
+        self, AddressFamily, MsgFlags, SockFlag, SockType, SockaddrLike, SockaddrStorage, UnixAddr,
+        sockopt,
+    },
+};
+
+use super::{
+    loss::Loss,
+    steering::{Steering, Woken},
+    target::Target,
+};
 
 /// One address is tried for this long at most: three SYNs.
 const TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,7 +1,6 @@
 //! The figures in words: the line of a moment, the summary of a session.
 
-use super::measure::Reading;
-use super::view::Rendition;
+use super::{measure::Reading, view::Rendition};
 use crate::units;
 
 /// The line that is printed every interval.

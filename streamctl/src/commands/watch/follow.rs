@@ -1,18 +1,22 @@
 //! A watch from its start to its end: connect, receive, wait, connect again.
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
-use super::args::Args;
-use super::clock::{Clock, Offset};
-use super::connect::connect;
-use super::keep::Keep;
-use super::loss::Loss;
-use super::measure::{Measure, Reading};
-use super::reconnect::Reconnect;
-use super::save;
-use super::steering::{Steering, Woken};
-use super::view::{Front, Rendition, State, View};
+use super::{
+    args::Args,
+    clock::{Clock, Offset},
+    connect::connect,
+    keep::Keep,
+    loss::Loss,
+    measure::{Measure, Reading},
+    reconnect::Reconnect,
+    save,
+    steering::{Steering, Woken},
+    view::{Front, Rendition, State, View},
+};
 
 /// Why a watch ended.
 #[derive(Debug)]

@@ -121,8 +121,9 @@ impl Framing {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn feed(framing: &mut Framing, bytes: &[u8]) {
         framing.space()[..bytes.len()].copy_from_slice(bytes);

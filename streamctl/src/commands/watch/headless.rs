@@ -1,15 +1,19 @@
 //! A watch without a picture: lines of figures for people, or JSON for programs.
 
-use std::io::{self, Write};
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use serde::Serialize;
 
-use super::figures;
-use super::follow::Outcome;
-use super::measure::Reading;
-use super::verdict::Verdict;
-use super::view::{Front, Rendition, State, View};
+use super::{
+    figures,
+    follow::Outcome,
+    measure::Reading,
+    verdict::Verdict,
+    view::{Front, Rendition, State, View},
+};
 
 /// Prints lines.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
 //! What is written of a stream: frames as files, frames one after the other.
 
-use super::args::Args;
-use super::follow::Ending;
-use super::output::{Output, Written};
-use super::save::{Error, Folder};
-use super::steering::Steering;
+use super::{
+    args::Args,
+    follow::Ending,
+    output::{Output, Written},
+    save::{Error, Folder},
+    steering::Steering,
+};
 
 /// Where frames are written to; nowhere by default.
 #[derive(Debug, Default)]

@@ -1,10 +1,8 @@
 //! Why a connection could not be made or was lost.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use super::framing;
-use super::target::Target;
+use super::{framing, target::Target};
 
 /// Why there is no stream (any more). All of these are tried again.
 #[derive(Debug, thiserror::Error)]

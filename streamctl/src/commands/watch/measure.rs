@@ -1,8 +1,7 @@
 //! What a stream is like: rates, latency, frames that are missing. No I/O, no clock: the time
 //! since the start of the session is handed in.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use serde::Serialize;
 
@@ -201,8 +200,9 @@ fn rate(frames: u64, first: Option<Duration>, last: Option<Duration>, now: Durat
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

@@ -28,19 +28,22 @@ mod target;
 mod verdict;
 mod view;
 
-use std::io::{self, IsTerminal};
-use std::path::Path;
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    process::ExitCode,
+};
 
 pub use args::Args;
 
-use self::follow::{Follower, Outcome};
-use self::headless::Headless;
-use self::keep::Keep;
-use self::steering::Steering;
-use self::verdict::Verdict;
-use crate::failure::Failure;
-use crate::session::Session;
+use self::{
+    follow::{Follower, Outcome},
+    headless::Headless,
+    keep::Keep,
+    steering::Steering,
+    verdict::Verdict,
+};
+use crate::{failure::Failure, session::Session};
 
 /// Watches, and tells by the exit code whether the stream was as expected.
 ///

@@ -1,16 +1,19 @@
 //! Frames one after the other: a new MJPEG file, or a pipe into another program.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use nix::errno::Errno;
-use nix::unistd;
+use nix::{errno::Errno, unistd};
 
-use super::save::Error;
-use super::steering::{Steering, Woken};
+use super::{
+    save::Error,
+    steering::{Steering, Woken},
+};
 
 /// A pipe that is said to be writable takes this much without blocking (PIPE_BUF).
 const PIPE_BYTES: usize = 4096;
@@ -87,8 +90,9 @@ fn write_pipe(fd: BorrowedFd<'_>, mut bytes: &[u8], steering: &Steering) -> io::
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::io::Read;
+
+    use super::*;
 
     #[test]
     fn an_existing_file_is_not_overwritten() {

@@ -1,19 +1,19 @@
 //! One connection, from the first byte to its loss.
 
-use std::io;
-use std::os::fd::AsFd;
-use std::time::Instant;
+use std::{io, os::fd::AsFd, time::Instant};
 
 use streamd_protocol::stream::{AppSegment, Event, ToClient};
 
-use super::clock::Offset;
-use super::connect::Stream;
-use super::follow::{Ending, Follower};
-use super::framing::{Framing, Payload};
-use super::loss::Loss;
-use super::measure::Arrival;
-use super::talk::Talk;
-use super::view::Rendition;
+use super::{
+    clock::Offset,
+    connect::Stream,
+    follow::{Ending, Follower},
+    framing::{Framing, Payload},
+    loss::Loss,
+    measure::Arrival,
+    talk::Talk,
+    view::Rendition,
+};
 use crate::table::clean;
 
 /// Reads in a row before keys, questions and time-outs are looked after again.

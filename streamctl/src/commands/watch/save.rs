@@ -1,9 +1,11 @@
 //! Frames as numbered JPEG files: each there whole or not at all, none ever overwritten.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, Permissions},
+    io::{self, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 /// A file that could not be written.
 #[derive(Debug, thiserror::Error)]

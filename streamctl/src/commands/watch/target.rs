@@ -1,8 +1,6 @@
 //! Where a stream comes from: `HOST`, `HOST:PORT`, `[v6]:PORT`, `unix:/path`.
 
-use std::fmt;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::{fmt, path::PathBuf, str::FromStr};
 
 /// The port of a camera where none is given.
 const DEFAULT_PORT: u16 = 8002;

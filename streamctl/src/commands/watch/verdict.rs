@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::args::Args;
-use super::follow::{Ending, Outcome};
-use super::loss::Loss;
-use super::measure::Reading;
+use super::{
+    args::Args,
+    follow::{Ending, Outcome},
+    loss::Loss,
+    measure::Reading,
+};
 
 /// The stream was not as expected.
 const UNHEALTHY: u8 = 1;

@@ -1,7 +1,6 @@
 //! What a watch knows at one moment, and who is shown it.
 
-use std::io;
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use serde::Serialize;
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::values::Size,
     events,
-    frame::{Origin, RawFrame, Timestamp},
+    media::{Origin, RawFrame, Timestamp},
 };
 
 /// Between two "no signal" pictures: they show a clock in seconds.

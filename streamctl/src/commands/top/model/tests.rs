@@ -2,9 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::super::columns::SORTS;
-use super::super::page::tests::{client, stats};
-use super::*;
+use super::{
+    super::{
+        columns::SORTS,
+        page::tests::{client, stats},
+    },
+    *,
+};
 
 fn ids(model: &Model) -> Vec<i64> {
     model.clients().iter().map(|client| client.id).collect()

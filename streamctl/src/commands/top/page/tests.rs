@@ -1,11 +1,9 @@
 //! The page as people see it.
 
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use ratatui::{Terminal, backend::TestBackend};
 use streamd_protocol::stats::{DroppedStats, LatencyStats, Stats, Transport};
 
-use super::super::columns::Sort;
-use super::*;
+use super::{super::columns::Sort, *};
 use crate::terminal::input::Key;
 
 pub fn client(id: i64) -> ClientStats {

@@ -1,7 +1,9 @@
 //! JPEG → pixels, no more of them than are shown.
 
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use mozjpeg::{DctMethod, Decompress};
 
@@ -124,9 +126,9 @@ fn shrink(source: Image<'_>, width: usize, height: usize, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::jpeg;
-    use super::*;
     use proptest::prelude::*;
+
+    use super::{super::tests::jpeg, *};
 
     #[test]
     fn decodes_no_more_than_is_needed() {

@@ -1,7 +1,6 @@
 //! The kitty graphics protocol: pixels in base64, placed by the terminal.
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::{Area, Image, move_to};
 

@@ -10,10 +10,9 @@ mod decode;
 mod kitty;
 mod sixel;
 
-pub use decode::Error;
-
 use blocks::Blocks;
 use decode::Decoder;
+pub use decode::Error;
 use kitty::Kitty;
 use sixel::Sixel;
 

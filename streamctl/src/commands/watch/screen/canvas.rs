@@ -3,8 +3,10 @@
 
 use std::io;
 
-use super::super::picture::{self, Area, Painter};
-use super::status::{self, HELP};
+use super::{
+    super::picture::{self, Area, Painter},
+    status::{self, HELP},
+};
 use crate::terminal::raw::{self, Size};
 
 /// Begins and ends a synchronised update; terminals that have none ignore it.

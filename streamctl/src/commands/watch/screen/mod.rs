@@ -8,27 +8,37 @@ mod pace;
 mod shared;
 mod status;
 
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    path::Path,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
 
-use self::canvas::{Canvas, Drawn, Words};
-use self::pace::Pace;
-use self::shared::{Publisher, Shared, Slot};
-use super::args::{Args, Graphics};
-use super::follow::{Follower, Outcome};
-use super::keep::Keep;
-use super::picture::Painter;
-use super::save::Folder;
-use super::steering::Steering;
-use super::view::State;
-use crate::terminal::bell::{Bell, Signals};
-use crate::terminal::input::{Input, Key};
-use crate::terminal::keyboard::Keyboard;
-use crate::terminal::raw::{self, RawTerminal};
+use self::{
+    canvas::{Canvas, Drawn, Words},
+    pace::Pace,
+    shared::{Publisher, Shared, Slot},
+};
+use super::{
+    args::{Args, Graphics},
+    follow::{Follower, Outcome},
+    keep::Keep,
+    picture::Painter,
+    save::Folder,
+    steering::Steering,
+    view::State,
+};
+use crate::terminal::{
+    bell::{Bell, Signals},
+    input::{Input, Key},
+    keyboard::Keyboard,
+    raw::{self, RawTerminal},
+};
 
 /// Asks for kitty graphics (with a picture of one pixel that is not kept), the cells' size, and
 /// last the attributes, which every terminal answers. Nothing waits for the answers: half blocks

@@ -4,8 +4,10 @@
 //! in between, and the picture would be seconds old. So each picture is followed by a question
 //! that the terminal answers when it gets there, and only a few may be unanswered.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 /// Pictures that may be under way: one that the terminal draws, and the next behind it.
 const UNDER_WAY: usize = 2;
@@ -47,8 +49,9 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]

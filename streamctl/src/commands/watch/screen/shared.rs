@@ -1,9 +1,11 @@
 //! What the receiving thread hands to the screen: the newest picture, and what is known of the
 //! stream. A picture that the screen has not taken is replaced by the next.
 
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use super::super::view::{Front, View};
 use crate::terminal::bell::Rope;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::figures;
-use super::super::view::{State, View};
+use super::super::{
+    figures,
+    view::{State, View},
+};
 use crate::units;
 
 /// Without a picture for this long, that is said.
@@ -118,9 +120,10 @@ fn wrap<'a>(fields: impl Iterator<Item = &'a String>, width: usize) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::measure::Reading;
-    use super::super::super::view::Rendition;
-    use super::*;
+    use super::{
+        super::super::{measure::Reading, view::Rendition},
+        *,
+    };
 
     fn view() -> View {
         View {

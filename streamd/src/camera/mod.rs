@@ -1,0 +1,286 @@
+//! One camera as the rest of the daemon sees it: its hub, its settings in force, its figures.
+
+pub mod pipeline;
+
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use streamd_protocol::stats::CameraState;
+
+use crate::{
+    capture, config,
+    config::values::Chroma,
+    hub::{Hub, WorkList},
+    media::{Rendition, Scale, Timestamp},
+    meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
+};
+
+/// A camera's settings in force. They change as a whole, so that no reader sees half of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// What the configuration says, with later changes by `streamctl set`.
+    pub config: config::Camera,
+    /// The renditions, best first; never empty.
+    pub ladder: Vec<Rendition>,
+}
+
+impl Live {
+    /// The settings that a configuration means.
+    pub fn new(config: config::Camera) -> Self {
+        let top = Rendition {
+            quality: config.quality.get(),
+            scale: Scale::Full,
+        };
+        let mut ladder = vec![top];
+        for rung in &config.ladder {
+            let rung = Rendition {
+                quality: rung.0.quality.min(top.quality),
+                ..rung.0
+            };
+            if !ladder.contains(&rung) {
+                ladder.push(rung);
+            }
+        }
+        Self { config, ladder }
+    }
+
+    /// Whether the pictures of a camera that delivers JPEG go out as they are.
+    pub fn passes_through(&self) -> bool {
+        self.config.passthrough
+    }
+}
+
+/// How a camera that can be controlled while it runs is controlled: by its capture thread's handle.
+pub trait Capturing: Send + Sync {
+    /// Somebody watches, or nobody.
+    fn set_watched(&self, watched: bool);
+    /// Frames a second from now on.
+    fn set_fps(&self, fps: config::values::Fps);
+    /// Opens the device again with other settings.
+    fn reconfigure(&self, settings: capture::Settings);
+}
+
+/// One camera.
+pub struct Camera {
+    /// Its name.
+    pub name: String,
+    /// Its hub.
+    pub hub: Arc<Hub>,
+    /// What is counted of its capture.
+    pub captured: Arc<CaptureCounters>,
+    /// Time to encode a picture, all renditions.
+    pub encode_time: Histogram<{ ENCODE_BUCKETS.len() }>,
+    /// Time to encode a picture of the top rendition.
+    pub top_encode_time: Histogram<{ ENCODE_BUCKETS.len() }>,
+    /// Latency of its clients' frames from capture to delivery.
+    pub delivery: Histogram<{ LATENCY_BUCKETS.len() }>,
+    /// Bytes sent to its clients.
+    pub bytes: Counter,
+    /// Frames sent to its clients.
+    pub sent: Counter,
+    /// Frames that its clients did not get.
+    pub dropped: Dropped,
+    /// Clients refused because of `max-clients`.
+    pub refused: Counter,
+    /// Clients dropped because they broke the protocol or took nothing.
+    pub dropped_clients: Counter,
+    live: Mutex<Arc<Live>>,
+    version: AtomicU64,
+    status: Mutex<capture::Status>,
+    rate: Mutex<RateMeter>,
+    clients: AtomicUsize,
+    capture: OnceLock<Box<dyn Capturing>>,
+}
+
+/// Frames not sent, by reason.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    /// Older bytes were on their way.
+    pub slow_link: Counter,
+    /// The client did not read.
+    pub slow_reader: Counter,
+    /// The daemon was too busy.
+    pub server_busy: Counter,
+    /// Over the client's limit of frames a second.
+    pub frame_rate: Counter,
+}
+
+impl Camera {
+    /// A camera that has not been started. `watched` is told when somebody begins to watch and
+    /// when nobody does any more.
+    pub fn new(
+        name: String,
+        config: config::Camera,
+        work: Arc<WorkList>,
+        watched: impl Fn(bool) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            hub: Hub::new(name.clone(), work, watched),
+            captured: Arc::default(),
+            encode_time: Histogram::new(&ENCODE_BUCKETS),
+            top_encode_time: Histogram::new(&ENCODE_BUCKETS),
+            delivery: Histogram::new(&LATENCY_BUCKETS),
+            bytes: Counter::default(),
+            sent: Counter::default(),
+            dropped: Dropped::default(),
+            refused: Counter::default(),
+            dropped_clients: Counter::default(),
+            live: Mutex::new(Arc::new(Live::new(config))),
+            version: AtomicU64::new(0),
+            status: Mutex::new(capture::Status {
+                state: CameraState::Starting,
+                reason: String::new(),
+                path: String::new(),
+                card: String::new(),
+                layout: None,
+                driver_fps: 0.0,
+            }),
+            rate: Mutex::default(),
+            clients: AtomicUsize::new(0),
+            capture: OnceLock::new(),
+            name,
+        }
+    }
+
+    /// Gives it its capture thread.
+    pub fn attach(&self, capture: Box<dyn Capturing>) {
+        // A camera is started once; a second attach has no effect.
+        let _ = self.capture.set(capture);
+    }
+
+    /// Its capture thread, once it has been started.
+    pub fn capture(&self) -> Option<&dyn Capturing> {
+        self.capture.get().map(Box::as_ref)
+    }
+
+    /// The settings in force.
+    pub fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Grows with each change of the settings.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Changes settings; they hold from the next frame on.
+    pub fn change(&self, change: impl FnOnce(&mut config::Camera)) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut config = live.config.clone();
+        change(&mut config);
+        let (old, new) = (Arc::clone(&live), Arc::new(Live::new(config)));
+        *live = Arc::clone(&new);
+        self.version.fetch_add(1, Ordering::AcqRel);
+        drop(live);
+        if let Some(capture) = self.capture() {
+            let (a, b) = (&old.config, &new.config);
+            if (&a.device, a.size, a.format) != (&b.device, b.size, b.format) {
+                capture.reconfigure(self.settings());
+            } else if a.fps != b.fps {
+                capture.set_fps(b.fps);
+            }
+        }
+    }
+
+    /// What its capture thread is to deliver.
+    pub fn settings(&self) -> capture::Settings {
+        let live = self.live();
+        capture::Settings {
+            name: self.name.clone(),
+            device: live.config.device.clone(),
+            size: live.config.size,
+            format: live.config.format,
+            fps: live.config.fps,
+        }
+    }
+
+    /// The chroma subsampling of its pictures.
+    pub fn chroma(&self) -> Chroma {
+        self.live().config.chroma
+    }
+
+    /// What is known of the device.
+    pub fn status(&self) -> capture::Status {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Sets what is known of the device.
+    pub fn set_status(&self, status: capture::Status) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Width and height of its pictures, as far as they are known.
+    pub fn size(&self) -> (u32, u32) {
+        match self.status().layout {
+            Some(layout) => (layout.width, layout.height),
+            None => {
+                let size = self.live().config.size;
+                (size.width, size.height)
+            }
+        }
+    }
+
+    /// A frame has come.
+    pub fn count_frame(&self, now: Timestamp) {
+        self.rate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .add(now);
+    }
+
+    /// Frames a second over the last few seconds.
+    pub fn fps(&self, now: Timestamp) -> f64 {
+        self.rate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .rate(now)
+    }
+
+    /// Takes a place for a client; `None` when `max-clients` have one.
+    pub fn admit(self: &Arc<Self>) -> Option<Place> {
+        let limit = self.live().config.max_clients.get() as usize;
+        let admit = |n: usize| (n < limit).then_some(n + 1);
+        if self
+            .clients
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, admit)
+            .is_err()
+        {
+            self.refused.add(1);
+            return None;
+        }
+        Some(Place(Arc::clone(self)))
+    }
+
+    /// Clients that have a place.
+    pub fn clients(&self) -> usize {
+        self.clients.load(Ordering::Relaxed)
+    }
+}
+
+impl std::fmt::Debug for Camera {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Camera({})", self.name)
+    }
+}
+
+/// A client's place among a camera's `max-clients`, given back when dropped.
+#[derive(Debug)]
+pub struct Place(Arc<Camera>);
+
+impl Place {
+    /// The camera.
+    pub fn camera(&self) -> &Arc<Camera> {
+        &self.0
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::AcqRel);
+    }
+}

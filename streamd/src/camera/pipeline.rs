@@ -1,0 +1,187 @@
+//! Which rendition is encoded on which thread: the best one wanted at once on the capture thread,
+//! so that it passes no hand-over on its way to the clients; the others on the `encode` threads,
+//! which also encode what is asked for between two frames.
+
+use std::{io, sync::Arc, thread::JoinHandle};
+
+use streamd_protocol::{
+    stats::CameraState,
+    stream::{AppSegment, MAX_CAMERA_NAME},
+};
+
+use crate::{
+    camera::Camera,
+    capture::{Sink, Status},
+    config::values::CameraName,
+    encode::{self, jpeg::Encoder, passthrough},
+    hub::WorkList,
+    media::{JpegFrame, PixelFormat, RawFrame, Rendition, Timestamp},
+    supervise::heartbeat::{Heartbeat, Heartbeats},
+};
+
+const _: () = assert!(
+    CameraName::MAX <= MAX_CAMERA_NAME,
+    "a name fits into the APP segment"
+);
+
+/// A camera's frames on the capture thread: numbered, handed to the hub, encoded.
+pub struct Pipeline {
+    camera: Arc<Camera>,
+    encoder: Encoder,
+    sequence: u64,
+    quiet: Quiet,
+}
+
+impl Pipeline {
+    /// A camera's pipeline, for its capture thread.
+    pub fn new(camera: Arc<Camera>) -> Self {
+        Self {
+            camera,
+            encoder: Encoder::new(),
+            sequence: 0,
+            quiet: Quiet::default(),
+        }
+    }
+}
+
+impl Sink for Pipeline {
+    fn frame(&mut self, mut raw: RawFrame) {
+        self.sequence += 1;
+        raw.sequence = self.sequence;
+        let camera = &self.camera;
+        camera.count_frame(raw.captured);
+        let raw = Arc::new(raw);
+        if let Some(best) = camera.hub.offer(&raw) {
+            encode(camera, &mut self.encoder, &raw, best, &mut self.quiet);
+        }
+    }
+
+    fn status(&mut self, status: Status) {
+        if matches!(status.state, CameraState::Idle | CameraState::Starting) {
+            self.camera.hub.clear();
+        }
+        self.camera.set_status(status);
+    }
+}
+
+/// Keeps a camera that delivers nothing but broken pictures from filling the log.
+#[derive(Default)]
+struct Quiet(u32);
+
+impl Quiet {
+    fn failed(&mut self, camera: &str, error: &encode::Error) {
+        self.0 += 1;
+        if self.0.is_power_of_two() {
+            tracing::warn!(camera, failed = self.0, "a frame is dropped: {error}");
+        }
+    }
+}
+
+/// Encodes a frame that the hub has given out, and publishes it.
+fn encode(
+    camera: &Camera,
+    encoder: &mut Encoder,
+    raw: &RawFrame,
+    rendition: Rendition,
+    quiet: &mut Quiet,
+) {
+    let begin = Timestamp::now();
+    let live = camera.live();
+    let top = live.ladder.first() == Some(&rendition);
+    let app = AppSegment {
+        sequence: raw.sequence,
+        captured_us: raw.captured.unix_micros(),
+        camera: camera.name.clone(),
+    }
+    .to_bytes();
+    let picture = if top && raw.layout.format == PixelFormat::Mjpg && live.passes_through() {
+        passthrough::passthrough(raw, &app).map_err(encode::Error::from)
+    } else {
+        encoder.encode(raw, rendition, live.config.chroma, &app)
+    };
+    let end = Timestamp::now();
+    match picture {
+        Ok(picture) => {
+            camera.encode_time.add(end.since(begin));
+            if top {
+                camera.top_encode_time.add(end.since(begin));
+            }
+            camera.hub.publish(Arc::new(JpegFrame {
+                bytes: picture.bytes,
+                sequence: raw.sequence,
+                captured: raw.captured,
+                encode_begin: begin,
+                encode_end: end,
+                width: picture.width,
+                height: picture.height,
+                rendition,
+                origin: raw.origin,
+            }));
+        }
+        Err(error) => {
+            camera.captured.corrupt.add(1);
+            camera.hub.abandon(rendition);
+            quiet.failed(&camera.name, &error);
+        }
+    }
+}
+
+/// The `encode` threads, shared by all cameras. They end when the work list is stopped.
+pub struct Workers {
+    work: Arc<WorkList>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts them: one less than there are cores, since a capture thread encodes as well.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn spawn(
+        work: &Arc<WorkList>,
+        cameras: &[Arc<Camera>],
+        heartbeats: &Heartbeats,
+    ) -> io::Result<Self> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let start = |n: usize| {
+            let name = format!("encode-{n}");
+            let heartbeat = heartbeats.register(&name);
+            let (work, cameras) = (Arc::clone(work), cameras.to_vec());
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || run(&work, &cameras, &heartbeat))
+        };
+        let threads = (0..cores.saturating_sub(1).max(1))
+            .map(start)
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            work: Arc::clone(work),
+            threads,
+        })
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        self.work.stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("an encode thread panicked");
+            }
+        }
+    }
+}
+
+fn run(work: &WorkList, cameras: &[Arc<Camera>], heartbeat: &Heartbeat) {
+    let mut encoder = Encoder::new();
+    let mut quiet = Quiet::default();
+    while let Some((hub, rendition)) = work.next(|| heartbeat.idle()) {
+        heartbeat.beat();
+        let Some(camera) = cameras.iter().find(|c| Arc::ptr_eq(&c.hub, &hub)) else {
+            continue;
+        };
+        if let Some(raw) = hub.begin(rendition) {
+            encode(camera, &mut encoder, &raw, rendition, &mut quiet);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The encoder: raw frames, or a camera's JPEG pictures, to JPEG pictures of any rendition.
+
+pub(super) mod libjpeg;
+mod planes;
+mod unpack;
+
+use bytes::Bytes;
+
+pub use libjpeg::simd;
+
+use self::{
+    libjpeg::{Compressor, Decompressor, Pixels, Plane, Shape, Writing},
+    planes::{Cut, Rows, Source, Strip, repeat_pixel},
+    unpack::{Which, means},
+};
+use super::{
+    Error, Picture,
+    passthrough::{self, Broken},
+};
+use crate::{
+    config::values::Chroma,
+    media::{PixelFormat, RawFrame, Rendition, Scale},
+};
+
+/// The longest side of a JPEG picture that mozjpeg writes, in pixels (`JPEG_MAX_DIMENSION`).
+const MAX_SIDE: u32 = 65_500;
+
+/// An encoder, one a thread. It keeps its tables and row buffers from picture to picture, never a
+/// whole frame.
+pub struct Encoder {
+    compressor: Compressor,
+    decompressor: Decompressor,
+    strip: Strip,
+    /// Rows of interleaved pixels, on their way from one step to the next.
+    rows: Vec<u8>,
+    sums: Vec<u16>,
+    /// Bytes of the last picture of each [`Scale`]: the next one will need about as many.
+    last: [usize; 3],
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Encoder {
+    /// An encoder with no tables yet.
+    pub fn new() -> Self {
+        Self {
+            compressor: Compressor::new(),
+            decompressor: Decompressor::new(),
+            strip: Strip::default(),
+            rows: Vec::new(),
+            sums: Vec::new(),
+            last: [0; 3],
+        }
+    }
+
+    /// Encodes a frame. `app` is a whole APP segment, which becomes the first segment of the
+    /// picture (`AppSegment::to_bytes`); `chroma` is without meaning for grey frames, which stay
+    /// grey.
+    ///
+    /// # Errors
+    /// If the frame is shorter than its layout says, or a camera's JPEG picture is broken.
+    pub fn encode(
+        &mut self,
+        raw: &RawFrame,
+        rendition: Rendition,
+        chroma: Chroma,
+        app: &[u8],
+    ) -> Result<Picture, Error> {
+        let (width, height) = (raw.layout.width, raw.layout.height);
+        if width.max(height) > MAX_SIDE {
+            return Err(Error::Size { width, height });
+        }
+        let divisor = rendition.scale.divisor();
+        let shape = Shape {
+            pixels: Pixels::Planes,
+            width: width.div_ceil(divisor),
+            height: height.div_ceil(divisor),
+            quality: rendition.quality,
+            chroma,
+        };
+        let job = Job {
+            shape,
+            scale: rendition.scale,
+            app,
+        };
+        let bytes = match raw.layout.format {
+            PixelFormat::Mjpg => self.transcode(raw, job)?,
+            PixelFormat::Rgb24 | PixelFormat::Bgr24 => self.interleaved(raw, job)?,
+            _ => self.planar(raw, job)?,
+        };
+        self.last[rendition.scale as usize] = bytes.len();
+        Ok(Picture {
+            bytes: trimmed(bytes),
+            width: shape.width,
+            height: shape.height,
+        })
+    }
+
+    /// YUV in any arrangement: unpacked into planes, a strip at a time.
+    fn planar(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Vec<u8>, Error> {
+        let source = Source::new(raw.layout, raw.bytes())?;
+        let cut = Cut {
+            width: job.shape.width as usize,
+            height: job.shape.height as usize,
+            scale: job.scale,
+            chroma: job.shape.chroma,
+            grey: raw.layout.format == PixelFormat::Grey,
+        };
+        if cut.grey {
+            job.shape.pixels = Pixels::GreyPlane;
+        }
+        self.strip.prepare(&cut);
+        let components = if cut.grey { 1 } else { 3 };
+        let mut writing = job.begin(&mut self.compressor, self.last)?;
+        for first in (0..cut.height).step_by(cut.rows()) {
+            self.strip.fill(&source, &cut, first);
+            writing.planes(&self.strip.planes()[..components])?;
+        }
+        Ok(writing.finish()?)
+    }
+
+    /// RGB: mozjpeg converts and subsamples it, with SIMD, from the frame itself.
+    fn interleaved(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Vec<u8>, Error> {
+        let source = Source::new(raw.layout, raw.bytes())?;
+        job.shape.pixels = match raw.layout.format {
+            PixelFormat::Bgr24 => Pixels::Bgr,
+            _ => Pixels::Rgb,
+        };
+        let mut writing = job.begin(&mut self.compressor, self.last)?;
+        if job.scale == Scale::Full {
+            writing.rows(source.rows(), job.shape.height as usize)?;
+            return Ok(writing.finish()?);
+        }
+        let side = job.scale.divisor() as usize;
+        let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
+        let bytes = job.shape.width as usize * 3;
+        self.rows.resize(bytes, 0);
+        let Plane {
+            bytes: lines,
+            stride,
+        } = source.rows();
+        for row in 0..job.shape.height as usize {
+            self.sums.resize(bytes * side, 0);
+            let rows = Rows::of(row, side, height);
+            let line = |row| &lines[row * stride..];
+            rows.sum(Which::All, &mut self.sums[..width * 3], line);
+            repeat_pixel::<3>(&mut self.sums, width);
+            means::<3>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
+            writing.rows(
+                Plane {
+                    bytes: &self.rows,
+                    stride: bytes,
+                },
+                1,
+            )?;
+        }
+        Ok(writing.finish()?)
+    }
+
+    /// A camera's JPEG picture: decoded at the wanted size, and encoded again.
+    fn transcode(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Vec<u8>, Error> {
+        /// Rows read and written at a time.
+        const ROWS: usize = 16;
+        let (width, height) = (raw.layout.width, raw.layout.height);
+        let jpeg = passthrough::check(raw.bytes(), width, height)?.jpeg(raw.bytes());
+        let mut reading = self
+            .decompressor
+            .begin(&jpeg, job.scale.divisor(), |w, h| (w, h) == (width, height))
+            .map_err(Broken::from)?;
+        job.shape.pixels = reading.pixels();
+        (job.shape.width, job.shape.height) = reading.size();
+        let stride = reading.row_bytes();
+        self.rows.resize(stride * ROWS, 0);
+        let mut writing = job.begin(&mut self.compressor, self.last)?;
+        loop {
+            let count = reading.rows(&mut self.rows).map_err(Broken::from)?;
+            if count == 0 {
+                break;
+            }
+            writing.rows(
+                Plane {
+                    bytes: &self.rows,
+                    stride,
+                },
+                count,
+            )?;
+        }
+        if !reading.is_sound() {
+            return Err(Broken::Data.into());
+        }
+        Ok(writing.finish()?)
+    }
+}
+
+/// What is asked for, with what each way to encode needs of it.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    shape: Shape,
+    scale: Scale,
+    app: &'a [u8],
+}
+
+impl Job<'_> {
+    fn begin<'c>(
+        &self,
+        compressor: &'c mut Compressor,
+        last: [usize; 3],
+    ) -> Result<Writing<'c>, Error> {
+        let capacity = match last[self.scale as usize] {
+            // Film at quality 80 has about 1.4 bits a pixel.
+            0 => self.shape.width as usize * self.shape.height as usize / 4,
+            last => last + last / 8,
+        };
+        Ok(compressor.begin(self.shape, self.app, capacity)?)
+    }
+}
+
+/// Gives back the memory of a guess that was far too high; a small rest is cheaper to keep.
+fn trimmed(mut bytes: Vec<u8>) -> Bytes {
+    if bytes.capacity() - bytes.len() > bytes.len() / 4 {
+        bytes.shrink_to_fit();
+    }
+    bytes.into()
+}

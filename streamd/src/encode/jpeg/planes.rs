@@ -1,0 +1,372 @@
+//! From a raw frame to the planes the compressor reads, a few rows at a time: the rows stay in
+//! the processor's first cache between being unpacked and being compressed.
+
+use super::{
+    Error,
+    libjpeg::Plane,
+    unpack::{
+        MAX_LINES, Which, even_bytes, mean, mean_of_packed, mean_of_pairs, means, odd_bytes,
+        sum_lines,
+    },
+};
+use crate::{
+    config::values::Chroma,
+    media::{Layout, PixelFormat, Scale},
+};
+
+/// A raw frame whose buffer was found to be as long as its layout says.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// How the bytes are laid out.
+    pub layout: Layout,
+    bytes: &'a [u8],
+}
+
+impl<'a> Source<'a> {
+    /// Checks the buffer against its layout.
+    ///
+    /// # Errors
+    /// If the buffer, or a line of it, is too short, or the picture has no pixels.
+    pub fn new(layout: Layout, bytes: &'a [u8]) -> Result<Self, Error> {
+        let Layout {
+            format,
+            width,
+            height,
+            stride,
+        } = layout;
+        if width == 0 || height == 0 {
+            return Err(Error::Size { width, height });
+        }
+        let least = format.min_stride(width);
+        if stride < least {
+            return Err(Error::Stride {
+                have: stride,
+                need: least,
+            });
+        }
+        let need = format.picture_bytes(stride, height);
+        if bytes.len() < need {
+            return Err(Error::Short {
+                have: bytes.len(),
+                need,
+            });
+        }
+        Ok(Self { layout, bytes })
+    }
+
+    /// The rows of the first plane, and the bytes from one to the next.
+    pub const fn rows(&self) -> Plane<'a> {
+        Plane {
+            bytes: self.bytes,
+            stride: self.layout.stride as usize,
+        }
+    }
+
+    /// Chroma samples per line, and chroma lines.
+    fn chroma_size(&self) -> (usize, usize) {
+        let Layout {
+            format,
+            width,
+            height,
+            stride,
+        } = self.layout;
+        let (width, height) = (width.div_ceil(2) as usize, height as usize);
+        match format {
+            // At an odd width, a line without padding has no room for the last pair.
+            PixelFormat::Nv12 => (width.min(stride as usize / 2), height.div_ceil(2)),
+            PixelFormat::Nv16 => (width.min(stride as usize / 2), height),
+            PixelFormat::Yu12 => (width, height.div_ceil(2)),
+            _ => (width, height),
+        }
+    }
+
+    /// Whether the source has a line of chroma for two lines of luma.
+    const fn halves_lines(&self) -> bool {
+        matches!(self.layout.format, PixelFormat::Nv12 | PixelFormat::Yu12)
+    }
+
+    /// Bytes of the first plane.
+    const fn luma_bytes(&self) -> usize {
+        self.layout.stride as usize * self.layout.height as usize
+    }
+
+    fn line(&self, start: usize, stride: usize, row: usize) -> &'a [u8] {
+        let start = start + row * stride;
+        &self.bytes[start..start + stride]
+    }
+
+    /// Line `row` of luma, into the width of the picture.
+    fn luma(&self, row: usize, out: &mut [u8]) {
+        let line = self.line(0, self.layout.stride as usize, row);
+        match self.layout.format {
+            PixelFormat::Yuyv => even_bytes(line, out),
+            PixelFormat::Uyvy => odd_bytes(line, out),
+            _ => out.copy_from_slice(&line[..out.len()]),
+        }
+    }
+
+    /// The mean of two lines of chroma; they may be the same one.
+    fn chroma(&self, rows: [usize; 2], u: &mut [u8], v: &mut [u8]) {
+        let stride = self.layout.stride as usize;
+        match self.layout.format {
+            PixelFormat::Yuyv => {
+                let [a, b] = rows.map(|row| self.line(0, stride, row));
+                mean_of_packed::<8>(a, b, u, v);
+            }
+            PixelFormat::Uyvy => {
+                let [a, b] = rows.map(|row| self.line(0, stride, row));
+                mean_of_packed::<0>(a, b, u, v);
+            }
+            PixelFormat::Nv12 | PixelFormat::Nv16 => {
+                let [a, b] = rows.map(|row| self.line(self.luma_bytes(), stride, row));
+                mean_of_pairs(a, b, u, v);
+            }
+            PixelFormat::Yu12 => {
+                for (plane, out) in [u, v].into_iter().enumerate() {
+                    let [a, b] = rows.map(|row| self.chroma_plane(plane, row));
+                    mean(a, b, out);
+                }
+            }
+            // These have no planes of chroma: no caller asks.
+            PixelFormat::Grey | PixelFormat::Rgb24 | PixelFormat::Bgr24 | PixelFormat::Mjpg => {}
+        }
+    }
+
+    /// Line `row` of a chroma plane of YU12, which has two.
+    fn chroma_plane(&self, plane: usize, row: usize) -> &'a [u8] {
+        let (luma, stride) = (self.luma_bytes(), self.layout.stride.div_ceil(2) as usize);
+        self.line(luma + plane * stride * self.chroma_size().1, stride, row)
+    }
+
+    /// Sums lines of luma, one sum a pixel.
+    fn sum_luma(&self, rows: Rows, sums: &mut [u16]) {
+        let which = match self.layout.format {
+            PixelFormat::Yuyv => Which::Even,
+            PixelFormat::Uyvy => Which::Odd,
+            _ => Which::All,
+        };
+        self.sum(0, rows, which, sums);
+    }
+
+    /// Sums lines of interleaved or packed chroma, two sums a pair.
+    fn sum_chroma(&self, rows: Rows, sums: &mut [u16]) {
+        let (start, which) = match self.layout.format {
+            PixelFormat::Yuyv => (0, Which::Odd),
+            PixelFormat::Uyvy => (0, Which::Even),
+            _ => (self.luma_bytes(), Which::All),
+        };
+        self.sum(start, rows, which, sums);
+    }
+
+    fn sum(&self, start: usize, rows: Rows, which: Which, sums: &mut [u16]) {
+        rows.sum(which, sums, |row| {
+            self.line(start, self.layout.stride as usize, row)
+        });
+    }
+}
+
+/// The lines of the source that one line of a smaller picture is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows {
+    first: usize,
+    count: usize,
+    /// The source's last line, which is repeated.
+    last: usize,
+}
+
+impl Rows {
+    /// Box number `row` of boxes `count` lines high, in a source of `lines` lines.
+    pub const fn of(row: usize, count: usize, lines: usize) -> Self {
+        Self {
+            first: row * count,
+            count,
+            last: lines - 1,
+        }
+    }
+
+    /// Sums the lines.
+    pub fn sum<'a>(self, which: Which, sums: &mut [u16], line: impl Fn(usize) -> &'a [u8]) {
+        let lines: [&[u8]; MAX_LINES] =
+            std::array::from_fn(|index| line((self.first + index).min(self.last)));
+        sum_lines(&lines[..self.count], which, sums);
+    }
+}
+
+/// Which rows a [`Strip`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Width of the picture that is made, in pixels.
+    pub width: usize,
+    /// Its height.
+    pub height: usize,
+    /// Its size against the source's.
+    pub scale: Scale,
+    /// Its chroma subsampling.
+    pub chroma: Chroma,
+    /// Whether there is only luma.
+    pub grey: bool,
+}
+
+impl Cut {
+    /// Rows of luma in a strip: one row of the picture's coding units.
+    pub const fn rows(&self) -> usize {
+        match (self.grey, self.chroma) {
+            (false, Chroma::Yuv420) => 16,
+            _ => 8,
+        }
+    }
+
+    /// Lines of luma to one line of chroma.
+    const fn chroma_lines(&self) -> usize {
+        match self.chroma {
+            Chroma::Yuv420 => 2,
+            Chroma::Yuv422 => 1,
+        }
+    }
+}
+
+/// A few rows of a picture as planes, edges filled up to whole blocks by repeating the last pixel.
+#[derive(Debug, Default)]
+pub struct Strip {
+    planes: [Vec<u8>; 3],
+    strides: [usize; 3],
+    /// Columns of the source, summed over the lines of a box, when the picture is smaller.
+    sums: Vec<u16>,
+    /// Means of U and V, still interleaved.
+    pairs: Vec<u8>,
+}
+
+/// Rows of chroma in a strip, in both subsamplings.
+const CHROMA_ROWS: usize = 8;
+
+impl Strip {
+    /// Makes room for strips of this cut.
+    pub fn prepare(&mut self, cut: &Cut) {
+        let chroma = if cut.grey { 0 } else { cut.width.div_ceil(2) };
+        self.strides = [cut.width, chroma, chroma].map(stride);
+        for (index, plane) in self.planes.iter_mut().enumerate() {
+            let rows = if index == 0 { cut.rows() } else { CHROMA_ROWS };
+            plane.resize(self.strides[index] * rows, 0);
+        }
+    }
+
+    /// The planes, as filled last.
+    pub fn planes(&self) -> [Plane<'_>; 3] {
+        std::array::from_fn(|i| Plane {
+            bytes: &self.planes[i],
+            stride: self.strides[i],
+        })
+    }
+
+    /// Unpacks the rows from `first` on; below the picture, the last row is repeated.
+    pub fn fill(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
+        let [luma, u, v] = &mut self.planes;
+        for (index, out) in luma.chunks_exact_mut(self.strides[0]).enumerate() {
+            let row = (first + index).min(cut.height - 1);
+            match cut.scale {
+                Scale::Full => source.luma(row, &mut out[..cut.width]),
+                _ => small_luma(source, cut, row, &mut self.sums, &mut out[..cut.width]),
+            }
+            repeat_last(out, cut.width);
+        }
+        if cut.grey {
+            return;
+        }
+        let width = cut.width.div_ceil(2);
+        let rows = cut.height.div_ceil(cut.chroma_lines());
+        let lines = u
+            .chunks_exact_mut(self.strides[1])
+            .zip(v.chunks_exact_mut(self.strides[2]));
+        for (index, (u, v)) in lines.enumerate() {
+            let row = (first / cut.chroma_lines() + index).min(rows - 1);
+            match cut.scale {
+                Scale::Full => full_chroma(source, cut, row, u, v),
+                _ => {
+                    let room = (&mut self.sums, &mut self.pairs);
+                    small_chroma(source, cut, row, room, [&mut u[..width], &mut v[..width]]);
+                }
+            }
+            repeat_last(u, width);
+            repeat_last(v, width);
+        }
+    }
+}
+
+/// Bytes from row to row: whole blocks, and an odd multiple of a cache line, so that the rows of
+/// a block never compete for the same place in the cache.
+fn stride(width: usize) -> usize {
+    width.next_multiple_of(64) | 64
+}
+
+/// Fills a line up to whole blocks.
+fn repeat_last(line: &mut [u8], width: usize) {
+    let last = line[width - 1];
+    line[width..width.next_multiple_of(8)].fill(last);
+}
+
+/// Line `row` of chroma of a picture of the source's size.
+fn full_chroma(source: &Source<'_>, cut: &Cut, row: usize, u: &mut [u8], v: &mut [u8]) {
+    let (samples, lines) = source.chroma_size();
+    let rows = match (source.halves_lines(), cut.chroma) {
+        (false, Chroma::Yuv420) => [row * 2, (row * 2 + 1).min(lines - 1)],
+        (true, Chroma::Yuv422) => [row / 2; 2],
+        _ => [row; 2],
+    };
+    source.chroma(rows, &mut u[..samples], &mut v[..samples]);
+    let width = cut.width.div_ceil(2);
+    for line in [u, v] {
+        let last = line[samples - 1];
+        line[samples..width].fill(last);
+    }
+}
+
+/// Line `row` of luma of a picture smaller than the source.
+fn small_luma(source: &Source<'_>, cut: &Cut, row: usize, sums: &mut Vec<u16>, out: &mut [u8]) {
+    let side = cut.scale.divisor() as usize;
+    let width = source.layout.width as usize;
+    sums.resize(out.len() * side, 0);
+    let rows = Rows::of(row, side, source.layout.height as usize);
+    source.sum_luma(rows, &mut sums[..width]);
+    repeat_pixel::<1>(sums, width);
+    means::<1>(sums, side, (side * side).ilog2(), out);
+}
+
+/// Line `row` of chroma of a picture smaller than the source.
+fn small_chroma(
+    source: &Source<'_>,
+    cut: &Cut,
+    row: usize,
+    (sums, pairs): (&mut Vec<u16>, &mut Vec<u8>),
+    [u, v]: [&mut [u8]; 2],
+) {
+    let side = cut.scale.divisor() as usize;
+    let (samples, lines) = source.chroma_size();
+    let height = side * cut.chroma_lines() / if source.halves_lines() { 2 } else { 1 };
+    let shift = (side * height).ilog2();
+    let rows = Rows::of(row, height, lines);
+    if source.layout.format == PixelFormat::Yu12 {
+        for (plane, out) in [u, v].into_iter().enumerate() {
+            sums.resize(out.len() * side, 0);
+            let line = |row| source.chroma_plane(plane, row);
+            rows.sum(Which::All, &mut sums[..samples], line);
+            repeat_pixel::<1>(sums, samples);
+            means::<1>(sums, side, shift, out);
+        }
+        return;
+    }
+    sums.resize(u.len() * side * 2, 0);
+    source.sum_chroma(rows, &mut sums[..samples * 2]);
+    repeat_pixel::<2>(sums, samples);
+    pairs.resize(u.len() * 2, 0);
+    means::<2>(sums, side, shift, pairs);
+    even_bytes(pairs, u);
+    odd_bytes(pairs, v);
+}
+
+/// Fills the sums behind the first `pixels` with the last pixel's.
+pub fn repeat_pixel<const CHANNELS: usize>(sums: &mut [u16], pixels: usize) {
+    let (pixels, rest) = sums.as_chunks_mut::<CHANNELS>().0.split_at_mut(pixels);
+    if let Some(last) = pixels.last() {
+        rest.fill(*last);
+    }
+}

@@ -1,0 +1,242 @@
+//! MJPEG over HTTP: `multipart/x-mixed-replace`, byte for byte what clients of µStreamer expect.
+
+use std::io::Write as _;
+
+use bytes::BytesMut;
+use streamd_protocol::stats::Transport;
+
+use crate::{
+    http::{
+        parameters::StreamParameters,
+        ustreamer::listing::{Listed, Listing},
+    },
+    media::{JpegFrame, Origin, Timestamp},
+    viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
+};
+
+/// What separates the parts.
+pub const BOUNDARY: &str = "boundarydonotcross";
+
+/// Headers that keep a live picture out of every cache; shared with snapshots.
+pub const NO_CACHE: [(&str, &str); 3] = [
+    (
+        "Cache-Control",
+        "no-store, no-cache, must-revalidate, proxy-revalidate, pre-check=0, post-check=0, max-age=0",
+    ),
+    ("Pragma", "no-cache"),
+    ("Expires", "Mon, 3 Jan 2000 12:34:56 GMT"),
+];
+
+/// Whether the viewer draws a part only when the next part's headers have come: Chrome and all
+/// that is built on it (crbug.com/527446). Asking for the extra headers says that a program reads.
+pub fn needs_headers_ahead(parameters: &StreamParameters, user_agent: &str) -> bool {
+    let chrome = || user_agent.contains("Chrome/") || user_agent.contains("Chromium/");
+    parameters
+        .advance_headers
+        .unwrap_or_else(|| !parameters.extra_headers && chrome())
+}
+
+/// The multipart side of a client.
+#[derive(Debug)]
+pub struct Multipart {
+    parameters: StreamParameters,
+    /// The page whose scripts may read the stream.
+    shared_with: Option<String>,
+    /// The headers of each part go out directly after the part before it.
+    ahead: bool,
+    /// The first boundary (and headers) is still to be written.
+    first: bool,
+    listing: Listing,
+    /// Keeps the client in `/state`.
+    listed: Option<Listed>,
+}
+
+impl Multipart {
+    /// A stream that begins with the head of its response. `advance_headers` must have been
+    /// decided, by [`needs_headers_ahead`]; `shared_with` is a page that may read the stream.
+    pub fn new(parameters: StreamParameters, shared_with: Option<&str>, listing: Listing) -> Self {
+        Self {
+            ahead: parameters.advance_headers.unwrap_or(false),
+            parameters,
+            shared_with: shared_with.map(str::to_owned),
+            first: true,
+            listing,
+            listed: None,
+        }
+    }
+
+    /// A part's headers in full, blank line included.
+    fn part_headers(&self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+        let length = if self.parameters.zero_data {
+            0
+        } else {
+            frame.bytes.len()
+        };
+        write(
+            out,
+            format_args!(
+                "Content-Type: image/jpeg\r\nContent-Length: {length}\r\nX-Timestamp: {}\r\n",
+                Seconds::wall(sending.now),
+            ),
+        );
+        if self.parameters.extra_headers {
+            extra_headers(frame, sending, out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The headers of a part whose picture is not known yet.
+    fn early_headers(sending: &Sending, out: &mut Vec<u8>) {
+        write(
+            out,
+            format_args!(
+                "Content-Type: image/jpeg\r\nX-Timestamp: {}\r\n\r\n",
+                Seconds::wall(sending.now),
+            ),
+        );
+    }
+}
+
+/// The `X-UStreamer-*` lines. A V4L2 driver tells one moment, when it had the frame whole: it
+/// stands for the begin and the end of the grab. The exposure is what follows the encoder.
+fn extra_headers(frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+    let grab = Seconds::monotonic(frame.captured);
+    let encoded = Seconds::monotonic(frame.encode_end);
+    let latency = sending.now.since(frame.captured).as_secs_f64();
+    write(
+        out,
+        format_args!(
+            "X-UStreamer-Online: {online}\r\nX-UStreamer-Dropped: {dropped}\r\n\
+         X-UStreamer-Width: {width}\r\nX-UStreamer-Height: {height}\r\n\
+         X-UStreamer-Client-FPS: {fps:.0}\r\nX-UStreamer-Grab-Time: {grab}\r\n\
+         X-UStreamer-Grab-Begin-Time: {grab}\r\nX-UStreamer-Grab-End-Time: {grab}\r\n\
+         X-UStreamer-Encode-Begin-Time: {encode}\r\nX-UStreamer-Encode-End-Time: {encoded}\r\n\
+         X-UStreamer-Expose-Begin-Time: {encoded}\r\nX-UStreamer-Expose-Cmp-Time: {encoded}\r\n\
+         X-UStreamer-Expose-End-Time: {encoded}\r\nX-UStreamer-Send-Time: {send}\r\n\
+         X-UStreamer-Latency: {latency:.6}\r\n",
+            online = frame.origin != Origin::Blank,
+            dropped = sending.dropped,
+            width = frame.width,
+            height = frame.height,
+            fps = sending.fps,
+            encode = Seconds::monotonic(frame.encode_begin),
+            send = Seconds::monotonic(sending.now),
+        ),
+    );
+}
+
+/// A moment as µStreamer writes it: seconds with six decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds {
+    micros: u64,
+}
+
+impl Seconds {
+    /// On the clock the frames are stamped with.
+    pub const fn monotonic(at: Timestamp) -> Self {
+        Self {
+            micros: at.as_nanos() / 1000,
+        }
+    }
+
+    /// Since the epoch.
+    pub fn wall(at: Timestamp) -> Self {
+        Self {
+            micros: at.unix_micros(),
+        }
+    }
+}
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}.{:06}",
+            self.micros / 1_000_000,
+            self.micros % 1_000_000
+        )
+    }
+}
+
+fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text)
+        .expect("writing to memory does not fail");
+}
+
+impl Framing for Multipart {
+    fn transport(&self) -> Transport {
+        Transport::Mjpeg
+    }
+
+    /// HTTP/1.0 and `close`, like the servers it stands in for: the stream ends with the
+    /// connection, and no client expects chunks. By the cookie a client finds itself in `/state`.
+    fn greeting(&mut self, client: u64, out: &mut Vec<u8>) {
+        write(
+            out,
+            format_args!("HTTP/1.0 200 OK\r\nConnection: close\r\n"),
+        );
+        for (name, value) in NO_CACHE {
+            write(out, format_args!("{name}: {value}\r\n"));
+        }
+        if let Some(origin) = &self.shared_with {
+            write(
+                out,
+                format_args!("Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"),
+            );
+        }
+        let key = self.parameters.key.as_deref().unwrap_or("0");
+        write(
+            out,
+            format_args!(
+                "Set-Cookie: stream_client={key}/{client:x}; path=/; max-age=30\r\n\
+                 Content-Type: multipart/x-mixed-replace;boundary={BOUNDARY}\r\n\r\n"
+            ),
+        );
+        self.listed = Some(self.listing.add(client, self.parameters.clone()));
+    }
+
+    fn wants_fps(&self) -> bool {
+        self.parameters.extra_headers
+    }
+
+    fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+        let first = std::mem::take(&mut self.first);
+        if first {
+            write(out, format_args!("--{BOUNDARY}\r\n"));
+        }
+        if !self.ahead {
+            self.part_headers(frame, sending, out);
+        } else if first {
+            Self::early_headers(sending, out);
+        }
+    }
+
+    fn carries_pictures(&self) -> bool {
+        !self.parameters.zero_data
+    }
+
+    fn after(&mut self, _: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+        write(out, format_args!("\r\n--{BOUNDARY}\r\n"));
+        if self.ahead {
+            Self::early_headers(sending, out);
+        }
+    }
+
+    fn message(&mut self, _: &str, _: &mut Vec<u8>) {}
+
+    /// What a viewer sends during a stream means nothing, and is not kept.
+    fn receive(
+        &mut self,
+        input: &mut BytesMut,
+        _: &mut Vec<u8>,
+    ) -> Result<Option<Received>, Violation> {
+        input.clear();
+        Ok(None)
+    }
+
+    fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}
+}
+
+#[cfg(test)]
+#[path = "mjpeg_tests.rs"]
+mod tests;

@@ -1,0 +1,244 @@
+//! Pictures and messages over WebSocket (RFC 6455): binary messages are pictures, text messages JSON.
+
+pub mod codec;
+pub mod handshake;
+
+use bytes::BytesMut;
+use codec::{Broken, Incoming, Opcode, Reader};
+use streamd_protocol::{
+    stats::Transport,
+    stream::{FromClient, MAX_FROM_CLIENT},
+};
+
+use crate::{
+    media::JpegFrame,
+    viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
+};
+
+/// Why a connection is closed, RFC 6455 section 7.4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// The client asked for it.
+    pub const NORMAL: Self = Self(1000);
+    /// The server is stopping.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// The client broke the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// A kind of message that is not taken: binary ones.
+    pub const UNSUPPORTED: Self = Self(1003);
+    /// Text that is not UTF-8.
+    pub const NOT_UTF8: Self = Self(1007);
+    /// An administrator disconnected the client, or it was refused.
+    pub const POLICY: Self = Self(1008);
+    /// A message over the limit.
+    pub const TOO_BIG: Self = Self(1009);
+
+    /// There is no place for the client now, or it took nothing for too long: it may come again.
+    pub const TRY_LATER: Self = Self(1013);
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+
+    /// Whether a peer may send this code: 1004 to 1006 and 1015 are reserved, below 1000 and from
+    /// 1016 to 2999 nothing is assigned.
+    pub const fn may_be_sent(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+}
+
+/// The WebSocket side of a client.
+#[derive(Debug)]
+pub struct WebSocket {
+    /// The value of `Sec-WebSocket-Accept`.
+    accept: String,
+    reader: Reader,
+    /// A close frame was sent: nothing may follow it.
+    closed: bool,
+}
+
+impl WebSocket {
+    /// A connection whose handshake is answered with this `Sec-WebSocket-Accept`.
+    pub const fn new(accept: String) -> Self {
+        Self {
+            accept,
+            reader: Reader::new(MAX_FROM_CLIENT),
+            closed: false,
+        }
+    }
+
+    /// What a frame of the client means, with the reply that the protocol itself owes.
+    fn take(&mut self, incoming: Incoming, out: &mut Vec<u8>) -> Result<Option<Received>, Broken> {
+        Ok(Some(match incoming {
+            Incoming::Text(text) => understand(&text),
+            Incoming::Binary(_) => {
+                return Err(Broken {
+                    code: CloseCode::UNSUPPORTED,
+                    reason: "a binary message; messages are JSON in text",
+                });
+            }
+            Incoming::Ping(payload) => {
+                codec::write_frame(out, Opcode::Pong, &payload);
+                return Ok(None);
+            }
+            Incoming::Pong(_) => return Ok(None),
+            Incoming::Close(code) => {
+                let code = code.map_or(CloseCode::NORMAL, |(code, _)| CloseCode(code));
+                self.close(code, "", out);
+                Received::Close
+            }
+        }))
+    }
+
+    fn close(&mut self, code: CloseCode, reason: &str, out: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.closed, true) {
+            codec::write_close(out, code, reason);
+        }
+    }
+}
+
+/// All that a client is told that is not served: the answer to its handshake, and why not.
+pub fn refusal(accept: &str, why: &str) -> Vec<u8> {
+    let mut words = handshake::response_head(accept).into_bytes();
+    codec::write_close(&mut words, CloseCode::TRY_LATER, why);
+    words
+}
+
+fn understand(text: &str) -> Received {
+    match serde_json::from_str::<FromClient>(text) {
+        Ok(message) => Received::Message(message),
+        Err(error) => Received::Bad(error.to_string()),
+    }
+}
+
+impl From<Broken> for Violation {
+    fn from(broken: Broken) -> Self {
+        Self {
+            reason: broken.reason.to_owned(),
+            code: broken.code.get(),
+        }
+    }
+}
+
+impl Framing for WebSocket {
+    fn transport(&self) -> Transport {
+        Transport::Websocket
+    }
+
+    fn greeting(&mut self, _: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(handshake::response_head(&self.accept).as_bytes());
+    }
+
+    fn before(&mut self, frame: &JpegFrame, _: &Sending, out: &mut Vec<u8>) {
+        codec::write_header(out, Opcode::Binary, frame.bytes.len());
+    }
+
+    fn after(&mut self, _: &JpegFrame, _: &Sending, _: &mut Vec<u8>) {}
+
+    fn message(&mut self, json: &str, out: &mut Vec<u8>) {
+        codec::write_frame(out, Opcode::Text, json.as_bytes());
+    }
+
+    fn receive(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Received>, Violation> {
+        while !self.closed
+            && let Some(incoming) = self.reader.read(input)?
+        {
+            if let Some(received) = self.take(incoming, out)? {
+                return Ok(Some(received));
+            }
+        }
+        Ok(None)
+    }
+
+    fn farewell(&mut self, why: &Goodbye, out: &mut Vec<u8>) {
+        let (code, reason) = match why {
+            Goodbye::Kicked(reason) => (CloseCode::POLICY, reason.as_str()),
+            Goodbye::Stopping => (CloseCode::GOING_AWAY, "the server is stopping"),
+            Goodbye::Violation(broken) => (CloseCode(broken.code), broken.reason.as_str()),
+            Goodbye::TimedOut => (CloseCode::TRY_LATER, "nothing was taken for too long"),
+            Goodbye::Closed => (CloseCode::NORMAL, ""),
+        };
+        self.close(code, reason, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(opcode: u8, payload: &[u8]) -> BytesMut {
+        let mut out = BytesMut::from(&[0x80 | opcode, 0x80 | payload.len() as u8, 0, 0, 0, 0][..]);
+        out.extend_from_slice(payload);
+        out
+    }
+
+    fn receive(opcode: u8, payload: &[u8]) -> (Result<Option<Received>, Violation>, Vec<u8>) {
+        let mut out = vec![];
+        let got = WebSocket::new(String::new()).receive(&mut masked(opcode, payload), &mut out);
+        (got, out)
+    }
+
+    #[test]
+    fn text_is_the_protocols_json() {
+        let (got, out) = receive(1, br#"{"type":"ping","t":5}"#);
+        let ping = FromClient::Ping { t: 5 };
+        assert_eq!((got, out), (Ok(Some(Received::Message(ping))), vec![]));
+        let (got, _) = receive(1, b"{");
+        assert!(matches!(got, Ok(Some(Received::Bad(why))) if why.contains("EOF")));
+    }
+
+    #[test]
+    fn pings_are_answered_and_pictures_are_not_taken() {
+        assert_eq!(receive(9, b"hi"), (Ok(None), b"\x8A\x02hi".to_vec()));
+        assert_eq!(
+            receive(2, b"x").0.map_err(|violation| violation.code),
+            Err(1003)
+        );
+    }
+
+    #[test]
+    fn a_close_is_echoed_once_and_ends_the_input() {
+        let mut socket = WebSocket::new(String::new());
+        let mut input = masked(8, &1001u16.to_be_bytes());
+        input.extend_from_slice(&masked(9, b"late"));
+        let mut out = vec![];
+        assert_eq!(
+            socket.receive(&mut input, &mut out),
+            Ok(Some(Received::Close))
+        );
+        assert_eq!(socket.receive(&mut input, &mut out), Ok(None));
+        socket.farewell(&Goodbye::Closed, &mut out);
+        assert_eq!(out, [0x88, 2, 0x03, 0xE9]);
+    }
+
+    #[test]
+    fn the_last_word_has_a_code_and_a_reason() {
+        let said = |why| {
+            let mut out = vec![];
+            WebSocket::new(String::new()).farewell(&why, &mut out);
+            let code = u16::from_be_bytes([out[2], out[3]]);
+            (code, String::from_utf8(out[4..].to_vec()).unwrap())
+        };
+        assert_eq!(
+            said(Goodbye::Kicked("maintenance".into())),
+            (1008, "maintenance".into())
+        );
+        assert_eq!(said(Goodbye::Stopping).0, 1001);
+        assert_eq!(said(Goodbye::TimedOut).0, 1013);
+        let violation = Violation {
+            reason: "a reserved bit is set".into(),
+            code: 1002,
+        };
+        assert_eq!(
+            said(Goodbye::Violation(violation.clone())),
+            (1002, violation.reason)
+        );
+    }
+}

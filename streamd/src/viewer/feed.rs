@@ -1,0 +1,344 @@
+//! One camera's frames on their way to one client: pace, rendition, and what was left out and why.
+
+use std::{sync::Arc, task::Waker, time::Duration};
+
+use streamd_protocol::{stats::DroppedStats, stream::Event};
+
+use crate::{
+    camera::{Camera, Live, Place},
+    events,
+    hub::Subscription,
+    link::{
+        adapt::{Adapt, Reason, View},
+        estimate::Link,
+    },
+    media::{JpegFrame, Origin, Rendition, Timestamp},
+    viewer::registry::{Entry, Limits},
+};
+
+/// How much earlier than due a frame may be, as a part of the interval: cameras are not clocks.
+const EARLY: f64 = 0.2;
+
+/// A client's claim on a camera.
+pub struct Feed {
+    place: Place,
+    subscription: Subscription,
+    live: Arc<Live>,
+    version: u64,
+    adapt: Adapt,
+    limits: Limits,
+    /// No frame captured before this.
+    due: Timestamp,
+    last: Option<(u64, Timestamp)>,
+    origin: Origin,
+    /// Whether the gate was shut since the last frame, and by whom.
+    held_up: Option<HeldUp>,
+}
+
+/// Who held a client up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldUp {
+    /// The network.
+    Link,
+    /// The client's own receive window.
+    Reader,
+    /// The congestion control, for reasons of its own that will soon pass.
+    Probe,
+}
+
+/// What was left out before a frame, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Held up by the network.
+    pub slow_link: u32,
+    /// Held up by the client.
+    pub slow_reader: u32,
+    /// The daemon was not in time.
+    pub server_busy: u32,
+    /// Over the client's limit.
+    pub frame_rate: u32,
+}
+
+/// What changed of what a client gets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// In which quality and size.
+    pub rendition: Rendition,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Frames a second at most.
+    pub fps: f64,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Feed {
+    /// A new claim.
+    pub fn new(place: Place, limits: Limits, now: Timestamp) -> Self {
+        let camera = place.camera();
+        let version = camera.version();
+        let mut feed = Self {
+            subscription: camera.hub.subscribe(),
+            live: camera.live(),
+            version,
+            adapt: Adapt::new(now),
+            limits,
+            due: Timestamp::default(),
+            last: None,
+            origin: Origin::Camera,
+            held_up: None,
+            place,
+        };
+        feed.set_limits(limits);
+        feed
+    }
+
+    /// The camera.
+    pub fn camera(&self) -> &Arc<Camera> {
+        self.place.camera()
+    }
+
+    /// Takes over new limits.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.subscription.watch(!limits.paused);
+        if limits.paused {
+            self.subscription.rest();
+        }
+        self.due = Timestamp::default();
+    }
+
+    /// Frames a second that this client gets at most.
+    pub fn fps(&self) -> f64 {
+        let camera = self.live.config.fps.get();
+        self.limits.fps.map_or(camera, |fps| fps.min(camera))
+    }
+
+    /// Time between two frames.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.fps())
+    }
+
+    /// Decides on the rendition; `share` is the part of the link that this feed may use.
+    pub fn decide(&mut self, link: &Link, share: f64, now: Timestamp) -> Option<Change> {
+        let renewed = self.camera().version() != self.version;
+        if renewed {
+            self.version = self.camera().version();
+            self.live = self.camera().live();
+        }
+        let adapts = self.live.config.adapt;
+        let view = View {
+            now,
+            ladder: &self.live.ladder,
+            best: self.best(),
+            interval: self.interval(),
+            rate: link.rate().map(|r| r * share).filter(|_| adapts),
+            sure_rate: self
+                .sure_rate(link, now)
+                .map(|r| r * share)
+                .filter(|_| adapts),
+        };
+        if !adapts {
+            self.adapt = Adapt::new(now);
+        }
+        let changed = self.adapt.decide(&view);
+        let rendition = self.live.ladder[self.adapt.rung().min(self.live.ladder.len() - 1)];
+        let first = self.subscription.selected().is_none();
+        self.subscription.select(rendition);
+        (changed || renewed || first).then(|| self.change(rendition))
+    }
+
+    fn sure_rate(&self, link: &Link, now: Timestamp) -> Option<f64> {
+        if self.adapt.rung() <= self.best() {
+            return None;
+        }
+        let since = now
+            .as_nanos()
+            .saturating_sub(self.adapt.hold().as_nanos() as u64);
+        link.sure_rate(Timestamp::from_nanos(since))
+    }
+
+    /// What it gets now; `None` before the first frame.
+    pub fn current(&self) -> Option<Change> {
+        self.subscription
+            .selected()
+            .map(|rendition| self.change(rendition))
+    }
+
+    /// What it gets in this rendition.
+    pub fn change(&self, rendition: Rendition) -> Change {
+        let (width, height) = self.camera().size();
+        let divisor = rendition.scale.divisor();
+        Change {
+            rendition,
+            width: width.div_ceil(divisor),
+            height: height.div_ceil(divisor),
+            fps: self.fps(),
+            reason: self.adapt.reason(),
+        }
+    }
+
+    /// The first rung that the client's limits allow; the last one where none does.
+    fn best(&self) -> usize {
+        if self.limits.quality.is_none() && self.limits.max_width.is_none() {
+            return 0;
+        }
+        let (width, _) = self.camera().size();
+        let allowed = |r: &Rendition| {
+            self.limits.quality.is_none_or(|q| r.quality <= q)
+                && self
+                    .limits
+                    .max_width
+                    .is_none_or(|w| width.div_ceil(r.scale.divisor()) <= w)
+        };
+        let last = self.live.ladder.len() - 1;
+        self.live.ladder.iter().position(allowed).unwrap_or(last)
+    }
+
+    /// The next frame, if there is one; else waits for it.
+    pub fn next(&mut self, waker: &Waker) -> Option<Arc<JpegFrame>> {
+        if self.limits.paused {
+            return None;
+        }
+        match self.subscription.poll_next(self.due, waker) {
+            std::task::Poll::Ready(frame) => Some(frame),
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    /// Waits for the next frame without taking it; true if it is there.
+    pub fn ready(&mut self, waker: &Waker) -> bool {
+        !self.limits.paused && self.subscription.poll_ready(self.due, waker)
+    }
+
+    /// Wants nothing for now, because of this.
+    pub fn rest(&mut self, why: HeldUp) {
+        self.subscription.rest();
+        if self.held_up != Some(HeldUp::Probe) {
+            self.held_up = Some(why);
+        }
+    }
+
+    /// A frame has gone out: counts what was left out since the last one.
+    pub fn sent(&mut self, frame: &JpegFrame) -> LeftOut {
+        let mut out = LeftOut::default();
+        let mut missed = 0;
+        if let Some((sequence, captured)) = self.last.replace((frame.sequence, frame.captured)) {
+            missed = frame
+                .sequence
+                .saturating_sub(sequence + 1)
+                .min(u32::MAX.into()) as u32;
+            let early = self.due.since(captured).as_secs_f64() * self.live.config.fps.get();
+            out.frame_rate = missed.min(early as u32);
+            missed -= out.frame_rate;
+        }
+        let held_up = self.held_up.take();
+        match held_up {
+            Some(HeldUp::Link | HeldUp::Probe) => out.slow_link = missed,
+            Some(HeldUp::Reader) => out.slow_reader = missed,
+            None => out.server_busy = missed,
+        }
+        let skipped = match held_up {
+            Some(HeldUp::Probe) => 0,
+            _ => out.slow_link + out.slow_reader,
+        };
+        self.adapt.sent(frame.rendition, frame.bytes.len(), skipped);
+        self.pace(frame.captured);
+        self.count(&out);
+        out
+    }
+
+    fn count(&self, out: &LeftOut) {
+        let dropped = &self.camera().dropped;
+        for (counter, n) in [
+            (&dropped.slow_link, out.slow_link),
+            (&dropped.slow_reader, out.slow_reader),
+            (&dropped.server_busy, out.server_busy),
+            (&dropped.frame_rate, out.frame_rate),
+        ] {
+            if n > 0 {
+                counter.add(n.into());
+            }
+        }
+    }
+
+    /// Any rational rate by the frames' own time stamps: slots of one interval each, the next one
+    /// counted from the last and not from the frame that filled it, so that nothing accumulates.
+    fn pace(&mut self, captured: Timestamp) {
+        let Some(fps) = self
+            .limits
+            .fps
+            .filter(|fps| *fps < self.live.config.fps.get())
+        else {
+            self.due = Timestamp::default();
+            return;
+        };
+        let interval = 1e9 / fps;
+        let early = (interval * EARLY) as u64;
+        let slot = self.due.as_nanos() + early;
+        let slot = if captured.as_nanos() > slot + interval as u64 {
+            captured.as_nanos()
+        } else {
+            slot
+        };
+        self.due = Timestamp::from_nanos(slot + interval as u64 - early);
+    }
+
+    /// What to tell the client when its picture changes between the camera's and "no signal".
+    pub fn origin_changed(&mut self, origin: Origin) -> Option<(Event, String)> {
+        let was = std::mem::replace(&mut self.origin, origin);
+        let camera = self.camera();
+        match (was == Origin::Blank, origin == Origin::Blank) {
+            (false, true) => {
+                let reason = camera.status().reason;
+                Some((
+                    Event::CameraLost,
+                    format!("camera {}: {reason}", camera.name),
+                ))
+            }
+            (true, false) => Some((Event::CameraBack, format!("camera {} is back", camera.name))),
+            _ => None,
+        }
+    }
+}
+
+impl LeftOut {
+    /// Adds it to a client's figures.
+    pub fn add_to(&self, dropped: &mut DroppedStats) {
+        dropped.slow_link += i64::from(self.slow_link);
+        dropped.slow_reader += i64::from(self.slow_reader);
+        dropped.server_busy += i64::from(self.server_busy);
+        dropped.frame_rate += i64::from(self.frame_rate);
+        dropped.total += i64::from(self.slow_link + self.slow_reader + self.server_busy);
+    }
+}
+
+impl Change {
+    /// Puts it into the client's figures, and into the log.
+    pub fn record(&self, entry: &Entry, camera: &str) {
+        let reason = self.reason.to_string();
+        let mut figures = entry.figures();
+        let first = figures.width == 0;
+        (figures.quality, figures.width, figures.height) =
+            (self.rendition.quality, self.width, self.height);
+        figures.reason.clone_from(&reason);
+        if first {
+            return;
+        }
+        figures.changes += 1;
+        drop(figures);
+        tracing::debug!(
+            message_id = events::RENDITION_CHANGED,
+            client = entry.id,
+            peer = %entry.peer,
+            camera,
+            quality = self.rendition.quality,
+            width = self.width,
+            height = self.height,
+            reason,
+            "rendition changed"
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! Raw TCP: its listeners, and its framing: each payload preceded by its length as a `u64`,
+//! little-endian.
+
+use std::{io, os::fd::OwnedFd, sync::Arc};
+
+use bytes::{Buf, BytesMut};
+use streamd_protocol::{
+    stats::Transport,
+    stream::{FromClient, LENGTH_BYTES, MAX_FROM_CLIENT},
+};
+
+use crate::{
+    events,
+    link::{listener::Listener, socket::Socket},
+    media::JpegFrame,
+    viewer::{
+        Arrival, Client,
+        framing::{Framing, Goodbye, Received, Sending, Violation},
+        registry::Limits,
+        stage::{Refused, Stage},
+    },
+};
+
+/// The framing of raw TCP.
+#[derive(Debug, Default)]
+pub struct Tcp;
+
+impl Framing for Tcp {
+    fn transport(&self) -> Transport {
+        Transport::Tcp
+    }
+
+    fn before(&mut self, frame: &JpegFrame, _: &Sending, out: &mut Vec<u8>) {
+        out.extend_from_slice(&(frame.bytes.len() as u64).to_le_bytes());
+    }
+
+    fn after(&mut self, _: &JpegFrame, _: &Sending, _: &mut Vec<u8>) {}
+
+    fn message(&mut self, json: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(&(json.len() as u64).to_le_bytes());
+        out.extend_from_slice(json.as_bytes());
+    }
+
+    fn receive(
+        &mut self,
+        input: &mut BytesMut,
+        _: &mut Vec<u8>,
+    ) -> Result<Option<Received>, Violation> {
+        let Some(length) = input.first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
+        let length = u64::from_le_bytes(*length);
+        if length > MAX_FROM_CLIENT as u64 {
+            return Err(Violation {
+                reason: format!(
+                    "a message of {length} bytes; up to {MAX_FROM_CLIENT} are allowed, in the \
+                     framing of a u64 length, little-endian, and JSON"
+                ),
+                code: 1009,
+            });
+        }
+        let whole = LENGTH_BYTES + length as usize;
+        if input.len() < whole {
+            return Ok(None);
+        }
+        input.advance(LENGTH_BYTES);
+        let message = input.split_to(length as usize);
+        Ok(Some(match serde_json::from_slice::<FromClient>(&message) {
+            Ok(message) => Received::Message(message),
+            Err(error) => Received::Bad(error.to_string()),
+        }))
+    }
+
+    fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}
+}
+
+/// Serves raw TCP clients of a camera.
+pub async fn serve(listener: Listener, stage: Arc<Stage>, camera: String) {
+    let serve = |connection| {
+        if let Err(error) = admit(connection, &stage, &camera) {
+            tracing::debug!(%error, camera, "a connection ended before it was served");
+        }
+    };
+    listener.run(serve).await;
+}
+
+fn admit(connection: OwnedFd, stage: &Arc<Stage>, camera: &str) -> io::Result<()> {
+    let socket = Socket::new(connection)?;
+    let place = match stage.admit(Some(camera)) {
+        Ok(place) => place,
+        Err(refused) => {
+            log_refused(&refused, &socket.peer(), camera);
+            return Ok(());
+        }
+    };
+    let congestion = place.camera().live().config.congestion;
+    let arrival = Arrival {
+        socket,
+        framing: Box::new(Tcp),
+        place,
+        name: String::new(),
+        input: BytesMut::new(),
+        limits: Limits::default(),
+        talks: false,
+        congestion,
+    };
+    tokio::spawn(Client::new(Arc::clone(stage), arrival)?.run());
+    Ok(())
+}
+
+/// Says in the log that a client was refused.
+pub fn log_refused(refused: &Refused, peer: &str, camera: &str) {
+    tracing::warn!(
+        message_id = events::CLIENT_REFUSED,
+        peer,
+        camera,
+        "client refused: {refused}"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn framed(json: &str) -> BytesMut {
+        let mut out = Vec::new();
+        Tcp.message(json, &mut out);
+        BytesMut::from(&out[..])
+    }
+
+    #[test]
+    fn half_a_message_waits_and_a_long_one_is_a_violation() {
+        let whole = framed(r#"{"type":"ping","t":5}"#);
+        for cut in 0..whole.len() {
+            let mut half = BytesMut::from(&whole[..cut]);
+            assert_eq!(Tcp.receive(&mut half, &mut Vec::new()), Ok(None));
+        }
+        let mut input = whole;
+        let got = Tcp.receive(&mut input, &mut Vec::new());
+        assert_eq!(got, Ok(Some(Received::Message(FromClient::Ping { t: 5 }))));
+        assert!(input.is_empty());
+        let mut long = BytesMut::from(&u64::MAX.to_le_bytes()[..]);
+        let violation = Tcp.receive(&mut long, &mut Vec::new()).unwrap_err();
+        assert!(
+            violation.reason.contains("18446744073709551615 bytes"),
+            "{violation}"
+        );
+        assert!(matches!(
+            Tcp.receive(&mut framed("{nonsense"), &mut Vec::new()),
+            Ok(Some(Received::Bad(_)))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end_in_no_panic_and_no_loop(bytes: Vec<u8>) {
+            let mut input = BytesMut::from(&bytes[..]);
+            let mut turns = 0;
+            while let Ok(Some(_)) = Tcp.receive(&mut input, &mut Vec::new()) {
+                turns += 1;
+                prop_assert!(turns <= bytes.len() / LENGTH_BYTES);
+            }
+        }
+    }
+}
