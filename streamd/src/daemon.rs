@@ -15,7 +15,7 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
 use crate::{
     camera::{
-        Camera, Capturing,
+        Camera, Cameras, Capturing,
         pipeline::{Pipeline, Workers},
     },
     capture,
@@ -31,7 +31,7 @@ use crate::{
     hub::WorkList,
     link::{bound::Bound, readiness::Readiness},
     report,
-    state::Running,
+    state::State,
     supervise::{
         heartbeat::{Heartbeat, Heartbeats},
         inherited::{CONTROL, HTTP, Inherited, METRICS, camera_name},
@@ -42,7 +42,7 @@ use crate::{
         watchdog,
         watchdog::Watchdog,
     },
-    viewer::{framing::Goodbye, stage::Stage, tcp},
+    viewer::{framing::Goodbye, tcp, viewers::Viewers},
 };
 
 /// How long clients may take to hear that the daemon stops.
@@ -56,7 +56,7 @@ const BEAT: Duration = Duration::from_secs(1);
 
 /// The daemon, started.
 pub struct Daemon {
-    running: Arc<Running>,
+    state: Arc<State>,
     notify: Arc<Notify>,
     /// The tasks that accept clients; they end first.
     listening: JoinSet<()>,
@@ -107,21 +107,16 @@ impl Daemon {
             runtime.spawn(keep_on(Arc::clone(camera), watched));
         }
         let timeout = config.clients.client_timeout.get();
-        let stage = Arc::new(Stage::new(cameras, Readiness::spawn()?, timeout));
-        let running = Arc::new(Running::new(
-            Arc::clone(&stage),
-            heartbeats.clone(),
-            log,
-            path,
-            config,
-        ));
-        let (listening, control) = sockets.serve(&running, &heartbeats)?;
+        let cameras = Arc::new(Cameras::new(cameras));
+        let viewers = Arc::new(Viewers::new(cameras, Readiness::spawn()?, timeout));
+        let state = Arc::new(State::new(viewers, heartbeats.clone(), log, path, config));
+        let (listening, control) = sockets.serve(&state, &heartbeats)?;
         let notify = Arc::<Notify>::default();
-        runtime.spawn(report::run(Arc::clone(&running), Arc::clone(&notify)));
+        runtime.spawn(report::run(Arc::clone(&state), Arc::clone(&notify)));
         let watchdog = watchdog::spawn(heartbeats)?;
         drop(_entered);
         Ok(Self {
-            running,
+            state,
             notify,
             listening,
             control,
@@ -149,18 +144,17 @@ impl Daemon {
         let runtime = &self.runtime;
         runtime.block_on(async {
             while signals.next().await == Signal::Reload {
-                use control::command::Target;
                 self.notify.reloading();
                 // The outcome is in the log; the old configuration stays where it failed.
-                let _ = self.running.reload();
+                let _ = self.state.reload();
                 self.notify.ready();
             }
             tracing::info!(message_id = events::STOPPING, "stopping");
             self.notify.stopping();
             self.listening.shutdown().await;
-            self.running.stage.end_all(&Goodbye::Stopping);
+            self.state.viewers.end_all(&Goodbye::Stopping);
             tokio::select! {
-                () = drained(&self.running.stage) => {}
+                () = drained(&self.state.viewers) => {}
                 _ = signals.next() => tracing::warn!("stopping at once"),
             }
         });
@@ -225,7 +219,7 @@ impl Sockets {
 
     fn serve(
         self,
-        running: &Arc<Running>,
+        state: &Arc<State>,
         heartbeats: &Heartbeats,
     ) -> anyhow::Result<(JoinSet<()>, Control)> {
         let mut listening = JoinSet::new();
@@ -236,13 +230,13 @@ impl Sockets {
                     camera,
                     "listening at {listener} (raw TCP)"
                 );
-                let stage = Arc::clone(&running.stage);
+                let viewers = Arc::clone(&state.viewers);
                 let listener = listener.try_into()?;
-                listening.spawn(tcp::serve(listener, stage, camera.clone()));
+                listening.spawn(tcp::serve(listener, viewers, camera.clone()));
             }
         }
         let web = Arc::new(Shared {
-            source: Arc::clone(running),
+            state: Arc::clone(state),
             listing: Listing::default(),
         });
         for listener in self.http {
@@ -257,10 +251,10 @@ impl Sockets {
                 message_id = events::LISTENING,
                 "listening at {listener} (metrics)"
             );
-            let running = Arc::clone(running);
-            listening.spawn(listener::serve_metrics(listener.try_into()?, running));
+            let state = Arc::clone(state);
+            listening.spawn(listener::serve_metrics(listener.try_into()?, state));
         }
-        let target = Arc::clone(running);
+        let target = Arc::clone(state);
         let control = control::spawn(self.control, target, heartbeats.register("control"))
             .context("the control plane can't be started")?;
         Ok((listening, control))
@@ -296,7 +290,7 @@ fn camera(
 
 fn capture(camera: &Arc<Camera>, heartbeats: &Heartbeats) -> anyhow::Result<Capture> {
     let capture = Capture::spawn(capture::Start {
-        settings: camera.settings(),
+        settings: camera.capture_settings(),
         counters: Arc::clone(&camera.captured),
         heartbeat: heartbeats.register(format!("capture-{}", camera.name)),
         sink: Box::new(Pipeline::new(Arc::clone(camera))),
@@ -325,7 +319,7 @@ async fn keep_on(camera: Arc<Camera>, mut watched: watch::Receiver<bool>) {
     while watched.changed().await.is_ok() {
         let now = *watched.borrow_and_update();
         if !now {
-            let idle_after = camera.live().config.idle_after.get();
+            let idle_after = camera.settings().config.idle_after.get();
             if idle_after.is_zero() {
                 continue;
             }
@@ -355,9 +349,9 @@ async fn beat(heartbeat: Heartbeat) {
     }
 }
 
-async fn drained(stage: &Stage) {
+async fn drained(viewers: &Viewers) {
     let deadline = tokio::time::Instant::now() + DRAIN;
-    while stage.registry.count() > 0 && tokio::time::Instant::now() < deadline {
+    while viewers.registry.count() > 0 && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

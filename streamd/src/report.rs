@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use streamd_protocol::stats::{ClientStats, Stats};
 use tokio::time::Instant;
 
-use crate::{control::command::Target, events, state::Running, supervise::notify::Notify};
+use crate::{events, state::State, supervise::notify::Notify};
 
 /// How often the line that systemd shows is renewed.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
@@ -14,13 +14,13 @@ const STATUS_EVERY: Duration = Duration::from_secs(2);
 const LISTED: usize = 20;
 
 /// Reports for ever.
-pub async fn run(running: Arc<Running>, notify: Arc<Notify>) {
+pub async fn run(state: Arc<State>, notify: Arc<Notify>) {
     let mut reported = Instant::now();
     loop {
         tokio::time::sleep(STATUS_EVERY).await;
-        let stats = running.stats();
+        let stats = state.stats();
         notify.status(&stats.status);
-        let every = running.config().log.report_interval.get();
+        let every = state.general(|config| config.log.report_interval.get());
         if !every.is_zero() && reported.elapsed() + STATUS_EVERY / 2 >= every {
             reported = Instant::now();
             report(&stats);

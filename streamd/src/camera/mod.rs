@@ -1,5 +1,6 @@
 //! One camera as the rest of the daemon sees it: its hub, its settings in force, its figures.
 
+mod cameras;
 pub mod pipeline;
 
 use std::sync::{
@@ -8,6 +9,8 @@ use std::sync::{
 };
 
 use streamd_protocol::stats::CameraState;
+
+pub use self::cameras::{Cameras, NoCamera, Refused};
 
 use crate::{
     capture, config,
@@ -19,14 +22,14 @@ use crate::{
 
 /// A camera's settings in force. They change as a whole, so that no reader sees half of a change.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Live {
+pub struct Settings {
     /// What the configuration says, with later changes by `streamctl set`.
     pub config: config::Camera,
     /// The renditions, best first; never empty.
     pub ladder: Vec<Rendition>,
 }
 
-impl Live {
+impl Settings {
     /// The settings that a configuration means.
     pub fn new(config: config::Camera) -> Self {
         let top = Rendition {
@@ -86,7 +89,7 @@ pub struct Camera {
     pub refused: Counter,
     /// Clients dropped because they broke the protocol or took nothing.
     pub dropped_clients: Counter,
-    live: Mutex<Arc<Live>>,
+    settings: Mutex<Arc<Settings>>,
     version: AtomicU64,
     status: Mutex<capture::Status>,
     rate: Mutex<RateMeter>,
@@ -127,7 +130,7 @@ impl Camera {
             dropped: Dropped::default(),
             refused: Counter::default(),
             dropped_clients: Counter::default(),
-            live: Mutex::new(Arc::new(Live::new(config))),
+            settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),
             status: Mutex::new(capture::Status {
                 state: CameraState::Starting,
@@ -156,8 +159,8 @@ impl Camera {
     }
 
     /// The settings in force.
-    pub fn live(&self) -> Arc<Live> {
-        Arc::clone(&self.live.lock().unwrap_or_else(PoisonError::into_inner))
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Grows with each change of the settings.
@@ -167,17 +170,17 @@ impl Camera {
 
     /// Changes settings; they hold from the next frame on.
     pub fn change(&self, change: impl FnOnce(&mut config::Camera)) {
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut config = live.config.clone();
+        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut config = settings.config.clone();
         change(&mut config);
-        let (old, new) = (Arc::clone(&live), Arc::new(Live::new(config)));
-        *live = Arc::clone(&new);
+        let (old, new) = (Arc::clone(&settings), Arc::new(Settings::new(config)));
+        *settings = Arc::clone(&new);
         self.version.fetch_add(1, Ordering::AcqRel);
-        drop(live);
+        drop(settings);
         if let Some(capture) = self.capture() {
             let (a, b) = (&old.config, &new.config);
             if (&a.device, a.size, a.format) != (&b.device, b.size, b.format) {
-                capture.reconfigure(self.settings());
+                capture.reconfigure(self.capture_settings());
             } else if a.fps != b.fps {
                 capture.set_fps(b.fps);
             }
@@ -185,20 +188,20 @@ impl Camera {
     }
 
     /// What its capture thread is to deliver.
-    pub fn settings(&self) -> capture::Settings {
-        let live = self.live();
+    pub fn capture_settings(&self) -> capture::Settings {
+        let settings = self.settings();
         capture::Settings {
             name: self.name.clone(),
-            device: live.config.device.clone(),
-            size: live.config.size,
-            format: live.config.format,
-            fps: live.config.fps,
+            device: settings.config.device.clone(),
+            size: settings.config.size,
+            format: settings.config.format,
+            fps: settings.config.fps,
         }
     }
 
     /// The chroma subsampling of its pictures.
     pub fn chroma(&self) -> Chroma {
-        self.live().config.chroma
+        self.settings().config.chroma
     }
 
     /// What is known of the device.
@@ -219,7 +222,7 @@ impl Camera {
         match self.status().layout {
             Some(layout) => (layout.width, layout.height),
             None => {
-                let size = self.live().config.size;
+                let size = self.settings().config.size;
                 (size.width, size.height)
             }
         }
@@ -243,7 +246,7 @@ impl Camera {
 
     /// Takes a place for a client; `None` when `max-clients` have one.
     pub fn admit(self: &Arc<Self>) -> Option<Place> {
-        let limit = self.live().config.max_clients.get() as usize;
+        let limit = self.settings().config.max_clients.get() as usize;
         let admit = |n: usize| (n < limit).then_some(n + 1);
         if self
             .clients

@@ -86,7 +86,7 @@ fn encode(
     quiet: &mut Quiet,
 ) {
     let begin = Timestamp::now();
-    let live = camera.live();
+    let live = camera.settings();
     let top = live.ladder.first() == Some(&rendition);
     let app = AppSegment {
         sequence: raw.sequence,

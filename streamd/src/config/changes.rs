@@ -53,8 +53,36 @@ impl Changes {
     }
 }
 
+/// What is in force once `new` takes the place of `old` without a restart, and what changed. What
+/// needs a restart stays as it is, so that the next reload names it again.
+pub fn reloaded(old: &Config, new: Config) -> (Config, Changes) {
+    let changes = changes(old, &new);
+    let mut cameras = old.camera.clone();
+    for (name, camera) in &mut cameras {
+        if let Some(new) = new.camera.get(name) {
+            let listen = camera.listen.take();
+            *camera = super::Camera {
+                listen,
+                ..new.clone()
+            };
+        }
+    }
+    let http = super::Http {
+        listen: old.http.listen.clone(),
+        ..new.http.clone()
+    };
+    let config = Config {
+        http,
+        metrics: old.metrics.clone(),
+        control: old.control.clone(),
+        camera: cameras,
+        ..new
+    };
+    (config, changes)
+}
+
 /// Compares two configurations, key by key.
-pub fn changes(old: &Config, new: &Config) -> Changes {
+fn changes(old: &Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
     let (was, is) = (tree(old), tree(new));
     for key in KEYS.iter().filter(|key| key.table != CAMERA) {

@@ -1,7 +1,7 @@
 //! The configuration: the TOML tree, its defaults, and what each value may be.
 //!
 //! [`load`] reads the file; [`Error`] shows every fault of it by line, column and caret, and what is
-//! allowed there. [`changes()`] says what a reload may apply at once. [`schema::KEYS`] is the list of
+//! allowed there. [`reloaded`] says what a reload may apply at once. [`schema::KEYS`] is the list of
 //! all keys that the check, the reload and the reference share.
 
 mod changes;
@@ -23,7 +23,7 @@ use std::{
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-pub use changes::{Change, Changes, changes};
+pub use changes::{Change, Changes, reloaded};
 pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;

@@ -86,10 +86,10 @@ fn kick(mut parameters: Parameters, shared: &Shared) -> Result<Answer, Error> {
         ));
     }
     let kicked = match (id, all) {
-        (None, true) => shared.target.kick_all(&reason) as i64,
+        (None, true) => shared.state.kick_all(&reason) as i64,
         (Some(id), false) => {
             let known = client_id(id)?;
-            let kicked = shared.target.kick(known, &reason);
+            let kicked = shared.state.kick(known, &reason);
             kicked.map_err(|refusal| refused(refusal, "id"))?;
             1
         }
@@ -113,7 +113,7 @@ fn set_camera(mut parameters: Parameters, shared: &Shared) -> Result<Answer, Err
         (Some(_), _) => "quality",
         (None, Some(_)) => "fps",
     };
-    let changed = shared.target.set_camera(camera.as_deref(), quality, fps);
+    let changed = shared.state.set_camera(camera.as_deref(), quality, fps);
     let cameras = changed.map_err(|refusal| refused(refusal, named))?;
     Ok(now(&SetCameraReply { cameras }))
 }
@@ -125,7 +125,7 @@ fn set_client(mut parameters: Parameters, shared: &Shared) -> Result<Answer, Err
     let max_width = parameters.optional::<i64>("maxWidth")?;
     parameters.end()?;
     let want = limits(fps, quality, max_width)?;
-    let changed = shared.target.set_client(id, want);
+    let changed = shared.state.set_client(id, &want);
     changed.map_err(|refusal| refused(refusal, "id"))?;
     Ok(now(&Empty {}))
 }
@@ -180,7 +180,7 @@ fn client_id(id: i64) -> Result<u64, Error> {
 
 fn reload(parameters: Parameters, shared: &Shared) -> Result<Answer, Error> {
     parameters.end()?;
-    let reloaded = shared.target.reload();
+    let reloaded = shared.state.reload();
     let reloaded = reloaded.map_err(|refusal| refused(refusal, "configuration"))?;
     Ok(now(&ReloadReply {
         applied: reloaded.applied,
@@ -197,7 +197,7 @@ fn set_log_level(mut parameters: Parameters, shared: &Shared) -> Result<Answer, 
             format!("filter: a level or a filter of up to {MAX_FILTER} bytes is needed"),
         ));
     }
-    let changed = shared.target.set_log_level(&filter);
+    let changed = shared.state.set_log_level(&filter);
     changed.map_err(|refusal| refused(refusal, "filter"))?;
     Ok(now(&Empty {}))
 }

@@ -18,10 +18,14 @@ use super::{
     Shared,
     access::Peer,
     changes::{change, changes},
-    command::Refusal,
     parameters::{Parameters, out_of_range},
 };
-use crate::{media, media::JpegFrame};
+use crate::{
+    camera::NoCamera,
+    media,
+    media::{JpegFrame, Timestamp},
+    state::{Refused, State},
+};
 
 /// For a picture: above the time that a camera takes to be switched on.
 const PICTURE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -95,7 +99,7 @@ fn service(method: &str, parameters: Value) -> Result<Answer, Error> {
 /// The methods that only look.
 fn read(method: &str, parameters: Value, shared: &Shared) -> Result<Answer, Error> {
     let mut parameters = Parameters::new(parameters)?;
-    let target = &shared.target;
+    let target = &shared.state;
     match method {
         "GetStats" => {
             let every = interval(&mut parameters)?;
@@ -111,7 +115,7 @@ fn read(method: &str, parameters: Value, shared: &Shared) -> Result<Answer, Erro
         "GetConfiguration" => {
             parameters.end()?;
             let _busy = shared.busy();
-            let toml = target.configuration();
+            let toml = target.configuration().to_toml();
             Ok(now(&GetConfigurationReply { toml }))
         }
         "ListDevices" => {
@@ -131,7 +135,7 @@ fn read(method: &str, parameters: Value, shared: &Shared) -> Result<Answer, Erro
 pub(super) fn stats(shared: &Shared) -> Value {
     let _busy = shared.busy();
     json(&GetStatsReply {
-        stats: shared.target.stats(),
+        stats: shared.state.stats(),
     })
 }
 
@@ -147,11 +151,10 @@ fn interval(parameters: &mut Parameters) -> Result<Duration, Error> {
     Ok(Duration::from_millis(ms.unsigned_abs()))
 }
 
-async fn devices(target: Arc<dyn super::command::Target>) -> Result<Value, Error> {
+async fn devices(target: Arc<State>) -> Result<Value, Error> {
     let listing = tokio::task::spawn_blocking(move || target.devices());
     let message = match timeout(DEVICES_TIMEOUT, listing).await {
-        Ok(Ok(Ok(devices))) => return Ok(json(&ListDevicesReply { devices })),
-        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Ok(devices)) => return Ok(json(&ListDevicesReply { devices })),
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!(
             "a driver did not answer for {} s",
@@ -163,16 +166,11 @@ async fn devices(target: Arc<dyn super::command::Target>) -> Result<Value, Error
 
 fn picture(camera: Option<String>, shared: &Shared) -> Result<Answer, Error> {
     let _busy = shared.busy();
-    let next = shared.target.next_picture(camera.as_deref());
-    let next = next.map_err(|refusal| refused(refusal, "camera"))?;
-    let first = || shared.target.stats().cameras.into_iter().next();
-    let camera = camera
-        .or_else(|| first().map(|c| c.name))
-        .unwrap_or_default();
+    let next = shared.state.picture(camera.as_deref(), Timestamp::now());
+    let (camera, next) = next.map_err(|no| refused(no.into(), "camera"))?;
     Ok(Answer::Later(Box::pin(async move {
         match timeout(PICTURE_TIMEOUT, next).await {
-            Ok(Some(frame)) => Ok(json(&picture_reply(camera, &frame))),
-            Ok(None) => Err(Error::Stopping {}),
+            Ok(frame) => Ok(json(&picture_reply(camera, &frame))),
             Err(_) => Err(Error::CameraTimeout {
                 camera,
                 seconds: PICTURE_TIMEOUT.as_secs_f64(),
@@ -198,12 +196,12 @@ fn picture_reply(camera: String, frame: &JpegFrame) -> GetPictureReply {
 }
 
 /// The error of a refusal; `parameter` is the one that a bad value was given for.
-pub(super) fn refused(refusal: Refusal, parameter: &str) -> Error {
+pub(super) fn refused(refusal: Refused, parameter: &str) -> Error {
     match refusal {
-        Refusal::NoCamera { name, known } => Error::NoSuchCamera { name, known },
-        Refusal::NoClient(id) => Error::NoSuchClient { id: id as i64 },
-        Refusal::BadValue(message) => out_of_range(parameter, message),
-        Refusal::BadConfiguration(message) => Error::ConfigurationInvalid { message },
+        Refused::NoCamera(NoCamera { name, known }) => Error::NoSuchCamera { name, known },
+        Refused::NoClient(id) => Error::NoSuchClient { id: id as i64 },
+        Refused::BadValue(message) => out_of_range(parameter, message),
+        Refused::BadConfiguration(message) => Error::ConfigurationInvalid { message },
     }
 }
 

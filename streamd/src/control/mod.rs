@@ -2,12 +2,11 @@
 //!
 //! [`socket`] accepts, [`session`] is one connection's life, [`codec`] the framing, [`methods`]
 //! and [`changes`] what each call does, [`access`] who may call it. The rest of the daemon is reached only through
-//! [`command::Target`], which never waits for the video path.
+//! [`State`], which never waits for the video path.
 
 mod access;
 mod changes;
 mod codec;
-pub mod command;
 mod methods;
 mod parameters;
 mod session;
@@ -18,8 +17,7 @@ use std::{io, os::unix::net::UnixListener, sync::Arc, thread::JoinHandle};
 use tokio::{runtime, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::supervise::heartbeat::Heartbeat;
-use command::Target;
+use crate::{state::State, supervise::heartbeat::Heartbeat};
 
 /// Connections at a time: administrators and a monitoring system or two; each may hold a call of
 /// 64 KiB and a picture.
@@ -34,13 +32,13 @@ pub struct Control {
 
 /// What all connections share.
 struct Shared {
-    target: Arc<dyn Target>,
+    state: Arc<State>,
     heartbeat: Heartbeat,
     slots: Arc<Semaphore>,
 }
 
 impl Shared {
-    /// Marks that a call of [`Target`] is under way, which must end within moments, until dropped.
+    /// Marks that a call of [`State`] is under way, which must end within moments, until dropped.
     fn busy(&self) -> Busy<'_> {
         self.heartbeat.beat();
         Busy(&self.heartbeat)
@@ -61,7 +59,7 @@ impl Drop for Busy<'_> {
 /// When a listener can't be watched, or there can be no more threads.
 pub fn spawn(
     listeners: Vec<UnixListener>,
-    target: Arc<dyn Target>,
+    state: Arc<State>,
     heartbeat: Heartbeat,
 ) -> io::Result<Control> {
     let runtime = runtime::Builder::new_current_thread()
@@ -70,7 +68,7 @@ pub fn spawn(
         .max_blocking_threads(methods::MAX_LISTINGS)
         .build()?;
     let shared = Arc::new(Shared {
-        target,
+        state,
         heartbeat,
         slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
     });

@@ -14,15 +14,19 @@ use hyper::{
     header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE, HeaderValue, USER_AGENT, VARY},
 };
 
-use crate::http::{
-    connection::{Cell, Handover, Shared, Source, Taken},
-    origin::Origins,
-    parameters::Query,
-    refusal::Refusal,
-    routes::{Asked, Pick},
-    ustreamer::{mjpeg, mjpeg::Multipart, snapshot, state::state},
-    websocket,
-    websocket::{WebSocket, handshake},
+use crate::{
+    camera::Place,
+    http::{
+        connection::{Cell, Handover, Shared, Taken},
+        origin::Origins,
+        parameters::Query,
+        refusal::Refusal,
+        routes::{Asked, Pick},
+        ustreamer::{mjpeg, mjpeg::Multipart, snapshot, state::state},
+        websocket,
+        websocket::{WebSocket, handshake},
+    },
+    viewer::tcp,
 };
 
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
@@ -33,16 +37,18 @@ pub(super) type Answer = Response<Bytes>;
 
 /// Answers one request. When the request becomes a client, the answer is left in `cell` and this
 /// never ends: the connection is taken away from under it.
-pub(super) async fn answer<S: Source>(
-    shared: Arc<Shared<S>>,
-    cell: Arc<Cell<S::Place>>,
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    cell: Arc<Cell>,
     peer: Arc<str>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let asker = Asker {
         request: Request::from_parts(parts, ()),
-        origins: Origins::new(&shared.source.allowed_origins()),
+        origins: shared
+            .state
+            .general(|config| Origins::new(&config.http.allowed_origins)),
         peer,
     };
     let outcome = match drain(body).await {
@@ -73,9 +79,9 @@ struct Asker {
     peer: Arc<str>,
 }
 
-enum Outcome<P> {
+enum Outcome {
     Answer(Answer),
-    Taken(Taken<P>),
+    Taken(Taken),
 }
 
 /// Reads a body to its end and forgets it, so that it is not taken for the next request.
@@ -88,7 +94,7 @@ async fn drain(body: Incoming) -> Result<(), Refusal> {
     }
 }
 
-async fn route<S: Source>(shared: &Shared<S>, asker: &Asker) -> Result<Outcome<S::Place>, Refusal> {
+async fn route(shared: &Shared, asker: &Asker) -> Result<Outcome, Refusal> {
     let request = &asker.request;
     let query = Query::parse(request.uri().query().unwrap_or_default());
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {
@@ -109,8 +115,8 @@ async fn route<S: Source>(shared: &Shared<S>, asker: &Asker) -> Result<Outcome<S
 }
 
 /// The camera that is meant.
-fn camera<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<String, Refusal> {
-    let there = shared.source.cameras();
+fn camera(shared: &Shared, pick: &Pick) -> Result<String, Refusal> {
+    let there = shared.state.cameras.names();
     let (found, meant) = match pick {
         Pick::First => (there.first(), String::new()),
         Pick::Number(number) => (there.get(*number), number.to_string()),
@@ -122,12 +128,15 @@ fn camera<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<String, Refusal>
     }
 }
 
-fn stream<S: Source>(
-    shared: &Shared<S>,
-    pick: &Pick,
-    query: &Query,
-    asker: &Asker,
-) -> Result<Outcome<S::Place>, Refusal> {
+/// A place for one more viewer at a camera; else why there is none, which is logged.
+fn admit(shared: &Shared, camera: &str, peer: &str) -> Result<Place, String> {
+    shared.state.cameras.admit(Some(camera)).map_err(|refused| {
+        tcp::log_refused(&refused, peer, camera);
+        refused.to_string()
+    })
+}
+
+fn stream(shared: &Shared, pick: &Pick, query: &Query, asker: &Asker) -> Result<Outcome, Refusal> {
     let request = &asker.request;
     let camera = camera(shared, pick)?;
     let mut parameters = query.stream()?;
@@ -137,8 +146,7 @@ fn stream<S: Source>(
     if request.method() == Method::HEAD {
         return Ok(Outcome::Answer(stream_head()));
     }
-    let place = shared.source.admit(&camera, &asker.peer);
-    let place = place.map_err(Refusal::Unavailable)?;
+    let place = admit(shared, &camera, &asker.peer).map_err(Refusal::Unavailable)?;
     let origin = asker.origins.share_with(request.headers());
     let origin = origin.and_then(|origin| origin.to_str().ok());
     Ok(Outcome::Taken(Taken::Client(Handover {
@@ -161,34 +169,32 @@ fn stream_head() -> Answer {
         .expect("the headers are constants")
 }
 
-fn websocket<S: Source>(
-    shared: &Shared<S>,
+fn websocket(
+    shared: &Shared,
     pick: &Pick,
     query: &Query,
     asker: &Asker,
-) -> Result<Outcome<S::Place>, Refusal> {
+) -> Result<Outcome, Refusal> {
     let request = &asker.request;
     let accept = handshake::accept(request.method(), request.version(), request.headers())?;
     asker.origins.check(request.headers())?;
     let camera = camera(shared, pick)?;
     let want = query.want()?;
-    Ok(Outcome::Taken(
-        match shared.source.admit(&camera, &asker.peer) {
-            Ok(place) => Taken::Client(Handover {
-                place,
-                want,
-                name: name(None, user_agent(request.headers())),
-                framing: Box::new(WebSocket::new(accept)),
-            }),
-            // A browser shows a page no status of a failed handshake, only a close code and its reason.
-            Err(why) => Taken::LastWords(websocket::refusal(&accept, &why)),
-        },
-    ))
+    Ok(Outcome::Taken(match admit(shared, &camera, &asker.peer) {
+        Ok(place) => Taken::Client(Handover {
+            place,
+            want,
+            name: name(None, user_agent(request.headers())),
+            framing: Box::new(WebSocket::new(accept)),
+        }),
+        // A browser shows a page no status of a failed handshake, only a close code and its reason.
+        Err(why) => Taken::LastWords(websocket::refusal(&accept, &why)),
+    }))
 }
 
-fn state_of<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<Answer, Refusal> {
+fn state_of(shared: &Shared, pick: &Pick) -> Result<Answer, Refusal> {
     let camera = camera(shared, pick)?;
-    let stats = shared.source.stats();
+    let stats = shared.state.stats();
     let Some(state) = state(&stats, &camera, &shared.listing) else {
         let why = format!("camera {camera} has just been removed");
         return Err(Refusal::Unavailable(why));
@@ -201,14 +207,10 @@ fn state_of<S: Source>(shared: &Shared<S>, pick: &Pick) -> Result<Answer, Refusa
         .expect("the headers are constants"))
 }
 
-async fn picture<S: Source>(
-    shared: &Shared<S>,
-    pick: &Pick,
-    query: &Query,
-) -> Result<Answer, Refusal> {
+async fn picture(shared: &Shared, pick: &Pick, query: &Query) -> Result<Answer, Refusal> {
     let camera = camera(shared, pick)?;
     let max_delay = query.max_delay()?;
-    match snapshot::take(&shared.source, &camera, max_delay).await {
+    match snapshot::take(&shared.state, &camera, max_delay).await {
         Some(frame) => Ok(snapshot::response(&frame)),
         None => Err(Refusal::Unavailable(format!(
             "camera {camera} has delivered no picture for {} s",

@@ -13,16 +13,17 @@ use std::{
 use bytes::BytesMut;
 use hyper::{Request, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use streamd_protocol::{stats::Stats, stream::Want};
+use streamd_protocol::stream::Want;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{
+    camera::Place,
     http::{
         answer,
         guarded::{Guarded, Watch},
         ustreamer::listing::Listing,
     },
-    media::{JpegFrame, Timestamp},
+    state::State,
     viewer::framing::Framing,
 };
 
@@ -46,48 +47,18 @@ const LINGER: (Duration, u64) = (Duration::from_secs(1), 256 * 1024);
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
-/// What HTTP needs of the rest of the daemon.
-pub trait Source: Send + Sync + 'static {
-    /// A client's place at a camera, taken before its stream begins.
-    type Place: Send + 'static;
-
-    /// The cameras' names in the configuration's order; at least one.
-    fn cameras(&self) -> Vec<String>;
-
-    /// Everything that is counted, now.
-    fn stats(&self) -> Stats;
-
-    /// The first picture of a camera, in its top rendition, that was captured at `due` or later.
-    /// `None` when the daemon stops or the camera is gone. However many wait, it is encoded once.
-    fn picture(
-        &self,
-        camera: &str,
-        due: Timestamp,
-    ) -> impl Future<Output = Option<Arc<JpegFrame>>> + Send;
-
-    /// A place for one more client at a camera; `peer` is its address.
-    ///
-    /// # Errors
-    /// Says why there is none.
-    fn admit(&self, camera: &str, peer: &str) -> Result<Self::Place, String>;
-
-    /// `[http] allowed-origins`, as it is now.
-    fn allowed_origins(&self) -> Vec<String>;
-}
-
 /// What all HTTP connections share.
-#[derive(Debug)]
-pub struct Shared<S> {
+pub struct Shared {
     /// The rest of the daemon.
-    pub source: S,
+    pub state: Arc<State>,
     /// The MJPEG clients.
     pub listing: Listing,
 }
 
 /// A connection that has become a client's.
-pub struct Handover<P> {
+pub struct Handover {
     /// Its place at the camera.
-    pub place: P,
+    pub place: Place,
     /// How pictures are wrapped; its greeting is the head of the response.
     pub framing: Box<dyn Framing>,
     /// The limits in its address.
@@ -97,32 +68,31 @@ pub struct Handover<P> {
 }
 
 /// What a request leads to, other than an answer.
-pub(super) enum Taken<P> {
+pub(super) enum Taken {
     /// The connection becomes a client's.
-    Client(Handover<P>),
+    Client(Handover),
     /// These are the last bytes of the connection.
     LastWords(Vec<u8>),
 }
 
 /// What a connection ended in.
-pub enum End<S, P> {
+pub enum End<S> {
     /// It is closed.
     Closed,
     /// A client: its socket, and what it has sent beyond its request.
-    Client(S, BytesMut, Handover<P>),
+    Client(S, BytesMut, Handover),
 }
 
 /// Where the service leaves what is to become of the connection.
-pub(super) type Cell<P> = Mutex<Option<Taken<P>>>;
+pub(super) type Cell = Mutex<Option<Taken>>;
 
 /// Answers the requests of a connection until it is closed or handed over. `peer` is its address.
-pub async fn serve<S, T>(shared: Arc<Shared<S>>, peer: Arc<str>, socket: T) -> End<T, S::Place>
+pub async fn serve<T>(shared: Arc<Shared>, peer: Arc<str>, socket: T) -> End<T>
 where
-    S: Source,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let watch = Arc::new(Watch::default());
-    let cell: Arc<Cell<S::Place>> = Arc::default();
+    let cell: Arc<Cell> = Arc::default();
     let service = service_fn({
         let (watch, cell) = (Arc::clone(&watch), Arc::clone(&cell));
         move |request: Request<_>| {

@@ -14,14 +14,13 @@ use tokio::{
 };
 
 use crate::{
-    camera::Place,
     http::{
         connection,
         connection::{End, Handover, Shared},
     },
     link::{listener::Listener, socket::Socket},
     metrics,
-    state::Running,
+    state::State,
     viewer::{Arrival, Client, registry::Limits},
 };
 
@@ -33,7 +32,7 @@ static CONNECTIONS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(MAX_CONNECTIONS)));
 
 /// What HTTP listeners serve.
-pub type Daemon = Shared<Arc<Running>>;
+pub type Daemon = Shared;
 
 /// A connection to a web listener.
 enum Stream {
@@ -63,14 +62,14 @@ pub async fn serve(listener: Listener, daemon: Arc<Daemon>) {
 }
 
 /// Serves metrics on a listener.
-pub async fn serve_metrics(listener: Listener, running: Arc<Running>) {
+pub async fn serve_metrics(listener: Listener, state: Arc<State>) {
     listener
         .run(|connection| match admit(connection) {
             Ok((Stream::Tcp(stream), _, permit)) => {
-                tokio::spawn(scrape(stream, permit, Arc::clone(&running)));
+                tokio::spawn(scrape(stream, permit, Arc::clone(&state)));
             }
             Ok((Stream::Unix(stream), _, permit)) => {
-                tokio::spawn(scrape(stream, permit, Arc::clone(&running)));
+                tokio::spawn(scrape(stream, permit, Arc::clone(&state)));
             }
             Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
         })
@@ -112,7 +111,7 @@ async fn answer<T>(
     let end = connection::serve(Arc::clone(&daemon), peer, stream).await;
     drop(permit);
     if let End::Client(stream, input, handover) = end {
-        match owned(stream).and_then(|fd| client(fd, input, handover, &daemon.source)) {
+        match owned(stream).and_then(|fd| client(fd, input, handover, &daemon.state)) {
             // On the heap, so that the many that are only answered stay small.
             Ok(client) => Box::pin(client.run()).await,
             Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
@@ -123,8 +122,8 @@ async fn answer<T>(
 fn client(
     connection: OwnedFd,
     input: BytesMut,
-    handover: Handover<Place>,
-    running: &Running,
+    handover: Handover,
+    state: &State,
 ) -> io::Result<Client> {
     let mut limits = Limits::default();
     limits.apply(&handover.want).map_err(io::Error::other)?;
@@ -136,15 +135,15 @@ fn client(
         input,
         limits,
         talks: false,
-        congestion: running.config().http.congestion,
+        congestion: state.general(|config| config.http.congestion),
     };
-    Client::new(Arc::clone(&running.stage), arrival)
+    Client::new(Arc::clone(&state.viewers), arrival)
 }
 
-async fn scrape<T>(stream: T, permit: OwnedSemaphorePermit, running: Arc<Running>)
+async fn scrape<T>(stream: T, permit: OwnedSemaphorePermit, state: Arc<State>)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    metrics::listener::serve(running, stream).await;
+    metrics::listener::serve(state, stream).await;
     drop(permit);
 }

@@ -13,7 +13,8 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Source, render};
+use super::render;
+use crate::state::State;
 
 /// What OpenMetrics text calls itself.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -26,12 +27,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(90);
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Answers the requests of a connection until it is closed.
-pub async fn serve<T>(source: Arc<impl Source>, socket: T)
+pub async fn serve<T>(state: Arc<State>, socket: T)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(|request| {
-        let answer = answer(&*source, &request);
+        let answer = answer(&state, &request);
         async move { Ok::<_, Infallible>(answer.map(Full::new)) }
     });
     let connection = http1::Builder::new()
@@ -43,10 +44,10 @@ where
     let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
 }
 
-fn answer<B>(source: &impl Source, request: &Request<B>) -> Response<Bytes> {
+fn answer<B>(state: &State, request: &Request<B>) -> Response<Bytes> {
     let (status, kind, body) = match (request.uri().path(), request.method()) {
         ("/metrics", &Method::GET | &Method::HEAD) => {
-            let text = render(source);
+            let text = render(state);
             (StatusCode::OK, OPEN_METRICS, Bytes::from(text))
         }
         ("/metrics", _) => refusal(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD are allowed\n"),

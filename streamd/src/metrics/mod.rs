@@ -14,7 +14,11 @@ use prometheus_client::{
 };
 use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, Stats, Transport};
 
-use crate::{camera::Camera, meters::Histogram};
+use crate::{
+    camera::{Camera, Cameras},
+    meters::Histogram,
+    state::State,
+};
 
 const TRANSPORTS: [(Transport, &str); 3] = [
     (Transport::Tcp, "tcp"),
@@ -29,22 +33,12 @@ const STATES: [(CameraState, &str); 4] = [
     (CameraState::Lost, "lost"),
 ];
 
-/// What the metrics are read from.
-pub trait Source: Send + Sync + 'static {
-    /// Everything that is counted, now.
-    fn stats(&self) -> Stats;
-
-    /// The cameras, for what [`Stats`] does not hold: totals that do not fall when a client
-    /// leaves, and histograms.
-    fn cameras(&self) -> Vec<Arc<Camera>>;
-}
-
 /// The metrics in OpenMetrics text.
-pub fn render(source: &impl Source) -> String {
+pub fn render(state: &State) -> String {
     let mut registry = Registry::with_prefix("streamd");
     registry.register_collector(Box::new(Scrape {
-        stats: source.stats(),
-        cameras: source.cameras(),
+        stats: state.stats(),
+        cameras: Arc::clone(&state.cameras),
     }));
     let mut text = String::new();
     encode(&mut text, &registry).expect("writing to memory does not fail");
@@ -55,7 +49,7 @@ pub fn render(source: &impl Source) -> String {
 #[derive(Debug)]
 struct Scrape {
     stats: Stats,
-    cameras: Vec<Arc<Camera>>,
+    cameras: Arc<Cameras>,
 }
 
 /// A family's head.

@@ -29,8 +29,10 @@ use tracing_subscriber::{
 use crate::config::check_filter;
 
 /// Changes what is logged, while the daemon runs.
-#[derive(Debug, Clone)]
-pub struct LogLevel(reload::Handle<EnvFilter, Registry>);
+///
+/// The default one checks a filter and changes nothing: for a process that logs elsewhere.
+#[derive(Debug, Clone, Default)]
+pub struct LogLevel(Option<reload::Handle<EnvFilter, Registry>>);
 
 impl LogLevel {
     /// Logs by `filter` from now on: a level, or a filter such as `info,streamd::capture=debug`.
@@ -39,7 +41,10 @@ impl LogLevel {
     /// What is allowed, if `filter` is not; the old filter stays.
     pub fn set(&self, filter: &str) -> Result<(), String> {
         let filter = parse(filter)?;
-        self.0.reload(filter).map_err(|error| error.to_string())
+        match &self.0 {
+            Some(handle) => handle.reload(filter).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -68,7 +73,7 @@ pub fn init(level: &str) -> Result<LogLevel, String> {
     if let Some(error) = failed {
         warn!(%error, "the journal's socket can't be used; logging plain text");
     }
-    Ok(LogLevel(handle))
+    Ok(LogLevel(Some(handle)))
 }
 
 fn journal() -> io::Result<tracing_journald::Layer> {

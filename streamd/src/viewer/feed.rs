@@ -5,7 +5,7 @@ use std::{sync::Arc, task::Waker, time::Duration};
 use streamd_protocol::{stats::DroppedStats, stream::Event};
 
 use crate::{
-    camera::{Camera, Live, Place},
+    camera::{Camera, Place, Settings},
     events,
     hub::Subscription,
     link::{
@@ -23,7 +23,7 @@ const EARLY: f64 = 0.2;
 pub struct Feed {
     place: Place,
     subscription: Subscription,
-    live: Arc<Live>,
+    live: Arc<Settings>,
     version: u64,
     adapt: Adapt,
     limits: Limits,
@@ -81,7 +81,7 @@ impl Feed {
         let version = camera.version();
         let mut feed = Self {
             subscription: camera.hub.subscribe(),
-            live: camera.live(),
+            live: camera.settings(),
             version,
             adapt: Adapt::new(now),
             limits,
@@ -126,7 +126,7 @@ impl Feed {
         let renewed = self.camera().version() != self.version;
         if renewed {
             self.version = self.camera().version();
-            self.live = self.camera().live();
+            self.live = self.camera().settings();
         }
         let adapts = self.live.config.adapt;
         let view = View {

@@ -8,9 +8,9 @@ pub mod feed;
 pub mod framing;
 pub mod registry;
 mod send;
-pub mod stage;
 mod talk;
 pub mod tcp;
+pub mod viewers;
 
 use std::{
     io,
@@ -38,7 +38,7 @@ use crate::{
         feed::{Feed, HeldUp},
         framing::{Framing, Goodbye},
         registry::{Guard, Limits},
-        stage::Stage,
+        viewers::Viewers,
     },
 };
 
@@ -57,7 +57,7 @@ pub struct Client {
     registration: Registration,
     socket: Socket,
     framing: Box<dyn Framing>,
-    stage: Arc<Stage>,
+    viewers: Arc<Viewers>,
     entry: Guard,
     feeds: Vec<Feed>,
     turn: usize,
@@ -109,7 +109,7 @@ impl Client {
     ///
     /// # Errors
     /// When the kernel can't watch its socket.
-    pub fn new(stage: Arc<Stage>, arrival: Arrival) -> io::Result<Self> {
+    pub fn new(viewers: Arc<Viewers>, arrival: Arrival) -> io::Result<Self> {
         let Arrival {
             mut socket,
             mut framing,
@@ -121,9 +121,9 @@ impl Client {
             congestion,
         } = arrival;
         let now = Timestamp::now();
-        socket.prepare(congestion, stage.client_timeout());
-        let registration = stage.readiness.register(&socket)?;
-        let entry = stage.registry.enter(socket.peer(), framing.transport());
+        socket.prepare(congestion, viewers.client_timeout());
+        let registration = viewers.readiness.register(&socket)?;
+        let entry = viewers.registry.enter(socket.peer(), framing.transport());
         let camera = &place.camera().name;
         {
             let mut figures = entry.figures();
@@ -165,8 +165,8 @@ impl Client {
             receiver_limited: Duration::ZERO,
             taken: 0,
             progress: now,
-            timer: Box::pin(tokio::time::sleep(stage.client_timeout())),
-            stage,
+            timer: Box::pin(tokio::time::sleep(viewers.client_timeout())),
+            viewers,
         };
         if talks {
             client.welcome();
@@ -187,7 +187,7 @@ impl Client {
             Goodbye::Violation(violation) => (events::CLIENT_DROPPED, violation.reason.clone()),
             Goodbye::TimedOut => (
                 events::CLIENT_DROPPED,
-                format!("took nothing for {:?}", self.stage.client_timeout()),
+                format!("took nothing for {:?}", self.viewers.client_timeout()),
             ),
             Goodbye::Closed => (events::CLIENT_DISCONNECTED, "closed by the client".into()),
         };
@@ -262,7 +262,7 @@ impl Client {
         let taken = self.socket.written().wrapping_sub(in_flight);
         if in_flight == 0 || taken != self.taken {
             (self.taken, self.progress) = (taken, now);
-        } else if now.since(self.progress) >= self.stage.client_timeout() {
+        } else if now.since(self.progress) >= self.viewers.client_timeout() {
             return Err(Goodbye::TimedOut);
         }
         Ok(Path {
@@ -314,7 +314,7 @@ impl Client {
         let why = self.held_up_by();
         self.feeds.iter_mut().for_each(|feed| feed.rest(why));
         let left = self
-            .stage
+            .viewers
             .client_timeout()
             .saturating_sub(now.since(self.progress));
         self.wake_after(cx, left + Duration::from_millis(1));

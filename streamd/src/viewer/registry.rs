@@ -139,8 +139,8 @@ impl Limits {
 /// What a client's task is told from outside.
 #[derive(Debug, Default)]
 pub struct Orders {
-    /// Change of limits.
-    pub want: Option<Want>,
+    /// The limits in force have changed.
+    pub limits: Option<Limits>,
     /// End the connection.
     pub end: Option<Goodbye>,
 }
@@ -192,6 +192,17 @@ impl Entry {
     /// Its figures, for a moment.
     pub fn figures(&self) -> MutexGuard<'_, Figures> {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the limits that are set for it.
+    ///
+    /// # Errors
+    /// What is out of range, and what is allowed; nothing is changed then.
+    pub fn set_limits(&self, want: &Want) -> Result<(), String> {
+        let mut limits = self.figures().limits;
+        limits.apply(want)?;
+        self.order(|orders| orders.limits = Some(limits));
+        Ok(())
     }
 
     /// Tells its task something.

@@ -49,7 +49,7 @@ impl Client {
         self.fast = self.is_fast(&with_frame, feed);
         let spare = std::mem::take(&mut self.spare);
         let pace = if self.fast {
-            self.stage.stamp_pace()
+            self.viewers.stamp_pace()
         } else {
             Duration::ZERO
         };

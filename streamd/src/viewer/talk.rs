@@ -12,7 +12,7 @@ use crate::{
         feed::{Change, Feed},
         framing::{Goodbye, Received, Violation},
         printable,
-        registry::Orders,
+        registry::{Limits, Orders},
     },
 };
 
@@ -106,6 +106,11 @@ impl Client {
         if let Err(why) = self.limits.apply(want) {
             return self.bad(why);
         }
+        self.set_limits(self.limits);
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
         self.entry.figures().limits = self.limits;
         for feed in &mut self.feeds {
             feed.set_limits(self.limits);
@@ -123,7 +128,7 @@ impl Client {
             }
             match old.iter().position(|f| f.camera().name == *name) {
                 Some(i) => new.push(old.swap_remove(i)),
-                None => match self.stage.admit(Some(name)) {
+                None => match self.viewers.cameras.admit(Some(name)) {
                     Ok(place) => new.push(Feed::new(place, self.limits, Timestamp::now())),
                     Err(why) => refused = Some(why.to_string()),
                 },
@@ -162,7 +167,7 @@ impl Client {
     pub(super) fn welcome(&mut self) {
         let camera = Arc::clone(self.feeds[0].camera());
         let (width, height) = camera.size();
-        let live = camera.live();
+        let live = camera.settings();
         self.say(&ToClient::Welcome {
             client_id: self.entry.id,
             camera: camera.name.clone(),
@@ -171,7 +176,7 @@ impl Client {
             fps: live.config.fps.get(),
             quality: live.config.quality.get(),
             server_time: Timestamp::now().unix_micros(),
-            cameras: self.stage.names(),
+            cameras: self.viewers.cameras.names(),
         });
     }
 
@@ -198,8 +203,8 @@ impl Client {
     }
 
     pub(super) fn obey(&mut self, orders: Orders) -> Result<(), Goodbye> {
-        if let Some(want) = orders.want {
-            self.limit(&want);
+        if let Some(limits) = orders.limits {
+            self.set_limits(limits);
         }
         orders.end.map_or(Ok(()), Err)
     }

@@ -10,6 +10,7 @@ use streamd_protocol::{
 };
 
 use crate::{
+    camera::Refused,
     events,
     link::{listener::Listener, socket::Socket},
     media::JpegFrame,
@@ -17,7 +18,7 @@ use crate::{
         Arrival, Client,
         framing::{Framing, Goodbye, Received, Sending, Violation},
         registry::Limits,
-        stage::{Refused, Stage},
+        viewers::Viewers,
     },
 };
 
@@ -75,25 +76,25 @@ impl Framing for Tcp {
 }
 
 /// Serves raw TCP clients of a camera.
-pub async fn serve(listener: Listener, stage: Arc<Stage>, camera: String) {
+pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String) {
     let serve = |connection| {
-        if let Err(error) = admit(connection, &stage, &camera) {
+        if let Err(error) = admit(connection, &viewers, &camera) {
             tracing::debug!(%error, camera, "a connection ended before it was served");
         }
     };
     listener.run(serve).await;
 }
 
-fn admit(connection: OwnedFd, stage: &Arc<Stage>, camera: &str) -> io::Result<()> {
+fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Result<()> {
     let socket = Socket::new(connection)?;
-    let place = match stage.admit(Some(camera)) {
+    let place = match viewers.cameras.admit(Some(camera)) {
         Ok(place) => place,
         Err(refused) => {
             log_refused(&refused, &socket.peer(), camera);
             return Ok(());
         }
     };
-    let congestion = place.camera().live().config.congestion;
+    let congestion = place.camera().settings().config.congestion;
     let arrival = Arrival {
         socket,
         framing: Box::new(Tcp),
@@ -104,7 +105,7 @@ fn admit(connection: OwnedFd, stage: &Arc<Stage>, camera: &str) -> io::Result<()
         talks: false,
         congestion,
     };
-    tokio::spawn(Client::new(Arc::clone(stage), arrival)?.run());
+    tokio::spawn(Client::new(Arc::clone(viewers), arrival)?.run());
     Ok(())
 }
 

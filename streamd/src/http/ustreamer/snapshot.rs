@@ -6,11 +6,9 @@ use bytes::Bytes;
 use hyper::{Response, header::CONTENT_TYPE};
 
 use crate::{
-    http::{
-        connection::Source,
-        ustreamer::mjpeg::{NO_CACHE, Seconds},
-    },
+    http::ustreamer::mjpeg::{NO_CACHE, Seconds},
     media::{JpegFrame, Origin, Timestamp},
+    state::State,
 };
 
 /// How long a snapshot waits for a camera: a sleeping one has to be switched on first.
@@ -18,15 +16,11 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The first picture of a camera that is no older than `max_delay`. All that wait for the same
 /// picture get the one encoding of it. `None` if none comes.
-pub async fn take(
-    source: &impl Source,
-    camera: &str,
-    max_delay: Duration,
-) -> Option<Arc<JpegFrame>> {
+pub async fn take(state: &State, camera: &str, max_delay: Duration) -> Option<Arc<JpegFrame>> {
     let now = Timestamp::now().as_nanos();
     let due = Timestamp::from_nanos(now.saturating_sub(max_delay.as_nanos() as u64));
-    let picture = tokio::time::timeout(PATIENCE, source.picture(camera, due));
-    picture.await.ok().flatten()
+    let picture = tokio::time::timeout(PATIENCE, state.picture(Some(camera), due).ok()?.1);
+    picture.await.ok()
 }
 
 /// The answer: the picture itself, uncopied, with µStreamer's headers.

@@ -1,0 +1,93 @@
+//! All cameras, in the configuration's order.
+
+use std::sync::Arc;
+
+use super::{Camera, Place};
+
+/// The cameras of the daemon; never empty.
+#[derive(Debug)]
+pub struct Cameras(Vec<Arc<Camera>>);
+
+/// There is no camera of this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no camera {name:?}: there is {}", known.join(", "))]
+pub struct NoCamera {
+    /// What was asked for.
+    pub name: String,
+    /// The names there are.
+    pub known: Vec<String>,
+}
+
+/// Why a viewer gets no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No camera of this name.
+    #[error(transparent)]
+    NoCamera(#[from] NoCamera),
+    /// `max-clients` have a place.
+    #[error("camera {name} has its {limit} clients (max-clients)")]
+    Full {
+        /// The camera.
+        name: String,
+        /// Its `max-clients`.
+        limit: u32,
+    },
+}
+
+impl Cameras {
+    /// These cameras; at least one.
+    pub fn new(cameras: Vec<Arc<Camera>>) -> Self {
+        assert!(!cameras.is_empty(), "a configuration has a camera");
+        Self(cameras)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Arc<Camera>> {
+        self.0.iter()
+    }
+
+    /// Their names.
+    pub fn names(&self) -> Vec<String> {
+        self.iter().map(|camera| camera.name.clone()).collect()
+    }
+
+    /// The camera of this name; the first one where `name` is `None`.
+    ///
+    /// # Errors
+    /// When there is no such camera.
+    pub fn find(&self, name: Option<&str>) -> Result<&Arc<Camera>, NoCamera> {
+        match name {
+            None => Ok(&self.0[0]),
+            Some(name) => self
+                .iter()
+                .find(|c| c.name == name)
+                .ok_or_else(|| NoCamera {
+                    name: name.into(),
+                    known: self.names(),
+                }),
+        }
+    }
+
+    /// The camera of this name, or all where `name` is `None`.
+    ///
+    /// # Errors
+    /// When there is no such camera.
+    pub fn select(&self, name: Option<&str>) -> Result<&[Arc<Camera>], NoCamera> {
+        match name {
+            None => Ok(&self.0),
+            Some(_) => self.find(name).map(std::slice::from_ref),
+        }
+    }
+
+    /// Takes a place for a viewer at a camera, the first one where `name` is `None`.
+    ///
+    /// # Errors
+    /// When there is no such camera, or it has no place left.
+    pub fn admit(&self, name: Option<&str>) -> Result<Place, Refused> {
+        let camera = self.find(name)?;
+        camera.admit().ok_or_else(|| Refused::Full {
+            name: camera.name.clone(),
+            limit: camera.settings().config.max_clients.get(),
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! What is counted, put together: the one [`Stats`] that control, HTTP, metrics and the log read.
+
+use streamd_protocol::stats::{CameraState, CameraStats, RenditionStats, Stats};
+
+use super::State;
+use crate::{camera::Camera, media::Timestamp};
+
+impl State {
+    /// Everything that is counted, now.
+    pub fn stats(&self) -> Stats {
+        let now = Timestamp::now();
+        let stuck = self.heartbeats.overdue(now);
+        Stats {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id().into(),
+            uptime_seconds: now.since(self.started).as_secs_f64(),
+            status: self.status(now, &stuck),
+            healthy: stuck.is_empty(),
+            stuck,
+            cameras: self.cameras.iter().map(|c| camera_stats(c, now)).collect(),
+            clients: self
+                .viewers
+                .registry
+                .all()
+                .iter()
+                .map(|c| c.stats(now))
+                .collect(),
+            refused: self.sum(|camera| camera.refused.get()),
+            dropped_clients: self.sum(|camera| camera.dropped_clients.get()),
+        }
+    }
+
+    /// What is counted of each camera, of all together.
+    fn sum(&self, counted: impl Fn(&Camera) -> u64) -> i64 {
+        self.cameras.iter().map(|c| counted(c)).sum::<u64>() as i64
+    }
+
+    /// The line that systemd shows: `2 cameras, 5 clients, 30.0 fps`.
+    fn status(&self, now: Timestamp, stuck: &[String]) -> String {
+        let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+        let cameras = &self.cameras;
+        let fps: Vec<_> = cameras
+            .iter()
+            .map(|c| format!("{:.1}", c.fps(now)))
+            .collect();
+        let mut line = format!(
+            "{}, {}, {} fps",
+            plural(cameras.names().len(), "camera"),
+            plural(self.viewers.registry.count(), "client"),
+            fps.join(" + ")
+        );
+        for camera in cameras.iter() {
+            let status = camera.status();
+            if status.state == CameraState::Lost {
+                line += &format!("; {}: {}", camera.name, status.reason);
+            }
+        }
+        if !stuck.is_empty() {
+            line += &format!("; STUCK: {}", stuck.join(", "));
+        }
+        line
+    }
+}
+
+fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
+    let status = camera.status();
+    let in_force = camera.settings();
+    let (width, height) = camera.size();
+    let settings = &in_force.config;
+    CameraStats {
+        name: camera.name.clone(),
+        device: settings.device.to_string(),
+        path: status.path,
+        card: status.card,
+        state: status.state,
+        reason: status.reason,
+        requested: format!(
+            "{} {} fps {}",
+            settings.size,
+            settings.fps.get(),
+            settings.format
+        ),
+        format: status
+            .layout
+            .map_or_else(String::new, |l| l.format.to_string()),
+        width: width.into(),
+        height: height.into(),
+        desired_fps: settings.fps.get(),
+        driver_fps: status.driver_fps,
+        fps: camera.fps(now),
+        quality: settings.quality.get().into(),
+        captured: camera.captured.captured.get() as i64,
+        driver_lost: camera.captured.driver_lost.get() as i64,
+        corrupt: camera.captured.corrupt.get() as i64,
+        losses: camera.captured.losses.get() as i64,
+        encoded: camera.encode_time.count() as i64,
+        encode_average_ms: camera.top_encode_time.mean().as_secs_f64() * 1e3,
+        clients: camera.clients() as i64,
+        renditions: camera
+            .hub
+            .renditions()
+            .iter()
+            .map(|used| RenditionStats {
+                quality: used.rendition.quality.into(),
+                width: width.div_ceil(used.rendition.scale.divisor()).into(),
+                height: height.div_ceil(used.rendition.scale.divisor()).into(),
+                clients: used.users as i64,
+                encoded: used.encoded as i64,
+                average_bytes: used.average_bytes as i64,
+            })
+            .collect(),
+    }
+}

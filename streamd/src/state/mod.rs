@@ -1,0 +1,180 @@
+//! The daemon's state: cameras, viewers, settings in force. Control, HTTP, metrics and the log
+//! hold this one thing, and change the daemon by its methods. Nothing here waits for the video
+//! path but [`State::picture`] and [`State::devices`], which say so.
+
+mod devices;
+mod figures;
+mod reload;
+
+use std::{path::PathBuf, sync::Arc};
+
+use parking_lot::Mutex;
+use streamd_protocol::stream::Want;
+
+pub use self::reload::Reloaded;
+use crate::{
+    camera::{Cameras, NoCamera},
+    config::{
+        Config,
+        values::{Fps, Quality},
+    },
+    media::{JpegFrame, Timestamp},
+    supervise::{heartbeat::Heartbeats, log::LogLevel},
+    viewer::{framing::Goodbye, viewers::Viewers},
+};
+
+/// The running daemon.
+pub struct State {
+    /// What can be watched.
+    pub cameras: Arc<Cameras>,
+    /// Who watches.
+    pub viewers: Arc<Viewers>,
+    heartbeats: Heartbeats,
+    log: LogLevel,
+    /// Where the configuration was read from.
+    path: Option<PathBuf>,
+    /// The settings in force that belong to no camera: its `camera` is empty, since each camera
+    /// owns its own.
+    general: Mutex<Config>,
+    started: Timestamp,
+}
+
+/// Why something that was asked of the daemon is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// No camera of this name.
+    #[error(transparent)]
+    NoCamera(#[from] NoCamera),
+    /// No viewer of this number.
+    #[error("no client {0}")]
+    NoClient(u64),
+    /// A value out of its range.
+    #[error("{0}")]
+    BadValue(String),
+    /// The configuration file can't be used; the old one stays.
+    #[error("{0}")]
+    BadConfiguration(String),
+}
+
+impl State {
+    /// What runs by this configuration, which was read from `path`.
+    pub fn new(
+        viewers: Arc<Viewers>,
+        heartbeats: Heartbeats,
+        log: LogLevel,
+        path: Option<PathBuf>,
+        config: Config,
+    ) -> Self {
+        Self {
+            cameras: Arc::clone(&viewers.cameras),
+            viewers,
+            heartbeats,
+            log,
+            path,
+            general: Mutex::new(without_cameras(config)),
+            started: Timestamp::now(),
+        }
+    }
+
+    /// The configuration in force.
+    pub fn configuration(&self) -> Config {
+        let mut config = self.general.lock().clone();
+        config.camera = self
+            .cameras
+            .iter()
+            .map(|camera| {
+                let name = camera.name.parse().expect("it was read as a name");
+                (name, camera.settings().config.clone())
+            })
+            .collect();
+        config
+    }
+
+    /// What is in force of the settings that belong to no camera.
+    pub fn general<T>(&self, read: impl FnOnce(&Config) -> T) -> T {
+        read(&self.general.lock())
+    }
+
+    /// Changes a camera's quality or rate from the next frame on; all cameras where `name` is
+    /// `None`. Returns the names of the cameras changed.
+    ///
+    /// # Errors
+    /// When there is no such camera.
+    pub fn set_camera(
+        &self,
+        name: Option<&str>,
+        quality: Option<Quality>,
+        fps: Option<Fps>,
+    ) -> Result<Vec<String>, Refused> {
+        let cameras = self.cameras.select(name)?;
+        for camera in cameras {
+            camera.change(|config| {
+                if let Some(quality) = quality {
+                    config.quality = quality;
+                    // Who asks for a quality does not want the camera's own pictures.
+                    config.passthrough = false;
+                }
+                config.fps = fps.unwrap_or(config.fps);
+            });
+        }
+        Ok(cameras.iter().map(|camera| camera.name.clone()).collect())
+    }
+
+    /// Changes the limits that are set for a viewer.
+    ///
+    /// # Errors
+    /// When there is no such viewer, or a limit is out of its range.
+    pub fn set_client(&self, id: u64, want: &Want) -> Result<(), Refused> {
+        let viewer = self.viewers.registry.get(id).ok_or(Refused::NoClient(id))?;
+        viewer.set_limits(want).map_err(Refused::BadValue)
+    }
+
+    /// Disconnects a viewer, with the reason it is told.
+    ///
+    /// # Errors
+    /// When there is no such viewer.
+    pub fn kick(&self, id: u64, reason: &str) -> Result<(), Refused> {
+        let viewer = self.viewers.registry.get(id).ok_or(Refused::NoClient(id))?;
+        viewer.order(|orders| orders.end = Some(Goodbye::Kicked(reason.into())));
+        Ok(())
+    }
+
+    /// Disconnects all viewers; returns how many.
+    pub fn kick_all(&self, reason: &str) -> usize {
+        self.viewers.end_all(&Goodbye::Kicked(reason.into()))
+    }
+
+    /// Changes what is logged: a level, or a filter such as `info,streamd::capture=debug`.
+    ///
+    /// # Errors
+    /// What is allowed, if `filter` is not.
+    pub fn set_log_level(&self, filter: &str) -> Result<(), Refused> {
+        self.log.set(filter).map_err(Refused::BadValue)?;
+        self.general.lock().log.level = filter.into();
+        Ok(())
+    }
+
+    /// The next picture of a camera (the first one where `name` is `None`) in its best rendition
+    /// that was captured at `due` or later, and the camera's name. The future switches the camera
+    /// on if need be, and waits for as long as the camera takes. However many wait, the picture is
+    /// encoded once.
+    ///
+    /// # Errors
+    /// When there is no such camera.
+    pub fn picture(
+        &self,
+        name: Option<&str>,
+        due: Timestamp,
+    ) -> Result<(String, impl Future<Output = Arc<JpegFrame>> + Send + use<>), NoCamera> {
+        let camera = self.cameras.find(name)?;
+        let mut subscription = camera.hub.subscribe();
+        let best = camera.settings().ladder[0];
+        let picture = async move { subscription.next(best, due).await };
+        Ok((camera.name.clone(), picture))
+    }
+}
+
+fn without_cameras(mut config: Config) -> Config {
+    config.camera.clear();
+    config
+}

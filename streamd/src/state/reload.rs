@@ -1,0 +1,74 @@
+//! A new configuration takes the place of the old one, as far as that goes without a restart.
+
+use super::{Refused, State, without_cameras};
+use crate::{
+    config::{self, Config},
+    events,
+};
+
+/// What a reload did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Keys applied at once, for instance `camera.main.quality`.
+    pub applied: Vec<String>,
+    /// Keys that changed in the file but need a restart.
+    pub needs_restart: Vec<String>,
+}
+
+impl State {
+    /// Reads the configuration file again, and logs what came of it.
+    ///
+    /// # Errors
+    /// When the file can't be used: the old configuration stays.
+    pub fn reload(&self) -> Result<Reloaded, Refused> {
+        let result = config::load(self.path.as_deref())
+            .map_err(|error| Refused::BadConfiguration(error.to_string()))
+            .and_then(|new| self.apply(new));
+        match &result {
+            Ok(reloaded) => {
+                let list = |keys: &[String]| match keys {
+                    [] => "nothing".to_owned(),
+                    keys => keys.join(", "),
+                };
+                tracing::info!(
+                    message_id = events::RELOADED,
+                    "configuration reloaded: {} changed; {} needs a restart",
+                    list(&reloaded.applied),
+                    list(&reloaded.needs_restart)
+                );
+            }
+            Err(error) => tracing::error!(
+                message_id = events::RELOAD_FAILED,
+                "configuration not reloaded, the old one stays: {error}"
+            ),
+        }
+        result
+    }
+
+    /// Puts in force what can be of a new configuration.
+    fn apply(&self, new: Config) -> Result<Reloaded, Refused> {
+        let old = self.configuration();
+        let (config, changes) = config::reloaded(&old, new);
+        if old.log.level != config.log.level {
+            self.log
+                .set(&config.log.level)
+                .map_err(Refused::BadConfiguration)?;
+        }
+        self.viewers
+            .set_client_timeout(config.clients.client_timeout.get());
+        for camera in self.cameras.iter() {
+            if let Some((_, new)) = config
+                .camera
+                .iter()
+                .find(|(n, _)| n.as_str() == camera.name)
+            {
+                camera.change(|settings| settings.clone_from(new));
+            }
+        }
+        *self.general.lock() = without_cameras(config);
+        Ok(Reloaded {
+            applied: changes.live.iter().map(ToString::to_string).collect(),
+            needs_restart: changes.needs_restart,
+        })
+    }
+}

@@ -1,0 +1,64 @@
+//! All viewers, and what they share.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{framing::Goodbye, registry::Registry};
+use crate::{camera::Cameras, link::readiness::Readiness};
+
+/// What every viewer's task holds of the daemon.
+pub struct Viewers {
+    /// What can be watched.
+    pub cameras: Arc<Cameras>,
+    /// All connected viewers.
+    pub registry: Arc<Registry>,
+    /// Where their sockets are watched.
+    pub readiness: Readiness,
+    client_timeout_ms: AtomicU64,
+}
+
+impl Viewers {
+    /// Nobody is connected yet.
+    pub fn new(cameras: Arc<Cameras>, readiness: Readiness, client_timeout: Duration) -> Self {
+        let viewers = Self {
+            cameras,
+            registry: Arc::default(),
+            readiness,
+            client_timeout_ms: AtomicU64::new(0),
+        };
+        viewers.set_client_timeout(client_timeout);
+        viewers
+    }
+
+    /// A viewer that has taken no byte for so long is dropped.
+    pub fn client_timeout(&self) -> Duration {
+        Duration::from_millis(self.client_timeout_ms.load(Ordering::Relaxed))
+    }
+
+    /// Changes that, for all viewers.
+    pub fn set_client_timeout(&self, timeout: Duration) {
+        self.client_timeout_ms
+            .store(timeout.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// On a fast link, one frame in so long is time-stamped: a stamp costs a wake-up. All viewers
+    /// together get a good hundred stamps a second.
+    pub fn stamp_pace(&self) -> Duration {
+        const EACH: Duration = Duration::from_millis(8);
+        EACH * u32::try_from(self.registry.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Tells every viewer goodbye; returns how many there were.
+    pub fn end_all(&self, why: &Goodbye) -> usize {
+        let all = self.registry.all();
+        for viewer in &all {
+            viewer.order(|orders| orders.end = Some(why.clone()));
+        }
+        all.len()
+    }
+}
