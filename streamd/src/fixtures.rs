@@ -10,12 +10,12 @@ use streamd_protocol::stats::{
 
 use crate::{
     camera::Camera,
-    media::{JpegFrame, Origin, Rendition, Scale, Timestamp},
+    media::{Packet, Origin, Rendition, Scale, Timestamp},
 };
 
 /// A picture of 5 bytes whose times are 1, 2 and 3 seconds after the machine's start.
-pub fn frame(sequence: u64) -> JpegFrame {
-    JpegFrame {
+pub fn frame(sequence: u64) -> Packet {
+    Packet {
         bytes: Bytes::from_static(&[0xFF, 0xD8, b'.', 0xFF, 0xD9]),
         sequence,
         captured: Timestamp::from_nanos(1_000_000_000),

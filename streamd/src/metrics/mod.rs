@@ -259,7 +259,7 @@ impl Scrape {
 
     fn clients(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let count = |camera: &str, transport: Transport| {
-            let of = |c: &&ClientStats| c.camera == camera && c.transport == transport;
+            let of = |c: &&ClientStats| c.feed(camera).is_some() && c.transport == transport;
             self.stats.clients.iter().filter(of).count() as i64
         };
         let connected = self.stats.cameras.iter().flat_map(|camera| {
