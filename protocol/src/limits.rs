@@ -114,7 +114,10 @@ mod tests {
         let mut limits = Limits::default();
         let error = limits.apply(&want(10.0, 101)).unwrap_err();
         let says = "quality 101: 1 to 100 is allowed, and 0 for no limit";
-        assert_eq!((error.to_string().as_str(), limits), (says, Limits::default()));
+        assert_eq!(
+            (error.to_string().as_str(), limits),
+            (says, Limits::default())
+        );
         for fps in [f64::NAN, -1.0, 0.01, 1001.0] {
             assert!(limits.apply(&want(fps, 0)).is_err(), "{fps}");
         }
@@ -130,7 +133,10 @@ mod tests {
         set.apply(&want(25.0, 40)).unwrap();
         set.paused = true;
         let both = own.min(set);
-        assert_eq!((both.fps, both.quality, both.paused), (Some(10.0), Some(40), true));
+        assert_eq!(
+            (both.fps, both.quality, both.paused),
+            (Some(10.0), Some(40), true)
+        );
         assert_eq!(set.min(own), both);
     }
 }

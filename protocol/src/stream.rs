@@ -313,7 +313,10 @@ mod tests {
         assert_eq!((error.bytes, error.limit), (300, 299));
         assert!(announced(&[0xFF; 9], MAX_TO_CLIENT).is_err());
         assert_eq!(Payload::of(b"\xFF\xD8\xFF"), Some(Payload::Picture));
-        assert_eq!((Payload::of(b"{}"), Payload::of(b"GE")), (Some(Payload::Message), None));
+        assert_eq!(
+            (Payload::of(b"{}"), Payload::of(b"GE")),
+            (Some(Payload::Message), None)
+        );
     }
 
     #[test]

@@ -1,16 +1,22 @@
-//! Pictures and statistics for the unit tests.
+//! Pictures, statistics and whole daemons for the unit tests.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use streamd_protocol::stats::{
-    CameraState, CameraStats, ClientStats, DroppedStats, LatencyStats, RenditionStats, Stats,
-    Transport,
+    CameraState, CameraStats, ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats,
+    RenditionStats, Stats, Transport,
 };
 
 use crate::{
-    camera::Camera,
-    media::{Packet, Origin, Rendition, Scale, Timestamp},
+    camera::{Camera, Cameras},
+    config,
+    config::values::CameraName,
+    link::readiness::Readiness,
+    media::{Origin, Packet, Rendition, Scale, Timestamp, Track},
+    state::State,
+    supervise::{heartbeat::Heartbeats, log::LogLevel},
+    viewer::viewers::Viewers,
 };
 
 /// A picture of 5 bytes whose times are 1, 2 and 3 seconds after the machine's start.
@@ -23,10 +29,11 @@ pub fn frame(sequence: u64) -> Packet {
         encode_end: Timestamp::from_nanos(3_000_000_000),
         width: 640,
         height: 480,
-        rendition: Rendition {
+        track: Track::jpeg(Rendition {
             quality: 80,
             scale: Scale::Full,
-        },
+        }),
+        key: true,
         origin: Origin::Camera,
     }
 }
@@ -90,55 +97,58 @@ fn client(id: i64, transport: Transport) -> ClientStats {
         name: String::new(),
         peer: "127.0.0.1:5000".into(),
         transport,
-        camera: "front".into(),
         connected_since: 0.0,
         connected_seconds: 10.0,
-        frames: 300,
-        bytes: 15_000_000,
-        average_fps: 30.0,
-        fps: 29.7,
-        latency: LatencyStats::default(),
         rtt_ms: 0.1,
         link_rate: 0.0,
         backlog_bytes: 0,
-        dropped: DroppedStats::default(),
         errors: 0,
-        quality: 80,
-        width: 640,
-        height: 480,
-        reason: "top".into(),
-        rendition_changes: 0,
-        limit_fps: 0.0,
-        limit_quality: 0,
-        limit_width: 0,
         paused: false,
+        own: LimitStats::default(),
+        set: LimitStats::default(),
+        feeds: vec![FeedStats {
+            camera: "front".into(),
+            frames: 300,
+            bytes: 15_000_000,
+            average_fps: 30.0,
+            fps: 29.7,
+            latency: LatencyStats::default(),
+            dropped: DroppedStats::default(),
+            quality: 80,
+            width: 640,
+            height: 480,
+            reason: "top".into(),
+            rendition_changes: 0,
+        }],
     }
 }
 
-/// A daemon as metrics see it.
-pub struct Daemon(Vec<Arc<Camera>>);
-
-impl Daemon {
-    /// The two cameras of [`stats`].
-    pub fn new() -> Self {
-        let camera = |name: &str| {
-            Arc::new(Camera::new(
-                name.into(),
-                Default::default(),
-                Arc::default(),
-                |_| {},
-            ))
-        };
-        Self(vec![camera("front"), camera("side")])
-    }
+/// A daemon of this configuration, as it is when nobody has connected yet. Its cameras have no
+/// threads: [`publish`] feeds them. A runtime must be there, since sockets are watched on it.
+pub fn state(toml: &str) -> Arc<State> {
+    let config = config::parse(toml, "test").expect("a test's own configuration");
+    let camera = |(name, settings): (&CameraName, &config::Camera)| {
+        let name = name.to_string();
+        let camera = Camera::new(name, settings.clone(), Arc::default(), |_| {});
+        Arc::new(camera)
+    };
+    let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
+    let readiness = Readiness::spawn().expect("an epoll instance");
+    let timeout = config.clients.client_timeout.get();
+    let viewers = Arc::new(Viewers::new(cameras, readiness, timeout));
+    let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
+    Arc::new(State::new(viewers, heartbeats, log, None, config))
 }
 
-impl crate::metrics::Source for Daemon {
-    fn stats(&self) -> Stats {
-        stats()
-    }
-
-    fn cameras(&self) -> Vec<Arc<Camera>> {
-        self.0.clone()
-    }
+/// Gives all who wait for a camera's best picture [`frame`], captured now.
+pub fn publish(state: &State, camera: &str, sequence: u64) {
+    let camera = state
+        .cameras
+        .find(Some(camera))
+        .expect("a camera that is there");
+    camera.hub.publish(Arc::new(Packet {
+        captured: Timestamp::now(),
+        track: Track::jpeg(camera.settings().ladder[0]),
+        ..frame(sequence)
+    }));
 }

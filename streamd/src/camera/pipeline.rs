@@ -15,7 +15,7 @@ use crate::{
     config::values::CameraName,
     encode::{self, jpeg::Encoder, passthrough},
     hub::WorkList,
-    media::{Packet, PixelFormat, RawFrame, Track, Timestamp},
+    media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
@@ -78,13 +78,7 @@ impl Quiet {
 }
 
 /// Encodes a frame that the hub has given out, and publishes it.
-fn encode(
-    camera: &Camera,
-    encoder: &mut Encoder,
-    raw: &RawFrame,
-    track: Track,
-    quiet: &mut Quiet,
-) {
+fn encode(camera: &Camera, encoder: &mut Encoder, raw: &RawFrame, track: Track, quiet: &mut Quiet) {
     let begin = Timestamp::now();
     let settings = camera.settings();
     let top = settings.ladder.first() == Some(&track.rendition);

@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 use streamd_protocol::{
-    control::{
-        Empty, Error, INTERFACE, KickClientReply, MAX_REASON, ReloadReply,
-        SetCameraReply,
-    },
+    control::{Empty, Error, INTERFACE, KickClientReply, MAX_REASON, ReloadReply, SetCameraReply},
     stream::Want,
 };
 use tracing::info;

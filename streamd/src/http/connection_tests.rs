@@ -28,8 +28,7 @@ impl Source for Arc<Fake> {
 
     async fn picture(&self, _: &str, due: Timestamp) -> Option<Arc<Packet>> {
         let mut newest = self.newest.subscribe();
-        let fresh =
-            |frame: &Option<Arc<Packet>>| frame.as_ref().is_some_and(|f| f.captured >= due);
+        let fresh = |frame: &Option<Arc<Packet>>| frame.as_ref().is_some_and(|f| f.captured >= due);
         newest.wait_for(fresh).await.ok()?.clone()
     }
 

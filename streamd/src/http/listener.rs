@@ -13,7 +13,6 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 
-use streamd_protocol::limits::Limits;
 use crate::{
     http::{
         connection,
@@ -24,6 +23,7 @@ use crate::{
     state::State,
     viewer::{Arrival, Viewer},
 };
+use streamd_protocol::limits::Limits;
 
 /// Connections that are being answered at once, over all listeners; streams and WebSockets are
 /// counted by `max-clients` and not here. A thousand snapshots at once must fit.

@@ -5,7 +5,10 @@ use std::{
     task::{Poll, Waker},
 };
 
-use super::{Hub, Tracks, track::{Seat, Slot}};
+use super::{
+    Hub, Tracks,
+    track::{Seat, Slot},
+};
 use crate::media::{Packet, Timestamp, Track};
 
 /// A claim on one track of a camera at a time.

@@ -41,7 +41,10 @@ pub(super) enum Kept {
     /// Each packet stands alone.
     Newest(Option<Arc<Packet>>),
     /// From the last key on, without a gap.
-    FromKey { group: VecDeque<Arc<Packet>>, bytes: usize },
+    FromKey {
+        group: VecDeque<Arc<Packet>>,
+        bytes: usize,
+    },
 }
 
 /// A subscription's place in a track's waiting list.

@@ -221,13 +221,28 @@ mod tests {
     fn a_first_segment_tells_the_round_trip() {
         let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
         let stamping = way.stamping(Duration::ZERO, at(5000));
-        assert_eq!(stamping, Stamping { end: true, lead: true });
+        assert_eq!(
+            stamping,
+            Stamping {
+                end: true,
+                lead: true
+            }
+        );
         way.led(77, at(5000));
         assert!(way.awaits_stamp());
-        let ack = Acknowledged { key: 77, ..ack(0, 5100) };
+        let ack = Acknowledged {
+            key: 77,
+            ..ack(0, 5100)
+        };
         assert_eq!(way.acknowledged(&ack, &mut estimate), None);
-        assert_eq!(estimate.min_rtt(Duration::from_millis(20)), Duration::from_millis(100));
-        assert!(!way.stamping(Duration::ZERO, at(5100)).lead, "once a second");
+        assert_eq!(
+            estimate.min_rtt(Duration::from_millis(20)),
+            Duration::from_millis(100)
+        );
+        assert!(
+            !way.stamping(Duration::ZERO, at(5100)).lead,
+            "once a second"
+        );
         let rare = way.stamping(Duration::from_secs(1), at(5200));
         assert_eq!(rare, Stamping::default());
     }

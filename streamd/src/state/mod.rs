@@ -13,7 +13,7 @@ use streamd_protocol::{control::NoSuchCamera, stream::Want};
 
 pub use self::reload::Reloaded;
 use crate::{
-    camera::{Cameras},
+    camera::Cameras,
     config::{
         Config,
         values::{Fps, Quality},

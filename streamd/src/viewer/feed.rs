@@ -5,8 +5,8 @@ use std::{sync::Arc, task::Waker, time::Duration};
 use streamd_protocol::{limits::Limits, stats::DroppedStats, stream::Event};
 
 use crate::{
-    hub::Subscription,
     camera::{Camera, Place, Settings},
+    hub::Subscription,
     link::{
         adapt::{Adapt, Reason, View},
         estimate::Estimate,
@@ -190,7 +190,11 @@ impl Feed {
                     .is_none_or(|w| width.div_ceil(r.scale.divisor()) <= w)
         };
         let last = self.settings.ladder.len() - 1;
-        self.settings.ladder.iter().position(allowed).unwrap_or(last)
+        self.settings
+            .ladder
+            .iter()
+            .position(allowed)
+            .unwrap_or(last)
     }
 
     /// The next frame, if there is one; else waits for it.
@@ -240,7 +244,8 @@ impl Feed {
             Some(HeldUp::Probe) => 0,
             _ => out.slow_link + out.slow_reader,
         };
-        self.adapt.sent(frame.track.rendition, frame.bytes.len(), skipped);
+        self.adapt
+            .sent(frame.track.rendition, frame.bytes.len(), skipped);
         self.pace(frame.captured);
         self.count(&out);
         out

@@ -253,11 +253,22 @@ mod tests {
         };
         viewer.set_limits(&fps).unwrap();
         viewer.set_limits(&quality).unwrap();
-        viewer.want(&Want { fps: Some(2.0), ..Want::default() }).unwrap();
+        viewer
+            .want(&Want {
+                fps: Some(2.0),
+                ..Want::default()
+            })
+            .unwrap();
         let orders = viewer.take_orders(Waker::noop()).unwrap();
-        assert_eq!((orders.limits.fps, orders.limits.quality), (Some(2.0), Some(30)));
+        assert_eq!(
+            (orders.limits.fps, orders.limits.quality),
+            (Some(2.0), Some(30))
+        );
         assert!(viewer.take_orders(Waker::noop()).is_none());
         let stats = viewer.stats(Timestamp::now());
-        assert_eq!((stats.own.fps, stats.set.fps, stats.set.quality), (2.0, 5.0, 30));
+        assert_eq!(
+            (stats.own.fps, stats.set.fps, stats.set.quality),
+            (2.0, 5.0, 30)
+        );
     }
 }

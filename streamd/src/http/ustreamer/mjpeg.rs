@@ -10,7 +10,7 @@ use crate::{
         parameters::StreamParameters,
         ustreamer::listing::{Listed, Listing},
     },
-    media::{Packet, Origin, Timestamp},
+    media::{Origin, Packet, Timestamp},
     viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
 };
 

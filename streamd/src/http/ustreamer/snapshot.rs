@@ -7,7 +7,7 @@ use hyper::{Response, header::CONTENT_TYPE};
 
 use crate::{
     http::ustreamer::mjpeg::{NO_CACHE, Seconds},
-    media::{Packet, Origin, Timestamp},
+    media::{Origin, Packet, Timestamp},
     state::State,
 };
 
