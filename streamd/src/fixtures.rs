@@ -1,4 +1,4 @@
-//! Pictures and statistics for the unit tests.
+//! Pictures, statistics and whole daemons for the unit tests.
 
 use std::sync::Arc;
 
@@ -9,8 +9,14 @@ use streamd_protocol::stats::{
 };
 
 use crate::{
-    camera::Camera,
+    camera::{Camera, Cameras},
+    config,
+    config::values::CameraName,
+    link::readiness::Readiness,
     media::{JpegFrame, Origin, Rendition, Scale, Timestamp},
+    state::State,
+    supervise::{heartbeat::Heartbeats, log::LogLevel},
+    viewer::viewers::Viewers,
 };
 
 /// A picture of 5 bytes whose times are 1, 2 and 3 seconds after the machine's start.
@@ -115,30 +121,32 @@ fn client(id: i64, transport: Transport) -> ClientStats {
     }
 }
 
-/// A daemon as metrics see it.
-pub struct Daemon(Vec<Arc<Camera>>);
-
-impl Daemon {
-    /// The two cameras of [`stats`].
-    pub fn new() -> Self {
-        let camera = |name: &str| {
-            Arc::new(Camera::new(
-                name.into(),
-                Default::default(),
-                Arc::default(),
-                |_| {},
-            ))
-        };
-        Self(vec![camera("front"), camera("side")])
-    }
+/// A daemon of this configuration, as it is when nobody has connected yet. Its cameras have no
+/// threads: [`publish`] feeds them. A runtime must be there, since sockets are watched on it.
+pub fn state(toml: &str) -> Arc<State> {
+    let config = config::parse(toml, "test").expect("a test's own configuration");
+    let camera = |(name, settings): (&CameraName, &config::Camera)| {
+        let name = name.to_string();
+        let camera = Camera::new(name, settings.clone(), Arc::default(), |_| {});
+        Arc::new(camera)
+    };
+    let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
+    let readiness = Readiness::spawn().expect("an epoll instance");
+    let timeout = config.clients.client_timeout.get();
+    let viewers = Arc::new(Viewers::new(cameras, readiness, timeout));
+    let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
+    Arc::new(State::new(viewers, heartbeats, log, None, config))
 }
 
-impl crate::metrics::Source for Daemon {
-    fn stats(&self) -> Stats {
-        stats()
-    }
-
-    fn cameras(&self) -> Vec<Arc<Camera>> {
-        self.0.clone()
-    }
+/// Gives all who wait for a camera's best picture [`frame`], captured now.
+pub fn publish(state: &State, camera: &str, sequence: u64) {
+    let camera = state
+        .cameras
+        .find(Some(camera))
+        .expect("a camera that is there");
+    camera.hub.publish(Arc::new(JpegFrame {
+        captured: Timestamp::now(),
+        rendition: camera.settings().ladder[0],
+        ..frame(sequence)
+    }));
 }
