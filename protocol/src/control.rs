@@ -33,9 +33,6 @@ pub const MAX_REPLY_BYTES: usize = 256 * 1024 * 1024;
 /// The shortest and longest time between two replies of a streaming [`GetStats`], in ms.
 pub const INTERVAL_MS: std::ops::RangeInclusive<i64> = 100..=60_000;
 
-/// A client's limit on width, in pixels.
-pub const MAX_WIDTH: std::ops::RangeInclusive<i64> = 16..=16_384;
-
 /// The longest reason for a kick, in characters.
 pub const MAX_REASON: usize = 200;
 
@@ -397,13 +394,8 @@ fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D:
 pub enum Error {
     /// No camera of this name.
     #[serde(rename = "io.streamd.Control.NoSuchCamera")]
-    #[error("no camera {name:?}: {}", there_is(known))]
-    NoSuchCamera {
-        /// What was asked for.
-        name: String,
-        /// The names there are.
-        known: Vec<String>,
-    },
+    #[error(transparent)]
+    NoSuchCamera(NoSuchCamera),
     /// No client of this number.
     #[serde(rename = "io.streamd.Control.NoSuchClient")]
     #[error("no client {id}")]
@@ -502,10 +494,21 @@ pub enum Error {
     PermissionDenied {},
 }
 
-fn there_is(known: &[String]) -> String {
+/// There is no camera of this name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("no camera {name:?}; there {}", there_are(known))]
+pub struct NoSuchCamera {
+    /// What was asked for.
+    pub name: String,
+    /// The names there are.
+    pub known: Vec<String>,
+}
+
+fn there_are(known: &[String]) -> String {
     match known {
-        [] => "there is none".into(),
-        known => format!("there is {}", known.join(", ")),
+        [] => "is none".into(),
+        [one] => format!("is {one}"),
+        [first @ .., last] => format!("are {} and {last}", first.join(", ")),
     }
 }
 

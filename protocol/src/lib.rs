@@ -1,11 +1,13 @@
 //! The contract of streamd: what goes over its sockets, and what it means.
 //!
 //! - [`stream`]: the wire to a viewer (raw TCP and WebSocket).
+//! - [`limits`]: what a viewer may be sent at most.
 //! - [`stats`]: what the daemon counts.
 //! - [`control`]: the control socket's methods, replies and errors.
 //! - [`client`]: a blocking client of the control socket.
 
 pub mod client;
 pub mod control;
+pub mod limits;
 pub mod stats;
 pub mod stream;

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::Limits;
+
 /// The whole state of the daemon at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -137,32 +139,68 @@ pub struct ClientStats {
     pub peer: String,
     /// How it is connected.
     pub transport: Transport,
-    /// The camera it watches.
-    pub camera: String,
     /// When it connected, seconds since the epoch.
     pub connected_since: f64,
     /// For how long, seconds.
     pub connected_seconds: f64,
-    /// Frames sent.
-    pub frames: i64,
-    /// Bytes sent, headers included.
-    pub bytes: i64,
-    /// Frames a second over the whole connection.
-    pub average_fps: f64,
-    /// Frames a second over the last few seconds.
-    pub fps: f64,
-    /// Latency from capture to delivery.
-    pub latency: LatencyStats,
     /// Round trip time, ms; 0 where the transport has none.
     pub rtt_ms: f64,
     /// What the link carries, bits a second; 0 while unknown.
     pub link_rate: f64,
     /// Bytes sent and not yet acknowledged.
     pub backlog_bytes: i64,
-    /// Frames it did not get, by reason.
-    pub dropped: DroppedStats,
     /// Messages from it that could not be understood.
     pub errors: i64,
+    /// True while it asked for a pause.
+    pub paused: bool,
+    /// The limits it asked for itself.
+    pub own: LimitStats,
+    /// The limits that were set for it; where both limit something, the smaller holds.
+    pub set: LimitStats,
+    /// What it gets, one per camera that it watches; at least one.
+    pub feeds: Vec<FeedStats>,
+}
+
+impl ClientStats {
+    /// What it gets of a camera.
+    pub fn feed(&self, camera: &str) -> Option<&FeedStats> {
+        self.feeds.iter().find(|feed| feed.camera == camera)
+    }
+
+    /// Frames sent, of all cameras together.
+    pub fn frames(&self) -> i64 {
+        self.feeds.iter().map(|feed| feed.frames).sum()
+    }
+
+    /// Bytes sent, of all cameras together.
+    pub fn bytes(&self) -> i64 {
+        self.feeds.iter().map(|feed| feed.bytes).sum()
+    }
+
+    /// Frames that it did not get, of all cameras together.
+    pub fn dropped(&self) -> i64 {
+        self.feeds.iter().map(|feed| feed.dropped.total).sum()
+    }
+}
+
+/// One camera's pictures on their way to one client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FeedStats {
+    /// The camera.
+    pub camera: String,
+    /// Frames sent.
+    pub frames: i64,
+    /// Bytes sent, headers included.
+    pub bytes: i64,
+    /// Frames a second since it watches this camera.
+    pub average_fps: f64,
+    /// Frames a second over the last few seconds.
+    pub fps: f64,
+    /// Latency from capture to delivery.
+    pub latency: LatencyStats,
+    /// Frames it did not get, by reason.
+    pub dropped: DroppedStats,
     /// JPEG quality it gets, 1–100.
     pub quality: i64,
     /// Width it gets, pixels.
@@ -171,16 +209,30 @@ pub struct ClientStats {
     pub height: i64,
     /// Why it gets this quality and size, for people: `top`, `link 7.8 Mb/s`, `limit`.
     pub reason: String,
-    /// Changes of rendition since it connected.
+    /// Changes of rendition since it watches this camera.
     pub rendition_changes: i64,
-    /// Its limit on fps; 0 for none.
-    pub limit_fps: f64,
-    /// Its limit on quality; 0 for none.
-    pub limit_quality: i64,
-    /// Its limit on width; 0 for none.
-    pub limit_width: i64,
-    /// True while it asked for a pause.
-    pub paused: bool,
+}
+
+/// A client's limits; 0 is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LimitStats {
+    /// Frames a second at most.
+    pub fps: f64,
+    /// JPEG quality at most, 1–100.
+    pub quality: i64,
+    /// Width at most, pixels.
+    pub width: i64,
+}
+
+impl From<Limits> for LimitStats {
+    fn from(limits: Limits) -> Self {
+        Self {
+            fps: limits.fps.unwrap_or(0.0),
+            quality: limits.quality.unwrap_or(0).into(),
+            width: limits.max_width.unwrap_or(0).into(),
+        }
+    }
 }
 
 /// Latency from capture to the moment the client's kernel, or the client itself by receipt, had

@@ -17,6 +17,57 @@ pub const MAX_FROM_CLIENT: usize = 16 * 1024;
 /// The largest payload a client should accept, in bytes: above any JPEG of a 16384-pixel camera.
 pub const MAX_TO_CLIENT: usize = 256 * 1024 * 1024;
 
+/// The length that precedes a payload of so many bytes over raw TCP.
+pub const fn header(bytes: usize) -> [u8; LENGTH_BYTES] {
+    (bytes as u64).to_le_bytes()
+}
+
+/// The length of the payload that follows, by the first bytes of `arrived`; `None` while the
+/// length is not whole.
+///
+/// # Errors
+/// When it is over `limit`: a garbled length must not make anybody wait for gigabytes.
+pub fn announced(arrived: &[u8], limit: usize) -> Result<Option<usize>, TooLong> {
+    let Some(length) = arrived.first_chunk::<LENGTH_BYTES>() else {
+        return Ok(None);
+    };
+    let bytes = u64::from_le_bytes(*length);
+    match usize::try_from(bytes) {
+        Ok(length) if length <= limit => Ok(Some(length)),
+        _ => Err(TooLong { bytes, limit }),
+    }
+}
+
+/// A payload that is longer than allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a payload of {bytes} bytes was announced; up to {limit} are allowed")]
+pub struct TooLong {
+    /// Its length.
+    pub bytes: u64,
+    /// What is allowed.
+    pub limit: usize,
+}
+
+/// What a payload is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload {
+    /// A JPEG picture.
+    Picture,
+    /// A message in JSON.
+    Message,
+}
+
+impl Payload {
+    /// What a payload is by its first two bytes; `None` if it is neither.
+    pub const fn of(start: &[u8]) -> Option<Self> {
+        match start {
+            [0xFF, 0xD8, ..] => Some(Self::Picture),
+            [b'{', ..] => Some(Self::Message),
+            _ => None,
+        }
+    }
+}
+
 /// Name at the start of the APP segment's payload.
 pub const APP_NAME: &[u8; 8] = b"streamd\0";
 
@@ -249,6 +300,23 @@ mod tests {
             jpeg.extend(bytes);
             AppSegment::find(&jpeg);
         }
+    }
+
+    #[test]
+    fn a_length_is_taken_when_it_is_whole_and_allowed() {
+        let framed = header(300);
+        for cut in 0..LENGTH_BYTES {
+            assert_eq!(announced(&framed[..cut], 300), Ok(None));
+        }
+        assert_eq!(announced(&framed, 300), Ok(Some(300)));
+        let error = announced(&framed, 299).unwrap_err();
+        assert_eq!((error.bytes, error.limit), (300, 299));
+        assert!(announced(&[0xFF; 9], MAX_TO_CLIENT).is_err());
+        assert_eq!(Payload::of(b"\xFF\xD8\xFF"), Some(Payload::Picture));
+        assert_eq!(
+            (Payload::of(b"{}"), Payload::of(b"GE")),
+            (Some(Payload::Message), None)
+        );
     }
 
     #[test]

@@ -93,28 +93,29 @@ fn client() -> ClientStats {
         name: "robot".into(),
         peer: "10.0.0.9:41000".into(),
         transport: Transport::Tcp,
-        camera: "main".into(),
         connected_since: 1.5,
         connected_seconds: 2.5,
-        frames: 3,
-        bytes: 4,
-        average_fps: 30.0,
-        fps: 29.5,
-        latency: LatencyStats::default(),
         rtt_ms: 0.1,
         link_rate: 7.8e6,
         backlog_bytes: 5,
-        dropped: DroppedStats::default(),
         errors: 0,
-        quality: 80,
-        width: 640,
-        height: 480,
-        reason: "top".into(),
-        rendition_changes: 0,
-        limit_fps: 0.0,
-        limit_quality: 0,
-        limit_width: 0,
         paused: false,
+        own: LimitStats::default(),
+        set: LimitStats::default(),
+        feeds: vec![FeedStats {
+            camera: "main".into(),
+            frames: 3,
+            bytes: 4,
+            average_fps: 30.0,
+            fps: 29.5,
+            latency: LatencyStats::default(),
+            dropped: DroppedStats::default(),
+            quality: 80,
+            width: 640,
+            height: 480,
+            reason: "top".into(),
+            rendition_changes: 0,
+        }],
     }
 }
 
@@ -260,10 +261,10 @@ fn no_method_is_described_that_does_not_exist() {
 fn errors() -> Vec<Error> {
     let message = || "why".to_owned();
     vec![
-        Error::NoSuchCamera {
+        Error::NoSuchCamera(NoSuchCamera {
             name: "x".into(),
             known: vec!["main".into()],
-        },
+        }),
         Error::NoSuchClient { id: 9 },
         Error::InvalidValue {
             parameter: "quality".into(),

@@ -109,7 +109,7 @@ impl Failure {
 fn refused_code(error: &control::Error) -> u8 {
     use control::Error;
     match error {
-        Error::NoSuchCamera { .. } | Error::NoSuchClient { .. } => NOT_FOUND,
+        Error::NoSuchCamera(_) | Error::NoSuchClient { .. } => NOT_FOUND,
         Error::InvalidValue { .. } | Error::InvalidParameter { .. } => DATA,
         Error::ConfigurationInvalid { .. } => CONFIG,
         Error::CameraTimeout { .. } | Error::TooManyConnections { .. } => TRY_AGAIN,

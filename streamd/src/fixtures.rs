@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use streamd_protocol::stats::{
-    CameraState, CameraStats, ClientStats, DroppedStats, LatencyStats, RenditionStats, Stats,
-    Transport,
+    CameraState, CameraStats, ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats,
+    RenditionStats, Stats, Transport,
 };
 
 use crate::{
@@ -13,15 +13,15 @@ use crate::{
     config,
     config::values::CameraName,
     link::readiness::Readiness,
-    media::{JpegFrame, Origin, Rendition, Scale, Timestamp},
+    media::{Origin, Packet, Rendition, Scale, Timestamp, Track},
     state::State,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::viewers::Viewers,
 };
 
 /// A picture of 5 bytes whose times are 1, 2 and 3 seconds after the machine's start.
-pub fn frame(sequence: u64) -> JpegFrame {
-    JpegFrame {
+pub fn frame(sequence: u64) -> Packet {
+    Packet {
         bytes: Bytes::from_static(&[0xFF, 0xD8, b'.', 0xFF, 0xD9]),
         sequence,
         captured: Timestamp::from_nanos(1_000_000_000),
@@ -29,10 +29,11 @@ pub fn frame(sequence: u64) -> JpegFrame {
         encode_end: Timestamp::from_nanos(3_000_000_000),
         width: 640,
         height: 480,
-        rendition: Rendition {
+        track: Track::jpeg(Rendition {
             quality: 80,
             scale: Scale::Full,
-        },
+        }),
+        key: true,
         origin: Origin::Camera,
     }
 }
@@ -96,28 +97,29 @@ fn client(id: i64, transport: Transport) -> ClientStats {
         name: String::new(),
         peer: "127.0.0.1:5000".into(),
         transport,
-        camera: "front".into(),
         connected_since: 0.0,
         connected_seconds: 10.0,
-        frames: 300,
-        bytes: 15_000_000,
-        average_fps: 30.0,
-        fps: 29.7,
-        latency: LatencyStats::default(),
         rtt_ms: 0.1,
         link_rate: 0.0,
         backlog_bytes: 0,
-        dropped: DroppedStats::default(),
         errors: 0,
-        quality: 80,
-        width: 640,
-        height: 480,
-        reason: "top".into(),
-        rendition_changes: 0,
-        limit_fps: 0.0,
-        limit_quality: 0,
-        limit_width: 0,
         paused: false,
+        own: LimitStats::default(),
+        set: LimitStats::default(),
+        feeds: vec![FeedStats {
+            camera: "front".into(),
+            frames: 300,
+            bytes: 15_000_000,
+            average_fps: 30.0,
+            fps: 29.7,
+            latency: LatencyStats::default(),
+            dropped: DroppedStats::default(),
+            quality: 80,
+            width: 640,
+            height: 480,
+            reason: "top".into(),
+            rendition_changes: 0,
+        }],
     }
 }
 
@@ -144,9 +146,9 @@ pub fn publish(state: &State, camera: &str, sequence: u64) {
         .cameras
         .find(Some(camera))
         .expect("a camera that is there");
-    camera.hub.publish(Arc::new(JpegFrame {
+    camera.hub.publish(Arc::new(Packet {
         captured: Timestamp::now(),
-        rendition: camera.settings().ladder[0],
+        track: Track::jpeg(camera.settings().ladder[0]),
         ..frame(sequence)
     }));
 }

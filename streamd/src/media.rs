@@ -1,4 +1,4 @@
-//! The two things that travel: [`RawFrame`] from the camera, [`JpegFrame`] to the clients.
+//! The two things that travel: [`RawFrame`] from the camera, [`Packet`] to the viewers.
 
 use std::{fmt, time::Duration};
 
@@ -235,25 +235,85 @@ pub struct Rendition {
     pub scale: Scale,
 }
 
-/// A frame as the clients get it.
+/// How pictures are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// A JPEG file per picture.
+    Jpeg,
+    /// H.264: pictures build on those before, back to the last key.
+    H264,
+}
+
+/// How much of a track is kept for those who want it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// The newest packet: each stands alone.
+    Newest,
+    /// All packets from the last key on.
+    FromKey,
+}
+
+impl Codec {
+    /// What must be kept of a track in this coding.
+    pub const fn keeping(self) -> Keeping {
+        match self {
+            Self::Jpeg => Keeping::Newest,
+            Self::H264 => Keeping::FromKey,
+        }
+    }
+}
+
+/// One coding of a camera's pictures, in one quality and size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Track {
+    /// How they are coded.
+    pub codec: Codec,
+    /// In which quality and size.
+    pub rendition: Rendition,
+}
+
+impl Track {
+    /// JPEG pictures in this rendition.
+    pub const fn jpeg(rendition: Rendition) -> Self {
+        Self {
+            codec: Codec::Jpeg,
+            rendition,
+        }
+    }
+
+    /// Whether each of its packets is a whole picture.
+    pub fn stands_alone(self) -> bool {
+        self.codec.keeping() == Keeping::Newest
+    }
+
+    /// Whether it is worth encoding before `other`: larger, then of higher quality.
+    pub fn is_better_than(self, other: Self) -> bool {
+        let (a, b) = (self.rendition, other.rendition);
+        (b.scale, a.quality) > (a.scale, b.quality)
+    }
+}
+
+/// An encoded picture, as viewers get it.
 #[derive(Debug, Clone)]
-pub struct JpegFrame {
-    /// The whole JPEG file, APP segment included.
-    pub bytes: Bytes,
+pub struct Packet {
+    /// In which coding, quality and size.
+    pub track: Track,
     /// [`RawFrame::sequence`].
     pub sequence: u64,
     /// [`RawFrame::captured`].
     pub captured: Timestamp,
-    /// When encoding began.
-    pub encode_begin: Timestamp,
-    /// When encoding ended.
-    pub encode_end: Timestamp,
+    /// It needs no packet before it. Always so for JPEG.
+    pub key: bool,
+    /// The coded picture; of JPEG the whole file, APP segment included.
+    pub bytes: Bytes,
     /// Pixels.
     pub width: u32,
     /// Pixels.
     pub height: u32,
-    /// In which quality and size.
-    pub rendition: Rendition,
     /// Where the picture comes from.
     pub origin: Origin,
+    /// When encoding began.
+    pub encode_begin: Timestamp,
+    /// When encoding ended.
+    pub encode_end: Timestamp,
 }

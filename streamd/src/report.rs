@@ -48,24 +48,27 @@ fn report(stats: &Stats) {
     }
 }
 
+/// A line per camera that the client watches.
 fn report_client(client: &ClientStats) {
-    let latency = match client.latency.measured {
-        0 => "latency unknown".to_owned(),
-        _ => format!("{:.1} ms latency", client.latency.average_ms),
-    };
-    tracing::info!(
-        message_id = events::CLIENT_REPORT,
-        client = client.id,
-        peer = %client.peer,
-        camera = %client.camera,
-        "{}: {} frames, {:.1} fps, {latency}, {} dropped, quality {} {}x{} ({})",
-        client.peer,
-        client.frames,
-        client.average_fps,
-        client.dropped.total,
-        client.quality,
-        client.width,
-        client.height,
-        client.reason
-    );
+    for feed in &client.feeds {
+        let latency = match feed.latency.measured {
+            0 => "latency unknown".to_owned(),
+            _ => format!("{:.1} ms latency", feed.latency.average_ms),
+        };
+        tracing::info!(
+            message_id = events::CLIENT_REPORT,
+            client = client.id,
+            peer = %client.peer,
+            camera = %feed.camera,
+            "{}: {} frames, {:.1} fps, {latency}, {} dropped, quality {} {}x{} ({})",
+            client.peer,
+            feed.frames,
+            feed.average_fps,
+            feed.dropped.total,
+            feed.quality,
+            feed.width,
+            feed.height,
+            feed.reason
+        );
+    }
 }

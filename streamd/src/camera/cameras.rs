@@ -2,28 +2,20 @@
 
 use std::sync::Arc;
 
+use streamd_protocol::control::NoSuchCamera;
+
 use super::{Camera, Place};
 
 /// The cameras of the daemon; never empty.
 #[derive(Debug)]
 pub struct Cameras(Vec<Arc<Camera>>);
 
-/// There is no camera of this name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no camera {name:?}: there is {}", known.join(", "))]
-pub struct NoCamera {
-    /// What was asked for.
-    pub name: String,
-    /// The names there are.
-    pub known: Vec<String>,
-}
-
 /// Why a viewer gets no place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// No camera of this name.
     #[error(transparent)]
-    NoCamera(#[from] NoCamera),
+    NoCamera(#[from] NoSuchCamera),
     /// `max-clients` have a place.
     #[error("camera {name} has its {limit} clients (max-clients)")]
     Full {
@@ -55,13 +47,13 @@ impl Cameras {
     ///
     /// # Errors
     /// When there is no such camera.
-    pub fn find(&self, name: Option<&str>) -> Result<&Arc<Camera>, NoCamera> {
+    pub fn find(&self, name: Option<&str>) -> Result<&Arc<Camera>, NoSuchCamera> {
         match name {
             None => Ok(&self.0[0]),
             Some(name) => self
                 .iter()
                 .find(|c| c.name == name)
-                .ok_or_else(|| NoCamera {
+                .ok_or_else(|| NoSuchCamera {
                     name: name.into(),
                     known: self.names(),
                 }),
@@ -72,7 +64,7 @@ impl Cameras {
     ///
     /// # Errors
     /// When there is no such camera.
-    pub fn select(&self, name: Option<&str>) -> Result<&[Arc<Camera>], NoCamera> {
+    pub fn select(&self, name: Option<&str>) -> Result<&[Arc<Camera>], NoSuchCamera> {
         match name {
             None => Ok(&self.0),
             Some(_) => self.find(name).map(std::slice::from_ref),

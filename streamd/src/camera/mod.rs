@@ -10,7 +10,7 @@ use std::sync::{
 
 use streamd_protocol::stats::CameraState;
 
-pub use self::cameras::{Cameras, NoCamera, Refused};
+pub use self::cameras::{Cameras, Refused};
 
 use crate::{
     capture, config,

@@ -15,7 +15,7 @@ use crate::{
     config::values::CameraName,
     encode::{self, jpeg::Encoder, passthrough},
     hub::WorkList,
-    media::{JpegFrame, PixelFormat, RawFrame, Rendition, Timestamp},
+    media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
@@ -78,26 +78,20 @@ impl Quiet {
 }
 
 /// Encodes a frame that the hub has given out, and publishes it.
-fn encode(
-    camera: &Camera,
-    encoder: &mut Encoder,
-    raw: &RawFrame,
-    rendition: Rendition,
-    quiet: &mut Quiet,
-) {
+fn encode(camera: &Camera, encoder: &mut Encoder, raw: &RawFrame, track: Track, quiet: &mut Quiet) {
     let begin = Timestamp::now();
-    let live = camera.settings();
-    let top = live.ladder.first() == Some(&rendition);
+    let settings = camera.settings();
+    let top = settings.ladder.first() == Some(&track.rendition);
     let app = AppSegment {
         sequence: raw.sequence,
         captured_us: raw.captured.unix_micros(),
         camera: camera.name.clone(),
     }
     .to_bytes();
-    let picture = if top && raw.layout.format == PixelFormat::Mjpg && live.passes_through() {
+    let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
         passthrough::passthrough(raw, &app).map_err(encode::Error::from)
     } else {
-        encoder.encode(raw, rendition, live.config.chroma, &app)
+        encoder.encode(raw, track.rendition, settings.config.chroma, &app)
     };
     let end = Timestamp::now();
     match picture {
@@ -106,7 +100,7 @@ fn encode(
             if top {
                 camera.top_encode_time.add(end.since(begin));
             }
-            camera.hub.publish(Arc::new(JpegFrame {
+            camera.hub.publish(Arc::new(Packet {
                 bytes: picture.bytes,
                 sequence: raw.sequence,
                 captured: raw.captured,
@@ -114,13 +108,14 @@ fn encode(
                 encode_end: end,
                 width: picture.width,
                 height: picture.height,
-                rendition,
+                track,
+                key: true,
                 origin: raw.origin,
             }));
         }
         Err(error) => {
             camera.captured.corrupt.add(1);
-            camera.hub.abandon(rendition);
+            camera.hub.abandon(track);
             quiet.failed(&camera.name, &error);
         }
     }
@@ -175,13 +170,13 @@ impl Drop for Workers {
 fn run(work: &WorkList, cameras: &[Arc<Camera>], heartbeat: &Heartbeat) {
     let mut encoder = Encoder::new();
     let mut quiet = Quiet::default();
-    while let Some((hub, rendition)) = work.next(|| heartbeat.idle()) {
+    while let Some((hub, track)) = work.next(|| heartbeat.idle()) {
         heartbeat.beat();
         let Some(camera) = cameras.iter().find(|c| Arc::ptr_eq(&c.hub, &hub)) else {
             continue;
         };
-        if let Some(raw) = hub.begin(rendition) {
-            encode(camera, &mut encoder, &raw, rendition, &mut quiet);
+        if let Some(raw) = hub.begin(track) {
+            encode(camera, &mut encoder, &raw, track, &mut quiet);
         }
     }
 }

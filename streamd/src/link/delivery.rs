@@ -1,95 +1,59 @@
-//! The way of one client's frames from the first `send` to the acknowledgement of the last byte.
+//! The way of one viewer's frames from the last `send` to the acknowledgement of the last byte.
+//!
+//! No I/O, no clock.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
-use crate::{
-    link::{
-        estimate::{Delivery, Link},
-        socket::{Info, Socket, Stamp},
-    },
-    media::{JpegFrame, Timestamp},
-};
+use super::estimate::{Delivery, Estimate};
+use crate::media::Timestamp;
 
 /// Frames whose acknowledgement is awaited at most; older ones are forgotten.
 const AWAITED: usize = 32;
 
 /// On a slow link, the first bytes of one frame in so long are sent ahead and time-stamped.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
+const LEAD_EVERY: Duration = Duration::from_secs(1);
 
-/// So many: within one segment of any usual path.
-const LEAD: usize = 1200;
-
-/// A frame that is being written.
-pub struct Outgoing {
-    /// The frame.
-    pub frame: Arc<JpegFrame>,
-    /// Which of the client's feeds it belongs to.
-    pub feed: usize,
-    /// The bytes before and after the picture.
-    pub before: Vec<u8>,
-    /// See `before`.
-    pub after: Vec<u8>,
-    /// Only those are sent, and not the picture.
-    pub bare: bool,
-    done: usize,
-    began: Timestamp,
-    stamp: bool,
-    /// Its first segment goes ahead and is time-stamped on its own.
-    lead: bool,
-    disturbed: bool,
-}
-
-impl Outgoing {
-    /// Bytes on the wire.
-    pub fn total(&self) -> usize {
-        self.before.len() + self.picture().len() + self.after.len()
-    }
-
-    fn picture(&self) -> &[u8] {
-        if self.bare { &[] } else { &self.frame.bytes }
-    }
-
-    /// Whether some of it has been written.
-    pub fn begun(&self) -> bool {
-        self.done > 0
-    }
-
-    /// Writes what the socket takes; true when all is written.
-    ///
-    /// # Errors
-    /// The socket's; `WouldBlock` when it takes no more now.
-    pub fn write(&mut self, socket: &mut Socket, pending: &mut Pending) -> std::io::Result<bool> {
-        let leading = self.lead && self.done == 0;
-        let mut skip = self.done;
-        let mut room = if leading { LEAD } else { usize::MAX };
-        let parts = [&self.before[..], self.picture(), &self.after[..]].map(|part| {
-            let cut = skip.min(part.len());
-            skip -= cut;
-            let part = &part[cut..];
-            let part = &part[..part.len().min(room)];
-            room -= part.len();
-            part
-        });
-        self.done += socket.send(parts, self.stamp)?;
-        if leading {
-            pending.probe = Some((socket.written().wrapping_sub(1), self.began));
-        }
-        Ok(self.done == self.total())
-    }
+/// What is to be stamped of a frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamping {
+    /// Its last byte.
+    pub end: bool,
+    /// Its first segment, which goes ahead on its own.
+    pub lead: bool,
 }
 
 /// A frame whose last byte has been written.
-struct Sent {
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// Which of the viewer's feeds it belongs to.
+    pub feed: u32,
+    /// Its number.
+    pub sequence: u64,
+    /// When it was captured.
+    pub captured: Timestamp,
+    /// When its first byte was written.
+    pub began: Timestamp,
+    /// Its bytes on the wire.
+    pub bytes: usize,
     /// The kernel's key of the last byte.
-    key: u32,
-    stamped: bool,
-    sequence: u64,
-    captured: Timestamp,
-    began: Timestamp,
-    bytes: usize,
-    feed: usize,
+    pub key: u32,
+    /// Whether the kernel will stamp that byte.
+    pub stamped: bool,
     /// The congestion control held it up for reasons of its own: it says nothing of the link.
-    disturbed: bool,
+    pub disturbed: bool,
+}
+
+/// The peer's kernel has acknowledged a byte.
+#[derive(Debug, Clone, Copy)]
+pub struct Acknowledged {
+    /// The kernel's key of the byte.
+    pub key: u32,
+    /// When.
+    pub at: Timestamp,
+    /// The smallest round trip time that the kernel knows.
+    pub min_rtt: Duration,
+    /// Bytes of a full segment.
+    pub segment: u32,
 }
 
 /// A frame that has arrived.
@@ -97,139 +61,189 @@ struct Sent {
 pub struct Arrived {
     /// From capture to delivery.
     pub latency: Duration,
-    /// Which of the client's feeds it belongs to.
-    pub feed: usize,
+    /// Which of the viewer's feeds it belongs to.
+    pub feed: u32,
 }
 
-/// What is on its way to one client.
+/// What is on its way to one viewer.
 #[derive(Default)]
-pub struct Pending {
+pub struct Deliveries {
     sent: VecDeque<Sent>,
     stamped_last: Timestamp,
-    probed_last: Timestamp,
+    led_last: Timestamp,
     /// The kernel's key of a frame's first segment, and when it was sent.
-    probe: Option<(u32, Timestamp)>,
-    /// The client says itself when it had a frame; the kernel's stamps then count for the link only.
+    lead: Option<(u32, Timestamp)>,
+    /// The viewer says itself when it had a frame; the kernel's stamps then count for the link only.
     receipts: bool,
 }
 
-impl Pending {
-    /// Begins a frame. It is time-stamped if the last one that was is at least `pace` ago.
-    pub fn begin(
-        &mut self,
-        frame: Arc<JpegFrame>,
-        feed: usize,
-        mut spare: (Vec<u8>, Vec<u8>),
-        pace: Duration,
-        now: Timestamp,
-    ) -> Outgoing {
-        let stamp = now.since(self.stamped_last) >= pace;
-        if stamp {
+impl Deliveries {
+    /// What is to be stamped of a frame that begins now: its end if the last one that was is at
+    /// least `pace` ago, and now and then its first segment where every frame is stamped.
+    pub fn stamping(&mut self, pace: Duration, now: Timestamp) -> Stamping {
+        let end = now.since(self.stamped_last) >= pace;
+        if end {
             self.stamped_last = now;
         }
-        let lead = pace.is_zero() && now.since(self.probed_last) >= PROBE_EVERY;
+        let lead = pace.is_zero() && now.since(self.led_last) >= LEAD_EVERY;
         if lead {
-            self.probed_last = now;
+            self.led_last = now;
         }
-        spare.0.clear();
-        spare.1.clear();
-        Outgoing {
-            frame,
-            feed,
-            before: spare.0,
-            after: spare.1,
-            bare: false,
-            done: 0,
-            began: now,
-            stamp,
-            lead,
-            disturbed: false,
-        }
+        Stamping { end, lead }
+    }
+
+    /// A frame's first segment, begun then, has been written; this is its last byte's key.
+    pub fn led(&mut self, key: u32, began: Timestamp) {
+        self.lead = Some((key, began));
     }
 
     /// A frame has been written whole.
-    pub fn written(&mut self, outgoing: &Outgoing, socket: &Socket) {
+    pub fn written(&mut self, sent: Sent) {
         if self.sent.len() == AWAITED {
             self.sent.pop_front();
         }
-        self.sent.push_back(Sent {
-            key: socket.written().wrapping_sub(1),
-            stamped: outgoing.stamp && socket.is_tcp(),
-            sequence: outgoing.frame.sequence,
-            captured: outgoing.frame.captured,
-            began: outgoing.began,
-            bytes: outgoing.total(),
-            feed: outgoing.feed,
-            disturbed: outgoing.disturbed,
-        });
+        self.sent.push_back(sent);
     }
 
     /// What is on its way now is held up by the congestion control for reasons of its own.
-    pub fn disturb(&mut self, outgoing: Option<&mut Outgoing>) {
+    pub fn disturb(&mut self) {
         self.sent.iter_mut().for_each(|sent| sent.disturbed = true);
-        if let Some(outgoing) = outgoing {
-            outgoing.disturbed = true;
-        }
     }
 
     /// Whether the kernel still owes a time stamp.
     pub fn awaits_stamp(&self) -> bool {
-        self.probe.is_some() || self.sent.iter().any(|s| s.stamped)
+        self.lead.is_some() || self.sent.iter().any(|sent| sent.stamped)
     }
 
-    /// The peer's kernel has acknowledged a byte. If it is a frame's last one, the link has learnt
-    /// something, and the frame has arrived: half the smallest round trip before the
+    /// The peer's kernel has acknowledged a byte. If it is a frame's last one, the estimate has
+    /// learnt something, and the frame has arrived: half the smallest round trip before the
     /// acknowledgement was seen here, the way back being as long as the way there.
-    pub fn stamped(&mut self, stamp: Stamp, info: &Info, link: &mut Link) -> Option<Arrived> {
-        if let Some((_, sent)) = self.probe.take_if(|(key, _)| *key == stamp.key) {
-            link.round_trip(stamp.at, stamp.at.since(sent));
+    pub fn acknowledged(&mut self, ack: &Acknowledged, estimate: &mut Estimate) -> Option<Arrived> {
+        if let Some((_, began)) = self.lead.take_if(|(key, _)| *key == ack.key) {
+            estimate.round_trip(ack.at, ack.at.since(began));
             return None;
         }
-        let at = self
-            .sent
-            .iter()
-            .position(|s| s.stamped && s.key == stamp.key)?;
-        let sent = if self.receipts {
-            let sent = &mut self.sent[at];
-            sent.stamped = false;
-            &self.sent[at]
+        let is_it = |sent: &Sent| sent.stamped && sent.key == ack.key;
+        let index = self.sent.iter().position(is_it)?;
+        let sent = self.sent[index];
+        if self.receipts {
+            self.sent[index].stamped = false;
         } else {
-            self.sent.drain(..at);
-            &self.sent.pop_front()?
-        };
-        let min_rtt = link.min_rtt(info.min_rtt);
+            self.sent.drain(..=index);
+        }
+        let min_rtt = estimate.min_rtt(ack.min_rtt);
         if sent.disturbed {
-            link.disturbed(stamp.at);
+            estimate.disturbed(ack.at);
         } else {
-            link.delivered(&Delivery {
+            estimate.delivered(&Delivery {
                 bytes: sent.bytes,
                 sent: sent.began,
-                acknowledged: stamp.at,
+                acknowledged: ack.at,
                 min_rtt,
-                segment: info.segment,
+                segment: ack.segment,
             });
         }
-        let latency = stamp.at.since(sent.captured).saturating_sub(min_rtt / 2);
-        (!self.receipts).then_some(Arrived {
-            latency,
+        (!self.receipts).then(|| Arrived {
+            latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
             feed: sent.feed,
         })
     }
 
-    /// The client says that it had a frame at this moment. Receipts of frames that are not awaited
+    /// The viewer says that it had a frame at this moment. Receipts of frames that are not awaited
     /// count for nothing.
-    pub fn receipt(&mut self, feed: usize, sequence: u64, at: Timestamp) -> Option<Arrived> {
+    pub fn receipt(&mut self, feed: u32, sequence: u64, at: Timestamp) -> Option<Arrived> {
         self.receipts = true;
-        let said = |s: &Sent| s.sequence == sequence && s.feed == feed;
-        let index = self.sent.iter().position(said)?;
-        let stamped = self.sent[index].stamped;
-        let latency = at.since(self.sent[index].captured);
-        if stamped {
+        let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed;
+        let index = self.sent.iter().position(is_it)?;
+        let sent = self.sent[index];
+        if sent.stamped {
             // Its acknowledgement is still to come, for the link.
             self.sent[index].sequence = u64::MAX;
         } else {
             self.sent.remove(index);
         }
-        Some(Arrived { latency, feed })
+        Some(Arrived {
+            latency: at.since(sent.captured),
+            feed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    fn sent(sequence: u64, stamped: bool) -> Sent {
+        Sent {
+            feed: 1,
+            sequence,
+            captured: at(100),
+            began: at(101),
+            bytes: 50_000,
+            key: sequence as u32 * 1000,
+            stamped,
+            disturbed: false,
+        }
+    }
+
+    fn ack(sequence: u64, ms: u64) -> Acknowledged {
+        Acknowledged {
+            key: sequence as u32 * 1000,
+            at: at(ms),
+            min_rtt: Duration::from_millis(20),
+            segment: 1448,
+        }
+    }
+
+    #[test]
+    fn the_kernels_stamp_is_the_arrival_until_the_viewer_says_it_itself() {
+        let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
+        way.written(sent(1, false));
+        way.written(sent(2, true));
+        let arrived = way.acknowledged(&ack(2, 150), &mut estimate);
+        let latency = Duration::from_millis(50 - 20 / 2);
+        assert_eq!(arrived, Some(Arrived { latency, feed: 1 }));
+        assert!(estimate.rate().is_some() && !way.awaits_stamp());
+        way.written(sent(3, true));
+        let latency = Duration::from_millis(40);
+        let receipt = way.receipt(1, 3, at(140));
+        assert_eq!(receipt, Some(Arrived { latency, feed: 1 }));
+        assert_eq!(way.receipt(1, 3, at(141)), None, "once");
+        assert_eq!(way.acknowledged(&ack(3, 150), &mut estimate), None);
+        assert_eq!(way.receipt(2, 9, at(141)), None, "never sent");
+    }
+
+    #[test]
+    fn a_first_segment_tells_the_round_trip() {
+        let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
+        let stamping = way.stamping(Duration::ZERO, at(5000));
+        assert_eq!(
+            stamping,
+            Stamping {
+                end: true,
+                lead: true
+            }
+        );
+        way.led(77, at(5000));
+        assert!(way.awaits_stamp());
+        let ack = Acknowledged {
+            key: 77,
+            ..ack(0, 5100)
+        };
+        assert_eq!(way.acknowledged(&ack, &mut estimate), None);
+        assert_eq!(
+            estimate.min_rtt(Duration::from_millis(20)),
+            Duration::from_millis(100)
+        );
+        assert!(
+            !way.stamping(Duration::ZERO, at(5100)).lead,
+            "once a second"
+        );
+        let rare = way.stamping(Duration::from_secs(1), at(5200));
+        assert_eq!(rare, Stamping::default());
     }
 }

@@ -58,14 +58,14 @@ struct Sample {
 
 /// One connection's link.
 #[derive(Debug, Default)]
-pub struct Link {
+pub struct Estimate {
     samples: VecDeque<Sample>,
     last: Timestamp,
     /// Round trips of the last [`WINDOW`], each shorter than those before it.
     round_trips: VecDeque<(Timestamp, Duration)>,
 }
 
-impl Link {
+impl Estimate {
     /// Takes a delivered frame.
     pub fn delivered(&mut self, delivery: &Delivery) {
         let begin = (delivery.sent + delivery.min_rtt).max(self.last);
@@ -140,10 +140,10 @@ mod tests {
 
     #[test]
     fn a_late_acknowledgement_of_a_single_segment_says_nothing() {
-        let mut link = Link::default();
+        let mut estimate = Estimate::default();
         for (i, took) in [0.1, 0.1, 0.1, 40.0, 40.0, 40.0].into_iter().enumerate() {
             let sent = 1000.0 + i as f64 * 100.0;
-            link.delivered(&Delivery {
+            estimate.delivered(&Delivery {
                 bytes: 17_000,
                 sent: at(sent),
                 acknowledged: at(sent + took),
@@ -152,29 +152,29 @@ mod tests {
             });
         }
         assert!(
-            link.rate().is_some_and(|rate| rate > 50e6),
+            estimate.rate().is_some_and(|rate| rate > 50e6),
             "{:?}",
-            link.rate()
+            estimate.rate()
         );
     }
 
     #[test]
     fn a_longer_path_is_believed_when_the_old_one_is_forgotten() {
         let ms = Duration::from_millis;
-        let mut link = Link::default();
-        assert_eq!(link.min_rtt(ms(20)), ms(20));
-        link.round_trip(at(0.0), ms(22));
-        link.round_trip(at(1000.0), ms(120));
-        link.round_trip(at(2000.0), ms(100));
+        let mut estimate = Estimate::default();
+        assert_eq!(estimate.min_rtt(ms(20)), ms(20));
+        estimate.round_trip(at(0.0), ms(22));
+        estimate.round_trip(at(1000.0), ms(120));
+        estimate.round_trip(at(2000.0), ms(100));
         assert_eq!(
-            link.min_rtt(ms(20)),
+            estimate.min_rtt(ms(20)),
             ms(20),
             "22 ms were seen two seconds ago"
         );
-        link.round_trip(at(10_500.0), ms(130));
-        assert_eq!(link.min_rtt(ms(20)), ms(100));
-        link.round_trip(at(11_000.0), ms(21));
-        assert_eq!(link.min_rtt(ms(20)), ms(20), "it is short again");
+        estimate.round_trip(at(10_500.0), ms(130));
+        assert_eq!(estimate.min_rtt(ms(20)), ms(100));
+        estimate.round_trip(at(11_000.0), ms(21));
+        assert_eq!(estimate.min_rtt(ms(20)), ms(20), "it is short again");
     }
 
     fn at(ms: f64) -> Timestamp {
@@ -191,12 +191,12 @@ mod tests {
             sizes in prop::collection::vec(6_000usize..60_000, 8..40),
             interval in 10.0..100.0f64,
         ) {
-            let mut link = Link::default();
+            let mut estimate = Estimate::default();
             let mut free = 0.0f64;
             for (i, bytes) in sizes.iter().enumerate() {
                 let sent = 1000.0 + i as f64 * interval;
                 free = free.max(sent) + *bytes as f64 / rate * 1e3;
-                link.delivered(&Delivery {
+                estimate.delivered(&Delivery {
                     bytes: *bytes,
                     sent: at(sent),
                     acknowledged: at(free + rtt),
@@ -204,9 +204,9 @@ mod tests {
                     segment: 1448,
                 });
             }
-            let found = link.rate().unwrap();
+            let found = estimate.rate().unwrap();
             prop_assert!((found / rate - 1.0).abs() < 0.05, "{found} for {rate}");
-            let sure = link.sure_rate(at(0.0)).unwrap();
+            let sure = estimate.sure_rate(at(0.0)).unwrap();
             prop_assert!((sure / rate - 1.0).abs() < 0.05, "{sure} for {rate}");
         }
     }

@@ -59,6 +59,19 @@ pub struct Info {
     pub receiver_limited: Duration,
 }
 
+impl Info {
+    /// Nothing is known: a Unix socket, or a connection that was not asked about yet.
+    pub const UNKNOWN: Self = Self {
+        rtt: Duration::ZERO,
+        min_rtt: Duration::ZERO,
+        window: u32::MAX,
+        segment: 0,
+        unsent: 0,
+        probing: false,
+        receiver_limited: Duration::ZERO,
+    };
+}
+
 /// The moment the peer's kernel acknowledged a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {

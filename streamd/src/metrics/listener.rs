@@ -72,8 +72,9 @@ mod tests {
     use super::*;
     use crate::fixtures;
 
-    #[test]
-    fn metrics_and_nothing_else() {
+    #[tokio::test]
+    async fn metrics_and_nothing_else() {
+        let state = fixtures::state("");
         for (method, path, status) in [
             ("GET", "/metrics", 200),
             ("HEAD", "/metrics?x", 200),
@@ -86,7 +87,7 @@ mod tests {
                 .uri(path)
                 .body(())
                 .unwrap();
-            let got = answer(&fixtures::Daemon::new(), &request);
+            let got = answer(&state, &request);
             assert_eq!(got.status(), status, "{method} {path}");
             assert_eq!(got.headers().contains_key(ALLOW), status == 405);
             assert_eq!(got.headers()[CONTENT_TYPE] == OPEN_METRICS, status == 200);

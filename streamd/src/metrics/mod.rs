@@ -35,11 +35,15 @@ const STATES: [(CameraState, &str); 4] = [
 
 /// The metrics in OpenMetrics text.
 pub fn render(state: &State) -> String {
-    let mut registry = Registry::with_prefix("streamd");
-    registry.register_collector(Box::new(Scrape {
+    text(Scrape {
         stats: state.stats(),
         cameras: Arc::clone(&state.cameras),
-    }));
+    })
+}
+
+fn text(scrape: Scrape) -> String {
+    let mut registry = Registry::with_prefix("streamd");
+    registry.register_collector(Box::new(scrape));
     let mut text = String::new();
     encode(&mut text, &registry).expect("writing to memory does not fail");
     text
@@ -259,7 +263,7 @@ impl Scrape {
 
     fn clients(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let count = |camera: &str, transport: Transport| {
-            let of = |c: &&ClientStats| c.camera == camera && c.transport == transport;
+            let of = |c: &&ClientStats| c.feed(camera).is_some() && c.transport == transport;
             self.stats.clients.iter().filter(of).count() as i64
         };
         let connected = self.stats.cameras.iter().flat_map(|camera| {

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::*;
-use crate::fixtures::Daemon;
+use crate::fixtures;
 
-fn scrape() -> String {
-    let daemon = Daemon::new();
-    let camera = &Source::cameras(&daemon)[0];
+#[tokio::main(flavor = "current_thread")]
+async fn scrape() -> String {
+    let state = fixtures::state("[camera.front]\n[camera.side]\nlisten = []\n");
+    let camera = state.cameras.find(None).unwrap();
     camera.captured.captured.add(1000);
     camera.sent.add(900);
     camera.bytes.add(45_000_000);
@@ -15,7 +16,10 @@ fn scrape() -> String {
     for micros in [700, 800, 3000, 900_000] {
         camera.encode_time.add(Duration::from_micros(micros));
     }
-    render(&daemon)
+    text(Scrape {
+        stats: fixtures::stats(),
+        cameras: Arc::clone(&state.cameras),
+    })
 }
 
 #[test]

@@ -98,12 +98,12 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
         clients: camera.clients() as i64,
         renditions: camera
             .hub
-            .renditions()
+            .tracks()
             .iter()
             .map(|used| RenditionStats {
-                quality: used.rendition.quality.into(),
-                width: width.div_ceil(used.rendition.scale.divisor()).into(),
-                height: height.div_ceil(used.rendition.scale.divisor()).into(),
+                quality: used.track.rendition.quality.into(),
+                width: width.div_ceil(used.track.rendition.scale.divisor()).into(),
+                height: height.div_ceil(used.track.rendition.scale.divisor()).into(),
                 clients: used.users as i64,
                 encoded: used.encoded as i64,
                 average_bytes: used.average_bytes as i64,

@@ -9,16 +9,16 @@ mod reload;
 use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
-use streamd_protocol::stream::Want;
+use streamd_protocol::{control::NoSuchCamera, stream::Want};
 
 pub use self::reload::Reloaded;
 use crate::{
-    camera::{Cameras, NoCamera},
+    camera::Cameras,
     config::{
         Config,
         values::{Fps, Quality},
     },
-    media::{JpegFrame, Timestamp},
+    media::{Packet, Timestamp, Track},
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::{framing::Goodbye, viewers::Viewers},
 };
@@ -44,7 +44,7 @@ pub struct State {
 pub enum Refused {
     /// No camera of this name.
     #[error(transparent)]
-    NoCamera(#[from] NoCamera),
+    NoCamera(#[from] NoSuchCamera),
     /// No viewer of this number.
     #[error("no client {0}")]
     NoClient(u64),
@@ -126,7 +126,9 @@ impl State {
     /// When there is no such viewer, or a limit is out of its range.
     pub fn set_client(&self, id: u64, want: &Want) -> Result<(), Refused> {
         let viewer = self.viewers.registry.get(id).ok_or(Refused::NoClient(id))?;
-        viewer.set_limits(want).map_err(Refused::BadValue)
+        viewer
+            .set_limits(want)
+            .map_err(|bad| Refused::BadValue(bad.to_string()))
     }
 
     /// Disconnects a viewer, with the reason it is told.
@@ -135,7 +137,7 @@ impl State {
     /// When there is no such viewer.
     pub fn kick(&self, id: u64, reason: &str) -> Result<(), Refused> {
         let viewer = self.viewers.registry.get(id).ok_or(Refused::NoClient(id))?;
-        viewer.order(|orders| orders.end = Some(Goodbye::Kicked(reason.into())));
+        viewer.end(Goodbye::Kicked(reason.into()));
         Ok(())
     }
 
@@ -165,10 +167,10 @@ impl State {
         &self,
         name: Option<&str>,
         due: Timestamp,
-    ) -> Result<(String, impl Future<Output = Arc<JpegFrame>> + Send + use<>), NoCamera> {
+    ) -> Result<(String, impl Future<Output = Arc<Packet>> + Send + use<>), NoSuchCamera> {
         let camera = self.cameras.find(name)?;
         let mut subscription = camera.hub.subscribe();
-        let best = camera.settings().ladder[0];
+        let best = Track::jpeg(camera.settings().ladder[0]);
         let picture = async move { subscription.next(best, due).await };
         Ok((camera.name.clone(), picture))
     }

@@ -299,7 +299,7 @@ pub(crate) mod tests {
     #[test]
     fn the_level_changes_live_and_a_wrong_one_changes_nothing() {
         let (filter, handle) = reload::Layer::new(parse("info").unwrap());
-        let level = LogLevel(handle);
+        let level = LogLevel(Some(handle));
         let memory = Memory::default();
         let writer = memory.clone();
         let subscriber = tracing_subscriber::registry()

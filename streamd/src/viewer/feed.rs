@@ -2,18 +2,16 @@
 
 use std::{sync::Arc, task::Waker, time::Duration};
 
-use streamd_protocol::{stats::DroppedStats, stream::Event};
+use streamd_protocol::{limits::Limits, stats::DroppedStats, stream::Event};
 
 use crate::{
     camera::{Camera, Place, Settings},
-    events,
     hub::Subscription,
     link::{
         adapt::{Adapt, Reason, View},
-        estimate::Link,
+        estimate::Estimate,
     },
-    media::{JpegFrame, Origin, Rendition, Timestamp},
-    viewer::registry::{Entry, Limits},
+    media::{Origin, Packet, Rendition, Timestamp, Track},
 };
 
 /// How much earlier than due a frame may be, as a part of the interval: cameras are not clocks.
@@ -21,9 +19,11 @@ const EARLY: f64 = 0.2;
 
 /// A client's claim on a camera.
 pub struct Feed {
+    /// Its number among the viewer's; never used again.
+    pub id: u32,
     place: Place,
     subscription: Subscription,
-    live: Arc<Settings>,
+    settings: Arc<Settings>,
     version: u64,
     adapt: Adapt,
     limits: Limits,
@@ -76,12 +76,13 @@ pub struct Change {
 
 impl Feed {
     /// A new claim.
-    pub fn new(place: Place, limits: Limits, now: Timestamp) -> Self {
+    pub fn new(id: u32, place: Place, limits: Limits, now: Timestamp) -> Self {
         let camera = place.camera();
         let version = camera.version();
         let mut feed = Self {
+            id,
             subscription: camera.hub.subscribe(),
-            live: camera.settings(),
+            settings: camera.settings(),
             version,
             adapt: Adapt::new(now),
             limits,
@@ -112,7 +113,7 @@ impl Feed {
 
     /// Frames a second that this client gets at most.
     pub fn fps(&self) -> f64 {
-        let camera = self.live.config.fps.get();
+        let camera = self.settings.config.fps.get();
         self.limits.fps.map_or(camera, |fps| fps.min(camera))
     }
 
@@ -122,53 +123,48 @@ impl Feed {
     }
 
     /// Decides on the rendition; `share` is the part of the link that this feed may use.
-    pub fn decide(&mut self, link: &Link, share: f64, now: Timestamp) -> Option<Change> {
+    pub fn decide(&mut self, estimate: &Estimate, share: f64, now: Timestamp) -> Option<Change> {
         let renewed = self.camera().version() != self.version;
         if renewed {
             self.version = self.camera().version();
-            self.live = self.camera().settings();
+            self.settings = self.camera().settings();
         }
-        let adapts = self.live.config.adapt;
         let view = View {
             now,
-            ladder: &self.live.ladder,
+            ladder: &self.settings.ladder,
             best: self.best(),
+            adapts: self.settings.config.adapt,
             interval: self.interval(),
-            rate: link.rate().map(|r| r * share).filter(|_| adapts),
-            sure_rate: self
-                .sure_rate(link, now)
-                .map(|r| r * share)
-                .filter(|_| adapts),
+            rate: estimate.rate().map(|rate| rate * share),
+            sure_rate: self.sure_rate(estimate, now).map(|rate| rate * share),
         };
-        if !adapts {
-            self.adapt = Adapt::new(now);
-        }
         let changed = self.adapt.decide(&view);
-        let rendition = self.live.ladder[self.adapt.rung().min(self.live.ladder.len() - 1)];
+        let rung = self.adapt.rung().min(self.settings.ladder.len() - 1);
+        let rendition = self.settings.ladder[rung];
         let first = self.subscription.selected().is_none();
-        self.subscription.select(rendition);
+        self.subscription.select(Track::jpeg(rendition));
         (changed || renewed || first).then(|| self.change(rendition))
     }
 
-    fn sure_rate(&self, link: &Link, now: Timestamp) -> Option<f64> {
+    fn sure_rate(&self, estimate: &Estimate, now: Timestamp) -> Option<f64> {
         if self.adapt.rung() <= self.best() {
             return None;
         }
         let since = now
             .as_nanos()
             .saturating_sub(self.adapt.hold().as_nanos() as u64);
-        link.sure_rate(Timestamp::from_nanos(since))
+        estimate.sure_rate(Timestamp::from_nanos(since))
     }
 
     /// What it gets now; `None` before the first frame.
     pub fn current(&self) -> Option<Change> {
         self.subscription
             .selected()
-            .map(|rendition| self.change(rendition))
+            .map(|track| self.change(track.rendition))
     }
 
     /// What it gets in this rendition.
-    pub fn change(&self, rendition: Rendition) -> Change {
+    fn change(&self, rendition: Rendition) -> Change {
         let (width, height) = self.camera().size();
         let divisor = rendition.scale.divisor();
         Change {
@@ -193,12 +189,16 @@ impl Feed {
                     .max_width
                     .is_none_or(|w| width.div_ceil(r.scale.divisor()) <= w)
         };
-        let last = self.live.ladder.len() - 1;
-        self.live.ladder.iter().position(allowed).unwrap_or(last)
+        let last = self.settings.ladder.len() - 1;
+        self.settings
+            .ladder
+            .iter()
+            .position(allowed)
+            .unwrap_or(last)
     }
 
     /// The next frame, if there is one; else waits for it.
-    pub fn next(&mut self, waker: &Waker) -> Option<Arc<JpegFrame>> {
+    pub fn next(&mut self, waker: &Waker) -> Option<Arc<Packet>> {
         if self.limits.paused {
             return None;
         }
@@ -222,7 +222,7 @@ impl Feed {
     }
 
     /// A frame has gone out: counts what was left out since the last one.
-    pub fn sent(&mut self, frame: &JpegFrame) -> LeftOut {
+    pub fn sent(&mut self, frame: &Packet) -> LeftOut {
         let mut out = LeftOut::default();
         let mut missed = 0;
         if let Some((sequence, captured)) = self.last.replace((frame.sequence, frame.captured)) {
@@ -230,7 +230,7 @@ impl Feed {
                 .sequence
                 .saturating_sub(sequence + 1)
                 .min(u32::MAX.into()) as u32;
-            let early = self.due.since(captured).as_secs_f64() * self.live.config.fps.get();
+            let early = self.due.since(captured).as_secs_f64() * self.settings.config.fps.get();
             out.frame_rate = missed.min(early as u32);
             missed -= out.frame_rate;
         }
@@ -244,7 +244,8 @@ impl Feed {
             Some(HeldUp::Probe) => 0,
             _ => out.slow_link + out.slow_reader,
         };
-        self.adapt.sent(frame.rendition, frame.bytes.len(), skipped);
+        self.adapt
+            .sent(frame.track.rendition, frame.bytes.len(), skipped);
         self.pace(frame.captured);
         self.count(&out);
         out
@@ -270,7 +271,7 @@ impl Feed {
         let Some(fps) = self
             .limits
             .fps
-            .filter(|fps| *fps < self.live.config.fps.get())
+            .filter(|fps| *fps < self.settings.config.fps.get())
         else {
             self.due = Timestamp::default();
             return;
@@ -312,33 +313,5 @@ impl LeftOut {
         dropped.server_busy += i64::from(self.server_busy);
         dropped.frame_rate += i64::from(self.frame_rate);
         dropped.total += i64::from(self.slow_link + self.slow_reader + self.server_busy);
-    }
-}
-
-impl Change {
-    /// Puts it into the client's figures, and into the log.
-    pub fn record(&self, entry: &Entry, camera: &str) {
-        let reason = self.reason.to_string();
-        let mut figures = entry.figures();
-        let first = figures.width == 0;
-        (figures.quality, figures.width, figures.height) =
-            (self.rendition.quality, self.width, self.height);
-        figures.reason.clone_from(&reason);
-        if first {
-            return;
-        }
-        figures.changes += 1;
-        drop(figures);
-        tracing::debug!(
-            message_id = events::RENDITION_CHANGED,
-            client = entry.id,
-            peer = %entry.peer,
-            camera,
-            quality = self.rendition.quality,
-            width = self.width,
-            height = self.height,
-            reason,
-            "rendition changed"
-        );
     }
 }

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use streamd_protocol::{stats::Transport, stream::FromClient};
 
-use crate::media::{JpegFrame, Timestamp};
+use crate::media::{Packet, Timestamp};
 
 /// What a framing may tell a client of its own connection.
 #[derive(Debug, Clone, Copy)]
@@ -74,10 +74,10 @@ pub trait Framing: Send + 'static {
     }
 
     /// Appends the bytes that go before a picture.
-    fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);
+    fn before(&mut self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>);
 
     /// Appends the bytes that go after it.
-    fn after(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>);
+    fn after(&mut self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>);
 
     /// Appends a JSON message, if the transport carries any.
     fn message(&mut self, json: &str, out: &mut Vec<u8>);
@@ -92,6 +92,11 @@ pub trait Framing: Send + 'static {
         input: &mut BytesMut,
         out: &mut Vec<u8>,
     ) -> Result<Option<Received>, Violation>;
+
+    /// Whether a viewer that closes its sending side may still want to read.
+    fn may_half_close(&self) -> bool {
+        false
+    }
 
     /// Appends the transport's last words.
     fn farewell(&mut self, why: &Goodbye, out: &mut Vec<u8>);

@@ -1,16 +1,20 @@
-//! One client's life: a task that waits for whatever happens next and never for anything else.
+//! One viewer's life: a task that waits for whatever happens next and never for anything else.
 //!
 //! What it awaits: a frame from the hub (only while the gate is open), its socket (readable,
 //! writable, a time stamp), an order from outside, a timer. What it sends: at most one frame at a
 //! time, the newest; messages go between frames.
 
 pub mod feed;
+pub mod figures;
 pub mod framing;
+mod hear;
+mod outgoing;
 pub mod registry;
-mod send;
 mod talk;
 pub mod tcp;
 pub mod viewers;
+mod watching;
+mod wire;
 
 use std::{
     io,
@@ -21,71 +25,45 @@ use std::{
 };
 
 use bytes::BytesMut;
+use streamd_protocol::limits::Limits;
 
+use self::{
+    framing::{Framing, Goodbye, Sending},
+    outgoing::Outgoing,
+    registry::Guard,
+    talk::{Heard, Talk},
+    viewers::Viewers,
+    watching::Watching,
+    wire::Wire,
+};
 use crate::{
     camera::Place,
     config::values::Congestion,
     events,
     link::{
-        delivery::{Outgoing, Pending},
-        estimate::Link,
-        gate::{Gate, Path, Verdict},
-        readiness::{READABLE, Registration, STAMPED, WRITABLE},
-        socket::{Info, Socket},
+        delivery::Arrived,
+        gate::{Path, Verdict},
+        socket::Socket,
     },
-    media::Timestamp,
-    viewer::{
-        feed::{Feed, HeldUp},
-        framing::{Framing, Goodbye},
-        registry::{Guard, Limits},
-        viewers::Viewers,
-    },
+    media::{Packet, Timestamp},
 };
 
-/// Messages to a client that reads none of them: beyond this it is dropped.
-const MAX_OUTBOX: usize = 64 * 1024;
-
-/// Bytes of input without a whole message, for any framing: beyond this it is dropped.
-const MAX_INPUT: usize = 64 * 1024;
-
-/// A frame that takes less than this part of the interval to drain needs no gate in between.
-const FAST: f64 = 0.5;
-
-/// A client and its socket.
-pub struct Client {
-    // Dropped before the socket that it watches.
-    registration: Registration,
-    socket: Socket,
-    framing: Box<dyn Framing>,
+/// A viewer: what it watches, what is on its way to it, what it says and hears.
+pub struct Viewer {
     viewers: Arc<Viewers>,
     entry: Guard,
-    feeds: Vec<Feed>,
-    turn: usize,
-    limits: Limits,
-    gate: Gate,
-    link: Link,
-    info: Option<Info>,
-    pending: Pending,
-    outgoing: Option<Outgoing>,
-    spare: (Vec<u8>, Vec<u8>),
-    outbox: Vec<u8>,
-    input: BytesMut,
-    talks: bool,
-    writable: bool,
-    /// Whether the link was fast at the last frame.
-    fast: bool,
+    watching: Watching,
+    wire: Wire,
+    talk: Talk,
     /// The cameras it asked for, until the frame under way is whole.
     asked: Option<Vec<String>>,
-    /// How long its receive window had held us up at the last frame.
-    receiver_limited: Duration,
-    /// Bytes acknowledged at the last look, and when they last grew.
-    taken: u32,
-    progress: Timestamp,
     timer: Pin<Box<tokio::time::Sleep>>,
 }
 
-/// What a new client comes with.
+/// What a new viewer comes with.
 pub struct Arrival {
+    /// Its number, by [`Registry::reserve`](registry::Registry::reserve).
+    pub id: u64,
     /// Its connected socket.
     pub socket: Socket,
     /// How its transport wraps things.
@@ -96,95 +74,68 @@ pub struct Arrival {
     pub name: String,
     /// Bytes that were read from it already.
     pub input: BytesMut,
-    /// Its limits so far.
+    /// The limits it asked for so far.
     pub limits: Limits,
-    /// Whether it gets messages from the start.
-    pub talks: bool,
     /// Congestion control of the connection.
     pub congestion: Congestion,
 }
 
-impl Client {
-    /// Enters a client.
+impl Viewer {
+    /// Enters a viewer.
     ///
     /// # Errors
     /// When the kernel can't watch its socket.
     pub fn new(viewers: Arc<Viewers>, arrival: Arrival) -> io::Result<Self> {
         let Arrival {
+            id,
             mut socket,
-            mut framing,
+            framing,
             place,
             name,
             input,
             limits,
-            talks,
             congestion,
         } = arrival;
         let now = Timestamp::now();
         socket.prepare(congestion, viewers.client_timeout());
         let registration = viewers.readiness.register(&socket)?;
-        let entry = viewers.registry.enter(socket.peer(), framing.transport());
-        let camera = &place.camera().name;
-        {
-            let mut figures = entry.figures();
-            figures.cameras.clone_from(camera);
-            figures.name = printable(&name);
-            figures.limits = limits;
-        }
+        let (peer, transport) = (socket.peer(), framing.transport());
+        let entry = viewers.registry.enter(id, peer, transport, limits);
         tracing::info!(
             message_id = events::CLIENT_CONNECTED,
             client = entry.id,
             peer = %entry.peer,
-            camera = %camera,
+            camera = %place.camera().name,
             transport = ?entry.transport,
             "client connected: {}",
             entry.peer
         );
-        let mut greeting = Vec::new();
-        framing.greeting(entry.id, &mut greeting);
-        let mut client = Self {
-            registration,
-            socket,
-            framing,
-            entry,
-            feeds: vec![Feed::new(place, limits, now)],
-            turn: 0,
-            limits,
-            gate: Gate::default(),
-            link: Link::default(),
-            info: None,
-            pending: Pending::default(),
-            outgoing: None,
-            spare: Default::default(),
-            outbox: greeting,
-            input,
-            talks,
-            writable: true,
-            fast: true,
-            asked: None,
-            receiver_limited: Duration::ZERO,
-            taken: 0,
-            progress: now,
+        let watching = {
+            let mut figures = entry.figures();
+            figures.name = printable(&name);
+            Watching::new(place, limits, &mut figures, now)
+        };
+        let mut talk = Talk::new(framing, input);
+        talk.framing.greeting(id, &mut talk.outbox);
+        Ok(Self {
             timer: Box::pin(tokio::time::sleep(viewers.client_timeout())),
             viewers,
-        };
-        if talks {
-            client.welcome();
-        }
-        Ok(client)
+            entry,
+            watching,
+            wire: Wire::new(registration, socket, now),
+            talk,
+            asked: None,
+        })
     }
 
-    /// Serves the client until it goes, and says in the log why it went.
+    /// Serves the viewer until it goes, and says in the log why it went.
     pub async fn run(mut self) {
         let why = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.say_goodbye(&why);
-        let figures = self.entry.figures();
-        let (frames, bytes, cameras) = (figures.frames, figures.bytes, figures.cameras.clone());
-        drop(figures);
-        let (id, reason) = match &why {
+        let (id, reason) = match why {
             Goodbye::Kicked(reason) => (events::CLIENT_KICKED, format!("kicked: {reason}")),
             Goodbye::Stopping => (events::CLIENT_DISCONNECTED, "the server stops".into()),
-            Goodbye::Violation(violation) => (events::CLIENT_DROPPED, violation.reason.clone()),
+            Goodbye::Violation(violation) => (events::CLIENT_DROPPED, violation.reason),
             Goodbye::TimedOut => (
                 events::CLIENT_DROPPED,
                 format!("took nothing for {:?}", self.viewers.client_timeout()),
@@ -192,16 +143,19 @@ impl Client {
             Goodbye::Closed => (events::CLIENT_DISCONNECTED, "closed by the client".into()),
         };
         if id == events::CLIENT_DROPPED {
-            self.feeds[0].camera().dropped_clients.add(1);
+            self.watching.feeds()[0].camera().dropped_clients.add(1);
         }
+        let now = Timestamp::now();
+        let stats = self.entry.stats(now);
+        let cameras = self.entry.figures().cameras();
         tracing::info!(
             message_id = id,
             client = self.entry.id,
             peer = %self.entry.peer,
             camera = %cameras,
-            frames,
-            bytes,
-            seconds = self.entry.age(Timestamp::now()).as_secs(),
+            frames = stats.frames(),
+            bytes = stats.bytes(),
+            seconds = self.entry.age(now).as_secs(),
             reason,
             "client disconnected: {}, {reason}",
             self.entry.peer
@@ -219,18 +173,18 @@ impl Client {
     fn step(&mut self, cx: &mut Context<'_>) -> Result<(), Goodbye> {
         loop {
             if let Some(orders) = self.entry.take_orders(cx.waker()) {
-                self.obey(orders)?;
+                self.watching.set_limits(orders.limits);
+                orders.end.map_or(Ok(()), Err)?;
             }
-            let ready = self.registration.take(cx.waker());
-            self.writable |= ready & WRITABLE != 0;
-            if ready & STAMPED != 0 {
-                self.take_stamps()?;
+            self.wire.poll_ready(cx.waker());
+            self.take_stamps()?;
+            self.read(cx)?;
+            let sent = self.wire.outgoing.is_some();
+            let written = self.wire.write(&mut self.talk.outbox)?;
+            if let Some(frame) = written.whole {
+                self.count(frame);
             }
-            if ready & READABLE != 0 || !self.input.is_empty() {
-                self.read(ready & READABLE != 0)?;
-            }
-            let sent = self.outgoing.is_some();
-            if !self.write()? {
+            if !written.all {
                 return self.await_room(cx);
             }
             if let Some(names) = self.asked.take() {
@@ -238,12 +192,12 @@ impl Client {
                 continue;
             }
             // A frame has just gone out: on a fast link the next thing to happen is the next frame.
-            if sent && self.fast && !self.feeds.iter_mut().any(|feed| feed.ready(cx.waker())) {
+            if sent && self.wire.fast && !self.watching.is_ready(cx.waker()) {
                 return Ok(());
             }
             let now = Timestamp::now();
-            let path = self.look(now)?;
-            match self.gate.check(now, &path) {
+            let path = self.wire.look(now, self.viewers.client_timeout())?;
+            match self.wire.gate.check(now, &path) {
                 Verdict::Open => match self.next_frame(cx) {
                     Some((frame, feed)) => self.begin(frame, feed, &path, now),
                     None => return Ok(()),
@@ -253,28 +207,90 @@ impl Client {
         }
     }
 
-    /// Looks at what is in flight, and drops a client that takes nothing.
-    fn look(&mut self, now: Timestamp) -> Result<Path, Goodbye> {
-        let in_flight = self.socket.unacknowledged();
-        if !self.fast || in_flight > 0 {
-            self.ask();
+    /// Hears what the viewer has said, a turn's worth of it.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), Goodbye> {
+        if !self.wire.readable {
+            return Ok(());
         }
-        let taken = self.socket.written().wrapping_sub(in_flight);
-        if in_flight == 0 || taken != self.taken {
-            (self.taken, self.progress) = (taken, now);
-        } else if now.since(self.progress) >= self.viewers.client_timeout() {
-            return Err(Goodbye::TimedOut);
+        let mut said = Vec::new();
+        let heard = self
+            .talk
+            .read(&self.wire.socket, &mut said, Timestamp::now())?;
+        for received in said {
+            self.hear(received)?;
         }
-        Ok(Path {
-            in_flight,
-            rate: self.link.rate().unwrap_or(0.0),
-            min_rtt: self
-                .link
-                .min_rtt(self.info.map_or(Duration::ZERO, |info| info.min_rtt)),
-            window: self.info.map_or(u32::MAX, |info| info.window),
-            unsent: self.info.map_or(0, |info| info.unsent),
-            segment: self.info.map_or(0, |info| info.segment),
-        })
+        self.wire.readable = heard == Heard::More;
+        if self.wire.readable {
+            // After the others' turn.
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    fn next_frame(&mut self, cx: &Context<'_>) -> Option<(Arc<Packet>, u32)> {
+        let (entry, talk) = (&self.entry, &mut self.talk);
+        self.watching
+            .next(&self.wire.estimate, cx.waker(), |feed, change| {
+                hear::rendition_changed(entry, talk, feed, change);
+            })
+    }
+
+    fn begin(&mut self, packet: Arc<Packet>, feed: u32, path: &Path, now: Timestamp) {
+        let Some(of) = self.watching.feed(feed) else {
+            return;
+        };
+        if let Some((event, message)) = of.origin_changed(packet.origin) {
+            self.talk.notice(event, Some(&of.camera().name), message);
+        }
+        let with_frame = Path {
+            in_flight: path.in_flight.saturating_add(packet.bytes.len() as u32),
+            ..*path
+        };
+        let wire = &mut self.wire;
+        wire.fast = Wire::is_fast(&with_frame, of.interval());
+        let pace = if wire.fast {
+            self.viewers.stamp_pace()
+        } else {
+            Duration::ZERO
+        };
+        let stamping = wire.deliveries.stamping(pace, now);
+        let spare = std::mem::take(&mut wire.spare);
+        let mut outgoing = Outgoing::new(packet, feed, stamping, spare, now);
+        let framing = &mut self.talk.framing;
+        outgoing.bare = !framing.carries_pictures();
+        let sending = sending(&self.entry, feed, framing.wants_fps(), now);
+        framing.before(&outgoing.packet, &sending, &mut outgoing.before);
+        framing.after(&outgoing.packet, &sending, &mut outgoing.after);
+        wire.outgoing = Some(outgoing);
+    }
+
+    /// A frame has been handed to the kernel whole.
+    fn count(&mut self, sent: Outgoing) {
+        if let Some(feed) = self.watching.feed(sent.feed) {
+            let left_out = feed.sent(&sent.packet);
+            let camera = feed.camera();
+            camera.sent.add(1);
+            camera.bytes.add(sent.total() as u64);
+            if let Some(figures) = self.entry.figures().feed(sent.feed) {
+                figures.sent(sent.total(), &left_out, Timestamp::now());
+            }
+        }
+        self.wire.spare = (sent.before, sent.after);
+    }
+
+    fn take_stamps(&mut self) -> Result<(), Goodbye> {
+        let (entry, watching) = (&self.entry, &mut self.watching);
+        let arrived = |frame| arrived(entry, watching, frame);
+        if self.wire.take_stamps(arrived)? {
+            self.show_connection();
+        }
+        Ok(())
+    }
+
+    /// Puts what is known of the connection into the figures.
+    fn show_connection(&mut self) {
+        let mut figures = self.entry.figures();
+        (figures.rtt, figures.link_rate, figures.backlog) = self.wire.figures();
     }
 
     /// The gate is shut: nothing is wanted until it opens, unless it will have opened anyway when
@@ -286,37 +302,28 @@ impl Client {
         again: Timestamp,
         now: Timestamp,
     ) -> Result<(), Goodbye> {
-        let fast = (0..self.feeds.len()).all(|i| self.is_fast(path, i));
-        if fast && !self.feeds.iter_mut().any(|feed| feed.ready(cx.waker())) {
+        let mut feeds = self.watching.feeds().iter();
+        let fast = feeds.all(|feed| Wire::is_fast(path, feed.interval()));
+        if fast && !self.watching.is_ready(cx.waker()) {
             return Ok(());
         }
-        let why = self.held_up_by();
+        let why = self.wire.held_up_by();
+        self.show_connection();
         tracing::trace!(client = self.entry.id, ?path, ?why, wait = ?again.since(now), "gate shut");
-        self.feeds.iter_mut().for_each(|feed| feed.rest(why));
+        self.watching.rest(why);
         self.wake_after(cx, again.since(now));
         Ok(())
-    }
-
-    /// Whose fault it is that bytes are still on their way.
-    fn held_up_by(&mut self) -> HeldUp {
-        self.refresh();
-        match self.info {
-            Some(info) if info.probing => HeldUp::Probe,
-            Some(info) if info.receiver_limited == self.receiver_limited => HeldUp::Link,
-            _ => HeldUp::Reader,
-        }
     }
 
     /// The socket takes no more now.
     fn await_room(&mut self, cx: &mut Context<'_>) -> Result<(), Goodbye> {
         let now = Timestamp::now();
-        self.look(now)?;
-        let why = self.held_up_by();
-        self.feeds.iter_mut().for_each(|feed| feed.rest(why));
-        let left = self
-            .viewers
-            .client_timeout()
-            .saturating_sub(now.since(self.progress));
+        let timeout = self.viewers.client_timeout();
+        self.wire.look(now, timeout)?;
+        let why = self.wire.held_up_by();
+        self.show_connection();
+        self.watching.rest(why);
+        let left = timeout.saturating_sub(self.wire.stalled_for(now));
         self.wake_after(cx, left + Duration::from_millis(1));
         Ok(())
     }
@@ -329,6 +336,32 @@ impl Client {
         if self.timer.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }
+    }
+}
+
+/// What the transport may tell a viewer of its own connection.
+fn sending(entry: &Guard, feed: u32, wants_fps: bool, now: Timestamp) -> Sending {
+    let mut figures = entry.figures();
+    let figures = figures.feed(feed);
+    Sending {
+        client: entry.id,
+        fps: match &figures {
+            Some(figures) if wants_fps => figures.rate.rate(now),
+            _ => 0.0,
+        },
+        dropped: figures.map_or(0, |figures| figures.dropped.total as u64),
+        now,
+    }
+}
+
+/// A frame is there: its latency goes into the figures.
+fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived) {
+    tracing::trace!(client = entry.id, latency = ?frame.latency, "delivered");
+    if let Some(figures) = entry.figures().feed(frame.feed) {
+        figures.latency.add(frame.latency);
+    }
+    if let Some(feed) = watching.feed(frame.feed) {
+        feed.camera().delivery.add(frame.latency);
     }
 }
 

@@ -1,9 +1,9 @@
-//! All connected clients: what they are, what is counted of them, and what they are told to do.
+//! All connected viewers: what they are, what they may be sent, and what they are told to do.
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
@@ -11,26 +11,25 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
+use parking_lot::{Mutex, MutexGuard};
 use streamd_protocol::{
-    stats::{ClientStats, DroppedStats, Transport},
+    limits::{BadLimit, Limits},
+    stats::{ClientStats, Transport},
     stream::Want,
 };
 
-use crate::{
-    media::Timestamp,
-    meters::{LatencyWindow, RateMeter},
-    viewer::framing::Goodbye,
-};
+use super::{figures::Figures, framing::Goodbye};
+use crate::media::Timestamp;
 
-/// All clients, by number.
+/// All viewers, by number.
 #[derive(Debug, Default)]
 pub struct Registry {
     next: AtomicU64,
     count: AtomicUsize,
-    clients: Mutex<BTreeMap<u64, Arc<Entry>>>,
+    viewers: Mutex<BTreeMap<u64, Arc<Entry>>>,
 }
 
-/// One client in the registry.
+/// One viewer in the registry.
 #[derive(Debug)]
 pub struct Entry {
     /// Its number; never used again.
@@ -42,113 +41,43 @@ pub struct Entry {
     connected_at: SystemTime,
     connected: Timestamp,
     figures: Mutex<Figures>,
-    orders: Mutex<Orders>,
-    ordered: AtomicBool,
+    limits: Mutex<OwnAndSet>,
+    /// The end of the connection, once somebody has asked for it.
+    end: Mutex<Option<Goodbye>>,
+    told: AtomicBool,
     waker: AtomicWaker,
 }
 
-/// What is counted of a client. Its own task writes it, a frame at a time.
-#[derive(Debug, Default)]
-pub struct Figures {
-    /// The name it gave.
-    pub name: String,
-    /// The cameras it watches.
-    pub cameras: String,
-    /// Frames sent.
-    pub frames: u64,
-    /// Bytes sent.
-    pub bytes: u64,
-    /// When frames were sent.
-    pub rate: RateMeter,
-    /// Capture to delivery.
-    pub latency: LatencyWindow,
-    /// Smoothed round trip time.
-    pub rtt: Duration,
-    /// Bytes a second that the link carries; 0 while unknown.
-    pub link_rate: f64,
-    /// Bytes not acknowledged.
-    pub backlog: u32,
-    /// Frames not sent, by reason.
-    pub dropped: DroppedStats,
-    /// Bad messages from it.
-    pub errors: u64,
-    /// JPEG quality it gets.
-    pub quality: u8,
-    /// Width it gets, pixels.
-    pub width: u32,
-    /// Height it gets, pixels.
-    pub height: u32,
-    /// Why.
-    pub reason: String,
-    /// Changes of rendition.
-    pub changes: u64,
-    /// Its limits in force.
-    pub limits: Limits,
+/// The limits that a viewer asked for itself, and those that were set for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct OwnAndSet {
+    own: Limits,
+    set: Limits,
 }
 
-/// A client's limits in force.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Limits {
-    /// Frames a second at most.
-    pub fps: Option<f64>,
-    /// JPEG quality at most.
-    pub quality: Option<u8>,
-    /// Width at most, pixels.
-    pub max_width: Option<u32>,
-    /// No pictures.
-    pub paused: bool,
-}
-
-impl Limits {
-    /// Takes over what `want` says; 0 lifts a limit.
-    ///
-    /// # Errors
-    /// What is out of range, and what is allowed; nothing is changed then.
-    pub fn apply(&mut self, want: &Want) -> Result<(), String> {
-        let mut new = *self;
-        if let Some(fps) = want.fps {
-            if !(fps == 0.0 || (0.1..=1000.0).contains(&fps)) {
-                return Err(format!(
-                    "fps {fps}: 0.1 to 1000 is allowed, or 0 for no limit"
-                ));
-            }
-            new.fps = (fps > 0.0).then_some(fps);
-        }
-        if let Some(quality) = want.quality {
-            if quality > 100 {
-                return Err(format!(
-                    "quality {quality}: 1 to 100 is allowed, or 0 for no limit"
-                ));
-            }
-            new.quality = (quality > 0).then_some(quality);
-        }
-        if let Some(width) = want.max_width {
-            if !(width == 0 || (16..=16384).contains(&width)) {
-                return Err(format!(
-                    "maxWidth {width}: 16 to 16384 is allowed, or 0 for no limit"
-                ));
-            }
-            new.max_width = (width > 0).then_some(width);
-        }
-        new.paused = want.paused.unwrap_or(new.paused);
-        *self = new;
-        Ok(())
-    }
-}
-
-/// What a client's task is told from outside.
-#[derive(Debug, Default)]
+/// What a viewer's task is told from outside: whole values, as of now.
+#[derive(Debug)]
 pub struct Orders {
-    /// The limits in force have changed.
-    pub limits: Option<Limits>,
+    /// The limits in force.
+    pub limits: Limits,
     /// End the connection.
     pub end: Option<Goodbye>,
 }
 
 impl Registry {
-    /// Enters a client; it leaves when the guard is dropped.
-    pub fn enter(self: &Arc<Self>, peer: String, transport: Transport) -> Guard {
-        let id = self.next.fetch_add(1, Ordering::Relaxed) + 1;
+    /// A number for a viewer that is about to be entered.
+    pub fn reserve(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Enters a viewer by a number that was reserved for it; it leaves when the guard is dropped.
+    pub fn enter(
+        self: &Arc<Self>,
+        id: u64,
+        peer: String,
+        transport: Transport,
+        own: Limits,
+    ) -> Guard {
         let entry = Arc::new(Entry {
             id,
             peer,
@@ -156,11 +85,15 @@ impl Registry {
             connected_at: SystemTime::now(),
             connected: Timestamp::now(),
             figures: Mutex::default(),
-            orders: Mutex::default(),
-            ordered: AtomicBool::new(false),
+            limits: Mutex::new(OwnAndSet {
+                own,
+                set: Limits::default(),
+            }),
+            end: Mutex::default(),
+            told: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         });
-        self.lock().insert(id, Arc::clone(&entry));
+        self.viewers.lock().insert(id, Arc::clone(&entry));
         self.count.fetch_add(1, Ordering::Relaxed);
         Guard {
             entry,
@@ -168,55 +101,70 @@ impl Registry {
         }
     }
 
-    /// A client.
+    /// A viewer.
     pub fn get(&self, id: u64) -> Option<Arc<Entry>> {
-        self.lock().get(&id).cloned()
+        self.viewers.lock().get(&id).cloned()
     }
 
-    /// All clients, the oldest first.
+    /// All viewers, the oldest first.
     pub fn all(&self) -> Vec<Arc<Entry>> {
-        self.lock().values().cloned().collect()
+        self.viewers.lock().values().cloned().collect()
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Entry>>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Entry {
     /// Its figures, for a moment.
     pub fn figures(&self) -> MutexGuard<'_, Figures> {
-        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
+        self.figures.lock()
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        let limits = self.limits.lock();
+        limits.own.min(limits.set)
+    }
+
+    /// Changes the limits that it asked for itself.
+    ///
+    /// # Errors
+    /// What is out of its range; nothing is changed then.
+    pub fn want(&self, want: &Want) -> Result<(), BadLimit> {
+        self.limits.lock().own.apply(want)
     }
 
     /// Changes the limits that are set for it.
     ///
     /// # Errors
-    /// What is out of range, and what is allowed; nothing is changed then.
-    pub fn set_limits(&self, want: &Want) -> Result<(), String> {
-        let mut limits = self.figures().limits;
-        limits.apply(want)?;
-        self.order(|orders| orders.limits = Some(limits));
+    /// What is out of its range; nothing is changed then.
+    pub fn set_limits(&self, want: &Want) -> Result<(), BadLimit> {
+        self.limits.lock().set.apply(want)?;
+        self.tell();
         Ok(())
     }
 
-    /// Tells its task something.
-    pub fn order(&self, order: impl FnOnce(&mut Orders)) {
-        order(&mut self.orders.lock().unwrap_or_else(PoisonError::into_inner));
-        self.ordered.store(true, Ordering::Release);
+    /// Ends its connection, for this reason.
+    pub fn end(&self, why: Goodbye) {
+        *self.end.lock() = Some(why);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.told.store(true, Ordering::Release);
         self.waker.wake();
     }
 
-    /// What its task was told since the last call; `waker` is called when there is more.
+    /// What its task is told, if that has changed since the last call; `waker` is called when
+    /// there is more.
     pub fn take_orders(&self, waker: &Waker) -> Option<Orders> {
         self.waker.register(waker);
-        self.ordered.swap(false, Ordering::AcqRel).then(|| {
-            std::mem::take(&mut *self.orders.lock().unwrap_or_else(PoisonError::into_inner))
+        self.told.swap(false, Ordering::AcqRel).then(|| Orders {
+            limits: self.limits(),
+            end: self.end.lock().take(),
         })
     }
 
@@ -227,8 +175,8 @@ impl Entry {
 
     /// Everything that is known of it.
     pub fn stats(&self, now: Timestamp) -> ClientStats {
+        let limits = *self.limits.lock();
         let figures = self.figures();
-        let seconds = self.age(now).as_secs_f64();
         let since = self
             .connected_at
             .duration_since(SystemTime::UNIX_EPOCH)
@@ -238,37 +186,21 @@ impl Entry {
             name: figures.name.clone(),
             peer: self.peer.clone(),
             transport: self.transport,
-            camera: figures.cameras.clone(),
             connected_since: since.as_secs_f64(),
-            connected_seconds: seconds,
-            frames: figures.frames as i64,
-            bytes: figures.bytes as i64,
-            average_fps: if seconds > 0.0 {
-                figures.frames as f64 / seconds
-            } else {
-                0.0
-            },
-            fps: figures.rate.rate(now),
-            latency: figures.latency.stats(),
+            connected_seconds: self.age(now).as_secs_f64(),
             rtt_ms: figures.rtt.as_secs_f64() * 1e3,
             link_rate: figures.link_rate * 8.0,
             backlog_bytes: figures.backlog.into(),
-            dropped: figures.dropped.clone(),
             errors: figures.errors as i64,
-            quality: figures.quality.into(),
-            width: figures.width.into(),
-            height: figures.height.into(),
-            reason: figures.reason.clone(),
-            rendition_changes: figures.changes as i64,
-            limit_fps: figures.limits.fps.unwrap_or(0.0),
-            limit_quality: figures.limits.quality.unwrap_or(0).into(),
-            limit_width: figures.limits.max_width.unwrap_or(0).into(),
-            paused: figures.limits.paused,
+            paused: limits.own.min(limits.set).paused,
+            own: limits.own.into(),
+            set: limits.set.into(),
+            feeds: figures.feeds.iter().map(|feed| feed.stats(now)).collect(),
         }
     }
 }
 
-/// A client's entry while it is connected.
+/// A viewer's entry while it is connected.
 #[derive(Debug)]
 pub struct Guard {
     entry: Arc<Entry>,
@@ -284,7 +216,7 @@ impl std::ops::Deref for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.all.lock().remove(&self.entry.id);
+        self.all.viewers.lock().remove(&self.entry.id);
         self.all.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -293,55 +225,50 @@ impl Drop for Guard {
 mod tests {
     use super::*;
 
-    #[test]
-    fn limits_are_checked_as_a_whole_and_lifted_by_zero() {
-        let mut limits = Limits::default();
-        let bad = Want {
-            fps: Some(10.0),
-            quality: Some(101),
-            ..Want::default()
-        };
-        assert!(limits.apply(&bad).unwrap_err().contains("1 to 100"));
-        assert_eq!(limits, Limits::default());
-        limits
-            .apply(&Want {
-                fps: Some(10.0),
-                max_width: Some(320),
-                ..Want::default()
-            })
-            .unwrap();
-        limits
-            .apply(&Want {
-                fps: Some(0.0),
-                paused: Some(true),
-                ..Want::default()
-            })
-            .unwrap();
-        assert_eq!(
-            limits,
-            Limits {
-                max_width: Some(320),
-                paused: true,
-                ..Limits::default()
-            }
-        );
-        assert!(
-            limits
-                .apply(&Want {
-                    fps: Some(f64::NAN),
-                    ..Want::default()
-                })
-                .is_err()
-        );
+    fn enter(all: &Arc<Registry>) -> Guard {
+        all.enter(all.reserve(), "a".into(), Transport::Tcp, Limits::default())
     }
 
     #[test]
     fn numbers_are_never_used_again() {
         let all = Arc::<Registry>::default();
-        let first = all.enter("a".into(), Transport::Tcp);
+        let first = enter(&all);
         assert_eq!(all.count(), 1);
         drop(first);
         assert_eq!(all.count(), 0);
-        assert_eq!(all.enter("b".into(), Transport::Tcp).id, 2);
+        assert_eq!(enter(&all).id, 2);
+    }
+
+    #[test]
+    fn changes_back_to_back_are_all_in_force() {
+        let all = Arc::<Registry>::default();
+        let viewer = enter(&all);
+        let fps = Want {
+            fps: Some(5.0),
+            ..Want::default()
+        };
+        let quality = Want {
+            quality: Some(30),
+            ..Want::default()
+        };
+        viewer.set_limits(&fps).unwrap();
+        viewer.set_limits(&quality).unwrap();
+        viewer
+            .want(&Want {
+                fps: Some(2.0),
+                ..Want::default()
+            })
+            .unwrap();
+        let orders = viewer.take_orders(Waker::noop()).unwrap();
+        assert_eq!(
+            (orders.limits.fps, orders.limits.quality),
+            (Some(2.0), Some(30))
+        );
+        assert!(viewer.take_orders(Waker::noop()).is_none());
+        let stats = viewer.stats(Timestamp::now());
+        assert_eq!(
+            (stats.own.fps, stats.set.fps, stats.set.quality),
+            (2.0, 5.0, 30)
+        );
     }
 }

@@ -1,249 +1,204 @@
-//! What a client says, and what it is told.
+//! What a viewer says, and what it is told, on its way through the transport's framing.
 
-use std::{io, sync::Arc};
+use std::io;
 
 use bytes::BytesMut;
-use streamd_protocol::stream::{Event, FromClient, ToClient, Want};
+use streamd_protocol::stream::{Event, ToClient};
 
-use crate::{
-    media::{JpegFrame, Timestamp},
-    viewer::{
-        Client, MAX_INPUT, MAX_OUTBOX,
-        feed::{Change, Feed},
-        framing::{Goodbye, Received, Violation},
-        printable,
-        registry::{Limits, Orders},
-    },
+use super::{
+    framing::{Framing, Goodbye, Received, Violation},
+    wire::closed,
 };
+use crate::{link::socket::Socket, media::Timestamp};
 
-impl Client {
-    pub(super) fn read(&mut self, from_socket: bool) -> Result<(), Goodbye> {
-        let mut more = from_socket;
-        loop {
-            while let Some(received) = self
-                .framing
-                .receive(&mut self.input, &mut self.outbox)
-                .map_err(Goodbye::Violation)?
-            {
-                self.take(received)?;
-            }
-            let too_long = self.input.len() > MAX_INPUT;
-            if too_long || self.outbox.len() > MAX_OUTBOX {
-                let what = if too_long {
-                    "says too much at once"
-                } else {
-                    "does not read its messages"
-                };
-                return Err(Goodbye::Violation(Violation {
-                    reason: what.into(),
-                    code: 1008,
-                }));
-            }
-            if !more {
+/// Bytes of messages to a viewer that reads none of them: beyond this it is dropped.
+const MAX_OUTBOX: usize = 64 * 1024;
+
+/// Bytes of input without a whole message, for any framing: beyond this the viewer is dropped.
+const MAX_INPUT: usize = 64 * 1024;
+
+/// Reads of the socket in one turn, of 4 KiB each. A viewer that sends faster than it is heard must
+/// not keep the thread that serves the others.
+const READS_PER_TURN: usize = 4;
+
+/// Messages in one turn.
+const MESSAGES_PER_TURN: usize = 32;
+
+/// Bytes that a viewer may send in a second. Receipts of nine cameras at 60 frames a second are a
+/// fifth of that.
+const BYTES_PER_SECOND: u64 = 256 * 1024;
+
+/// Messages that a viewer may send in a second.
+const MESSAGES_PER_SECOND: u64 = 2000;
+
+/// Both directions of a viewer's messages.
+pub(super) struct Talk {
+    pub framing: Box<dyn Framing>,
+    /// Received, and not yet understood.
+    input: BytesMut,
+    /// To be sent between two frames.
+    pub outbox: Vec<u8>,
+    /// Whether it is told anything: it said hello, or its transport says so.
+    pub is_told: bool,
+    bytes: Allowance,
+    messages: Allowance,
+}
+
+/// How much of something a viewer may still send: a second's worth at most (a token bucket).
+#[derive(Debug)]
+struct Allowance {
+    per_second: u64,
+    left: f64,
+    at: Timestamp,
+}
+
+impl Allowance {
+    fn new(per_second: u64) -> Self {
+        Self {
+            per_second,
+            left: per_second as f64,
+            at: Timestamp::default(),
+        }
+    }
+
+    /// Takes so much of it; false if there is not so much left.
+    fn take(&mut self, amount: usize, now: Timestamp) -> bool {
+        let most = self.per_second as f64;
+        let earned = now.since(self.at).as_secs_f64() * most;
+        self.at = now;
+        self.left = (self.left + earned).min(most) - amount as f64;
+        self.left >= 0.0
+    }
+}
+
+fn violation(reason: String) -> Goodbye {
+    Goodbye::Violation(Violation { reason, code: 1008 })
+}
+
+/// What a turn of reading leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// All that has come.
+    All,
+    /// There is more, for another turn.
+    More,
+    /// The viewer says nothing more, and reads on.
+    HalfClosed,
+}
+
+impl Talk {
+    /// `input` has been read from the connection already.
+    pub fn new(framing: Box<dyn Framing>, input: BytesMut) -> Self {
+        Self {
+            framing,
+            input,
+            outbox: Vec::new(),
+            is_told: false,
+            bytes: Allowance::new(BYTES_PER_SECOND),
+            messages: Allowance::new(MESSAGES_PER_SECOND),
+        }
+    }
+
+    /// Reads what has come and takes the messages out of it, up to a turn's worth of both.
+    ///
+    /// # Errors
+    /// The connection's end, or what breaks the protocol.
+    pub fn read(
+        &mut self,
+        socket: &Socket,
+        said: &mut Vec<Received>,
+        now: Timestamp,
+    ) -> Result<Heard, Goodbye> {
+        let mut heard = self.understand(said)?;
+        for turn in 0.. {
+            if heard == Heard::More {
                 break;
             }
-            match self.socket.receive(&mut self.input) {
-                Ok(0) => return Err(Goodbye::Closed),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => more = false,
-                Err(error) => return Err(self.closed(&error)),
+            if turn == READS_PER_TURN {
+                heard = Heard::More;
+                break;
             }
+            match socket.receive(&mut self.input) {
+                Ok(0) if self.framing.may_half_close() => return Ok(Heard::HalfClosed),
+                Ok(0) => return Err(Goodbye::Closed),
+                Ok(bytes) => self.allow(bytes, 0, now)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(closed(&error)),
+            }
+            heard = self.understand(said)?;
         }
+        self.allow(0, said.len(), now)?;
         if self.input.is_empty() {
-            // An idle client keeps no buffer.
+            // An idle viewer keeps no buffer.
             self.input = BytesMut::new();
         }
-        Ok(())
+        Ok(heard)
     }
 
-    fn take(&mut self, received: Received) -> Result<(), Goodbye> {
-        match received {
-            Received::Message(message) => self.hear(message),
-            Received::Bad(why) => self.bad(why),
-            Received::Close => return Err(Goodbye::Closed),
-        }
-        Ok(())
-    }
-
-    pub(super) fn hear(&mut self, message: FromClient) {
-        match message {
-            FromClient::Hello { name, want } => {
-                if let Some(name) = name {
-                    self.entry.figures().name = printable(&name);
-                }
-                self.talks = true;
-                self.limit(&want);
-                self.welcome();
-                for index in 0..self.feeds.len() {
-                    if let Some(change) = self.feeds[index].current() {
-                        self.tell_rendition(index, &change);
-                    }
-                }
-            }
-            FromClient::Want(want) => self.limit(&want),
-            FromClient::Subscribe { cameras } => self.asked = Some(cameras),
-            FromClient::Ping { t } => {
-                let server_time = Timestamp::now().unix_micros();
-                self.say(&ToClient::Pong { t, server_time });
-            }
-            FromClient::Receipt {
-                sequence,
-                t,
-                camera,
-            } => {
-                let at = Timestamp::from_unix_nanos(t.saturating_mul(1000));
-                let of = |feed: &Feed| camera.as_ref().is_none_or(|c| feed.camera().name == *c);
-                if let Some(feed) = self.feeds.iter().position(of)
-                    && let Some(arrived) = self.pending.receipt(feed, sequence, at)
-                {
-                    self.arrived(arrived);
-                }
+    /// Takes the whole messages out of the input.
+    fn understand(&mut self, said: &mut Vec<Received>) -> Result<Heard, Goodbye> {
+        while said.len() < MESSAGES_PER_TURN {
+            match self.framing.receive(&mut self.input, &mut self.outbox) {
+                Ok(Some(received)) => said.push(received),
+                Ok(None) => return self.check_lengths().map(|()| Heard::All),
+                Err(violation) => return Err(Goodbye::Violation(violation)),
             }
         }
+        self.check_lengths().map(|()| Heard::More)
     }
 
-    pub(super) fn limit(&mut self, want: &Want) {
-        if let Err(why) = self.limits.apply(want) {
-            return self.bad(why);
+    /// Counts what was sent against what may be sent.
+    fn allow(&mut self, bytes: usize, messages: usize, now: Timestamp) -> Result<(), Goodbye> {
+        if self.bytes.take(bytes, now) && self.messages.take(messages, now) {
+            return Ok(());
         }
-        self.set_limits(self.limits);
+        Err(violation(format!(
+            "sends more than {} KiB or {MESSAGES_PER_SECOND} messages a second",
+            BYTES_PER_SECOND / 1024
+        )))
     }
 
-    fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-        self.entry.figures().limits = self.limits;
-        for feed in &mut self.feeds {
-            feed.set_limits(self.limits);
-        }
+    fn check_lengths(&self) -> Result<(), Goodbye> {
+        let what = if self.input.len() > MAX_INPUT {
+            "says too much at once"
+        } else if self.outbox.len() > MAX_OUTBOX {
+            "does not read its messages"
+        } else {
+            return Ok(());
+        };
+        Err(violation(what.into()))
     }
 
-    /// Watches other cameras over the same connection, in the order of `names`.
-    pub(super) fn watch(&mut self, names: &[String]) {
-        let mut old = std::mem::take(&mut self.feeds);
-        let mut new: Vec<Feed> = Vec::new();
-        let mut refused = None;
-        for name in names {
-            if new.iter().any(|f| f.camera().name == *name) {
-                continue;
-            }
-            match old.iter().position(|f| f.camera().name == *name) {
-                Some(i) => new.push(old.swap_remove(i)),
-                None => match self.viewers.cameras.admit(Some(name)) {
-                    Ok(place) => new.push(Feed::new(place, self.limits, Timestamp::now())),
-                    Err(why) => refused = Some(why.to_string()),
-                },
-            }
-        }
-        self.feeds = if new.is_empty() { old } else { new };
-        self.turn = 0;
-        let all: Vec<_> = self
-            .feeds
-            .iter()
-            .map(|f| f.camera().name.as_str())
-            .collect();
-        self.entry.figures().cameras = all.join(",");
-        if let Some(why) = refused {
-            self.bad(why);
-        }
-        self.welcome();
-    }
-
-    fn bad(&mut self, why: String) {
-        self.entry.figures().errors += 1;
-        self.say(&ToClient::Notice {
-            event: Event::BadMessage,
-            camera: None,
-            message: why,
-        });
-    }
-
-    fn say(&mut self, message: &ToClient) {
-        if self.talks {
+    /// Tells the viewer something, if it is told anything.
+    pub fn say(&mut self, message: &ToClient) {
+        if self.is_told {
             let json = serde_json::to_string(message).expect("our messages are plain JSON");
             self.framing.message(&json, &mut self.outbox);
         }
     }
 
-    pub(super) fn welcome(&mut self) {
-        let camera = Arc::clone(self.feeds[0].camera());
-        let (width, height) = camera.size();
-        let live = camera.settings();
-        self.say(&ToClient::Welcome {
-            client_id: self.entry.id,
-            camera: camera.name.clone(),
-            width,
-            height,
-            fps: live.config.fps.get(),
-            quality: live.config.quality.get(),
-            server_time: Timestamp::now().unix_micros(),
-            cameras: self.viewers.cameras.names(),
+    /// Tells the viewer of an event.
+    pub fn notice(&mut self, event: Event, camera: Option<&str>, message: String) {
+        self.say(&ToClient::Notice {
+            event,
+            camera: camera.map(str::to_owned),
+            message,
         });
     }
+}
 
-    pub(super) fn tell_rendition(&mut self, feed: usize, change: &Change) {
-        self.say(&ToClient::Rendition {
-            camera: self.feeds[feed].camera().name.clone(),
-            quality: change.rendition.quality,
-            width: change.width,
-            height: change.height,
-            fps: change.fps,
-            reason: change.reason.to_string(),
-        });
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    pub(super) fn tell_origin(&mut self, frame: &JpegFrame, feed: usize) {
-        if let Some((event, message)) = self.feeds[feed].origin_changed(frame.origin) {
-            let camera = Some(self.feeds[feed].camera().name.clone());
-            self.say(&ToClient::Notice {
-                event,
-                camera,
-                message,
-            });
-        }
-    }
-
-    pub(super) fn obey(&mut self, orders: Orders) -> Result<(), Goodbye> {
-        if let Some(limits) = orders.limits {
-            self.set_limits(limits);
-        }
-        orders.end.map_or(Ok(()), Err)
-    }
-
-    pub(super) fn closed(&self, error: &io::Error) -> Goodbye {
-        match error.raw_os_error() {
-            Some(libc::ETIMEDOUT) => Goodbye::TimedOut,
-            _ => Goodbye::Closed,
-        }
-    }
-
-    /// The last words, as far as the socket takes them at once. In the middle of a frame there are none.
-    pub(super) fn say_goodbye(&mut self, why: &Goodbye) {
-        match why {
-            Goodbye::Kicked(reason) => {
-                self.say(&ToClient::Notice {
-                    event: Event::Kicked,
-                    camera: None,
-                    message: reason.clone(),
-                });
-            }
-            Goodbye::Stopping => {
-                let message = "the server stops".into();
-                self.say(&ToClient::Notice {
-                    event: Event::Stopping,
-                    camera: None,
-                    message,
-                });
-            }
-            _ => {}
-        }
-        let _ = self.write_all();
-        if self.outgoing.is_none() {
-            self.framing.farewell(why, &mut self.outbox);
-            let _ = self.write_all();
-        }
-        let _ = nix::sys::socket::shutdown(
-            std::os::fd::AsRawFd::as_raw_fd(&self.socket),
-            nix::sys::socket::Shutdown::Write,
-        );
+    #[test]
+    fn a_seconds_worth_may_come_at_once_and_no_more_than_that_each_second() {
+        let at = |ms: u64| Timestamp::from_nanos(1_000_000_000_000 + ms * 1_000_000);
+        let mut allowance = Allowance::new(1000);
+        assert!(allowance.take(1000, at(0)));
+        assert!(!allowance.take(1, at(0)));
+        assert!(allowance.take(90, at(100)));
+        assert!(!allowance.take(1000, at(500)));
+        assert!(allowance.take(1000, at(60_000)));
     }
 }

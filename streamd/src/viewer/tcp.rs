@@ -5,19 +5,19 @@ use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use bytes::{Buf, BytesMut};
 use streamd_protocol::{
+    limits::Limits,
     stats::Transport,
-    stream::{FromClient, LENGTH_BYTES, MAX_FROM_CLIENT},
+    stream::{FromClient, LENGTH_BYTES, MAX_FROM_CLIENT, announced, header},
 };
 
 use crate::{
     camera::Refused,
     events,
     link::{listener::Listener, socket::Socket},
-    media::JpegFrame,
+    media::Packet,
     viewer::{
-        Arrival, Client,
+        Arrival, Viewer,
         framing::{Framing, Goodbye, Received, Sending, Violation},
-        registry::Limits,
         viewers::Viewers,
     },
 };
@@ -31,14 +31,14 @@ impl Framing for Tcp {
         Transport::Tcp
     }
 
-    fn before(&mut self, frame: &JpegFrame, _: &Sending, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(frame.bytes.len() as u64).to_le_bytes());
+    fn before(&mut self, frame: &Packet, _: &Sending, out: &mut Vec<u8>) {
+        out.extend_from_slice(&header(frame.bytes.len()));
     }
 
-    fn after(&mut self, _: &JpegFrame, _: &Sending, _: &mut Vec<u8>) {}
+    fn after(&mut self, _: &Packet, _: &Sending, _: &mut Vec<u8>) {}
 
     fn message(&mut self, json: &str, out: &mut Vec<u8>) {
-        out.extend_from_slice(&(json.len() as u64).to_le_bytes());
+        out.extend_from_slice(&header(json.len()));
         out.extend_from_slice(json.as_bytes());
     }
 
@@ -47,25 +47,15 @@ impl Framing for Tcp {
         input: &mut BytesMut,
         _: &mut Vec<u8>,
     ) -> Result<Option<Received>, Violation> {
-        let Some(length) = input.first_chunk::<LENGTH_BYTES>() else {
+        let announced = announced(input, MAX_FROM_CLIENT).map_err(|error| Violation {
+            reason: format!("{error}, in the framing of a u64 length, little-endian, and JSON"),
+            code: 1009,
+        })?;
+        let Some(length) = announced.filter(|length| input.len() >= LENGTH_BYTES + length) else {
             return Ok(None);
         };
-        let length = u64::from_le_bytes(*length);
-        if length > MAX_FROM_CLIENT as u64 {
-            return Err(Violation {
-                reason: format!(
-                    "a message of {length} bytes; up to {MAX_FROM_CLIENT} are allowed, in the \
-                     framing of a u64 length, little-endian, and JSON"
-                ),
-                code: 1009,
-            });
-        }
-        let whole = LENGTH_BYTES + length as usize;
-        if input.len() < whole {
-            return Ok(None);
-        }
         input.advance(LENGTH_BYTES);
-        let message = input.split_to(length as usize);
+        let message = input.split_to(length);
         Ok(Some(match serde_json::from_slice::<FromClient>(&message) {
             Ok(message) => Received::Message(message),
             Err(error) => Received::Bad(error.to_string()),
@@ -96,16 +86,16 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
     };
     let congestion = place.camera().settings().config.congestion;
     let arrival = Arrival {
+        id: viewers.registry.reserve(),
         socket,
         framing: Box::new(Tcp),
         place,
         name: String::new(),
         input: BytesMut::new(),
         limits: Limits::default(),
-        talks: false,
         congestion,
     };
-    tokio::spawn(Client::new(Arc::clone(viewers), arrival)?.run());
+    tokio::spawn(Viewer::new(Arc::clone(viewers), arrival)?.run());
     Ok(())
 }
 

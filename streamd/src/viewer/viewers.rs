@@ -57,7 +57,7 @@ impl Viewers {
     pub fn end_all(&self, why: &Goodbye) -> usize {
         let all = self.registry.all();
         for viewer in &all {
-            viewer.order(|orders| orders.end = Some(why.clone()));
+            viewer.end(why.clone());
         }
         all.len()
     }

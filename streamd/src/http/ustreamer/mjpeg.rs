@@ -10,7 +10,7 @@ use crate::{
         parameters::StreamParameters,
         ustreamer::listing::{Listed, Listing},
     },
-    media::{JpegFrame, Origin, Timestamp},
+    media::{Origin, Packet, Timestamp},
     viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
 };
 
@@ -66,7 +66,7 @@ impl Multipart {
     }
 
     /// A part's headers in full, blank line included.
-    fn part_headers(&self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+    fn part_headers(&self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>) {
         let length = if self.parameters.zero_data {
             0
         } else {
@@ -99,7 +99,7 @@ impl Multipart {
 
 /// The `X-UStreamer-*` lines. A V4L2 driver tells one moment, when it had the frame whole: it
 /// stands for the begin and the end of the grab. The exposure is what follows the encoder.
-fn extra_headers(frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+fn extra_headers(frame: &Packet, sending: &Sending, out: &mut Vec<u8>) {
     let grab = Seconds::monotonic(frame.captured);
     let encoded = Seconds::monotonic(frame.encode_end);
     let latency = sending.now.since(frame.captured).as_secs_f64();
@@ -199,7 +199,7 @@ impl Framing for Multipart {
         self.parameters.extra_headers
     }
 
-    fn before(&mut self, frame: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+    fn before(&mut self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>) {
         let first = std::mem::take(&mut self.first);
         if first {
             write(out, format_args!("--{BOUNDARY}\r\n"));
@@ -215,7 +215,7 @@ impl Framing for Multipart {
         !self.parameters.zero_data
     }
 
-    fn after(&mut self, _: &JpegFrame, sending: &Sending, out: &mut Vec<u8>) {
+    fn after(&mut self, _: &Packet, sending: &Sending, out: &mut Vec<u8>) {
         write(out, format_args!("\r\n--{BOUNDARY}\r\n"));
         if self.ahead {
             Self::early_headers(sending, out);

@@ -7,7 +7,7 @@ use hyper::{Response, header::CONTENT_TYPE};
 
 use crate::{
     http::ustreamer::mjpeg::{NO_CACHE, Seconds},
-    media::{JpegFrame, Origin, Timestamp},
+    media::{Origin, Packet, Timestamp},
     state::State,
 };
 
@@ -16,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The first picture of a camera that is no older than `max_delay`. All that wait for the same
 /// picture get the one encoding of it. `None` if none comes.
-pub async fn take(state: &State, camera: &str, max_delay: Duration) -> Option<Arc<JpegFrame>> {
+pub async fn take(state: &State, camera: &str, max_delay: Duration) -> Option<Arc<Packet>> {
     let now = Timestamp::now().as_nanos();
     let due = Timestamp::from_nanos(now.saturating_sub(max_delay.as_nanos() as u64));
     let picture = tokio::time::timeout(PATIENCE, state.picture(Some(camera), due).ok()?.1);
@@ -24,7 +24,7 @@ pub async fn take(state: &State, camera: &str, max_delay: Duration) -> Option<Ar
 }
 
 /// The answer: the picture itself, uncopied, with µStreamer's headers.
-pub fn response(frame: &JpegFrame) -> Response<Bytes> {
+pub fn response(frame: &Packet) -> Response<Bytes> {
     let now = Timestamp::now();
     let grab = Seconds::monotonic(frame.captured).to_string();
     let encode = |at| Seconds::monotonic(at).to_string();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, Stats};
+use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, FeedStats, Stats};
 
 use crate::http::ustreamer::listing::Listing;
 
@@ -66,7 +66,8 @@ struct Client {
 /// The state of the camera of this name; `None` if there is no such camera.
 pub fn state<'a>(stats: &'a Stats, camera: &str, listing: &Listing) -> Option<State<'a>> {
     let camera = stats.cameras.iter().find(|c| c.name == camera)?;
-    let clients = stats.clients.iter().filter(|c| c.camera == camera.name);
+    let feed = |client| ClientStats::feed(client, &camera.name).map(|feed| (client, feed));
+    let clients = stats.clients.iter().filter_map(feed);
     Some(State {
         ok: true,
         result: Answer {
@@ -79,7 +80,9 @@ pub fn state<'a>(stats: &'a Stats, camera: &str, listing: &Listing) -> Option<St
             stream: Stream {
                 queued_fps: whole(camera.fps),
                 clients: camera.clients,
-                clients_stat: clients.map(|c| (number(c), client(c, listing))).collect(),
+                clients_stat: clients
+                    .map(|(client, feed)| (number(client), listed(client, feed, listing)))
+                    .collect(),
             },
             camera: &camera.name,
             cameras: stats.cameras.iter().map(|c| c.name.as_str()).collect(),
@@ -101,11 +104,11 @@ fn source(camera: &CameraStats) -> Source {
     }
 }
 
-fn client(stats: &ClientStats, listing: &Listing) -> Client {
+fn listed(stats: &ClientStats, feed: &FeedStats, listing: &Listing) -> Client {
     let asked = u64::try_from(stats.id).ok().and_then(|id| listing.get(id));
     let asked = asked.unwrap_or_default();
     Client {
-        fps: whole(stats.fps),
+        fps: whole(feed.fps),
         extra_headers: asked.extra_headers,
         advance_headers: asked.advance_headers.unwrap_or(false),
         dual_final_frames: asked.dual_final_frames,

@@ -11,7 +11,7 @@ use streamd_protocol::{
 };
 
 use crate::{
-    media::JpegFrame,
+    media::Packet,
     viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
 };
 
@@ -132,11 +132,11 @@ impl Framing for WebSocket {
         out.extend_from_slice(handshake::response_head(&self.accept).as_bytes());
     }
 
-    fn before(&mut self, frame: &JpegFrame, _: &Sending, out: &mut Vec<u8>) {
+    fn before(&mut self, frame: &Packet, _: &Sending, out: &mut Vec<u8>) {
         codec::write_header(out, Opcode::Binary, frame.bytes.len());
     }
 
-    fn after(&mut self, _: &JpegFrame, _: &Sending, _: &mut Vec<u8>) {}
+    fn after(&mut self, _: &Packet, _: &Sending, _: &mut Vec<u8>) {}
 
     fn message(&mut self, json: &str, out: &mut Vec<u8>) {
         codec::write_frame(out, Opcode::Text, json.as_bytes());

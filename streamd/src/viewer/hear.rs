@@ -1,0 +1,167 @@
+//! What a viewer's messages do, and what it is told of itself.
+
+use std::os::fd::AsRawFd;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use streamd_protocol::stream::{Event, FromClient, ToClient};
+
+use super::{
+    Viewer, arrived,
+    feed::{Change, Feed},
+    framing::{Goodbye, Received},
+    printable,
+    registry::Guard,
+    talk::Talk,
+};
+use crate::{events, media::Timestamp};
+
+impl Viewer {
+    pub(super) fn hear(&mut self, received: Received) -> Result<(), Goodbye> {
+        match received {
+            Received::Message(message) => self.obey(message),
+            Received::Bad(why) => self.bad(why),
+            Received::Close => return Err(Goodbye::Closed),
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, message: FromClient) {
+        match message {
+            FromClient::Hello { name, want } => {
+                if let Some(name) = name {
+                    self.entry.figures().name = printable(&name);
+                }
+                self.talk.is_told = true;
+                self.want(&want);
+                self.welcome();
+                for feed in self.watching.feeds() {
+                    if let Some(change) = feed.current() {
+                        tell_rendition(&mut self.talk, feed, &change);
+                    }
+                }
+            }
+            FromClient::Want(want) => self.want(&want),
+            FromClient::Subscribe { cameras } => self.asked = Some(cameras),
+            FromClient::Ping { t } => {
+                let server_time = Timestamp::now().unix_micros();
+                self.talk.say(&ToClient::Pong { t, server_time });
+            }
+            FromClient::Receipt {
+                sequence,
+                t,
+                camera,
+            } => self.receipt(sequence, t, camera.as_deref()),
+        }
+    }
+
+    fn want(&mut self, want: &streamd_protocol::stream::Want) {
+        match self.entry.want(want) {
+            Ok(()) => self.watching.set_limits(self.entry.limits()),
+            Err(why) => self.bad(why.to_string()),
+        }
+    }
+
+    fn receipt(&mut self, sequence: u64, micros: u64, camera: Option<&str>) {
+        let at = Timestamp::from_unix_nanos(micros.saturating_mul(1000));
+        let is_it = |feed: &&Feed| camera.is_none_or(|camera| feed.camera().name == camera);
+        let Some(feed) = self.watching.feeds().iter().find(is_it).map(|feed| feed.id) else {
+            return;
+        };
+        if let Some(frame) = self.wire.deliveries.receipt(feed, sequence, at) {
+            arrived(&self.entry, &mut self.watching, frame);
+        }
+    }
+
+    /// Watches other cameras over the same connection, in the order of `names`.
+    pub(super) fn watch(&mut self, names: &[String]) {
+        let refused = {
+            let limits = self.entry.limits();
+            let mut figures = self.entry.figures();
+            self.watching
+                .watch(names, &self.viewers.cameras, limits, &mut figures)
+        };
+        if let Some(why) = refused {
+            self.bad(why);
+        }
+        self.welcome();
+    }
+
+    fn bad(&mut self, why: String) {
+        self.entry.figures().errors += 1;
+        self.talk.notice(Event::BadMessage, None, why);
+    }
+
+    fn welcome(&mut self) {
+        let camera = self.watching.feeds()[0].camera();
+        let (width, height) = camera.size();
+        let settings = camera.settings();
+        self.talk.say(&ToClient::Welcome {
+            client_id: self.entry.id,
+            camera: camera.name.clone(),
+            width,
+            height,
+            fps: settings.config.fps.get(),
+            quality: settings.config.quality.get(),
+            server_time: Timestamp::now().unix_micros(),
+            cameras: self.viewers.cameras.names(),
+        });
+    }
+
+    /// The last words, as far as the socket takes them at once. In the middle of a frame there are
+    /// none.
+    pub(super) fn say_goodbye(&mut self, why: &Goodbye) {
+        match why {
+            Goodbye::Kicked(reason) => self.talk.notice(Event::Kicked, None, reason.clone()),
+            Goodbye::Stopping => {
+                self.talk
+                    .notice(Event::Stopping, None, "the server stops".into());
+            }
+            _ => {}
+        }
+        let _ = self.wire.write(&mut self.talk.outbox);
+        if self.wire.outgoing.is_none() {
+            self.talk.framing.farewell(why, &mut self.talk.outbox);
+            let _ = self.wire.write(&mut self.talk.outbox);
+        }
+        let _ = shutdown(self.wire.socket.as_raw_fd(), Shutdown::Write);
+    }
+}
+
+/// A feed gets another rendition: into the figures and the log, and told to the viewer.
+pub(super) fn rendition_changed(entry: &Guard, talk: &mut Talk, feed: &Feed, change: Change) {
+    tell_rendition(talk, feed, &change);
+    let (rendition, width, height) = (change.rendition, change.width, change.height);
+    let reason = change.reason.to_string();
+    {
+        let mut figures = entry.figures();
+        let Some(figures) = figures.feed(feed.id) else {
+            return;
+        };
+        if figures.gets.replace(change).is_none() {
+            return;
+        }
+        figures.changes += 1;
+    }
+    tracing::debug!(
+        message_id = events::RENDITION_CHANGED,
+        client = entry.id,
+        peer = %entry.peer,
+        camera = feed.camera().name,
+        quality = rendition.quality,
+        width,
+        height,
+        reason,
+        "rendition changed"
+    );
+}
+
+fn tell_rendition(talk: &mut Talk, feed: &Feed, change: &Change) {
+    talk.say(&ToClient::Rendition {
+        camera: feed.camera().name.clone(),
+        quality: change.rendition.quality,
+        width: change.width,
+        height: change.height,
+        fps: change.fps,
+        reason: change.reason.to_string(),
+    });
+}

@@ -1,0 +1,140 @@
+//! What a viewer watches: its feeds, and whose turn it is.
+
+use std::{sync::Arc, task::Waker};
+
+use streamd_protocol::limits::Limits;
+
+use super::{
+    feed::{Change, Feed, HeldUp},
+    figures::{FeedFigures, Figures},
+};
+use crate::{
+    camera::{Cameras, Place},
+    link::estimate::Estimate,
+    media::{Packet, Timestamp},
+};
+
+/// The cameras that a viewer watches over one connection; at least one.
+pub(super) struct Watching {
+    feeds: Vec<Feed>,
+    /// Which feed may send next.
+    turn: usize,
+    /// Numbers of feeds given so far.
+    numbered: u32,
+}
+
+impl Watching {
+    /// Watches one camera.
+    pub fn new(place: Place, limits: Limits, figures: &mut Figures, now: Timestamp) -> Self {
+        let mut watching = Self {
+            feeds: Vec::new(),
+            turn: 0,
+            numbered: 0,
+        };
+        let feed = watching.begin(place, limits, figures, now);
+        watching.feeds.push(feed);
+        watching
+    }
+
+    fn begin(
+        &mut self,
+        place: Place,
+        limits: Limits,
+        figures: &mut Figures,
+        now: Timestamp,
+    ) -> Feed {
+        self.numbered += 1;
+        figures.feeds.push(FeedFigures {
+            id: self.numbered,
+            camera: place.camera().name.clone(),
+            since: now,
+            ..FeedFigures::default()
+        });
+        Feed::new(self.numbered, place, limits, now)
+    }
+
+    /// Watches these cameras instead of those before, in this order, as far as there is a place;
+    /// says why one is refused.
+    pub fn watch(
+        &mut self,
+        names: &[String],
+        cameras: &Cameras,
+        limits: Limits,
+        figures: &mut Figures,
+    ) -> Option<String> {
+        let now = Timestamp::now();
+        let mut old = std::mem::take(&mut self.feeds);
+        let mut new: Vec<Feed> = Vec::new();
+        let mut refused = None;
+        for name in names {
+            let is_it = |feed: &Feed| feed.camera().name == *name;
+            if new.iter().any(is_it) {
+                continue;
+            }
+            match old.iter().position(is_it) {
+                Some(i) => new.push(old.remove(i)),
+                None => match cameras.admit(Some(name)) {
+                    Ok(place) => new.push(self.begin(place, limits, figures, now)),
+                    Err(why) => refused = Some(why.to_string()),
+                },
+            }
+        }
+        self.feeds = if new.is_empty() { old } else { new };
+        self.turn = 0;
+        let place = |id: u32| self.feeds.iter().position(|feed| feed.id == id);
+        figures.feeds.retain(|feed| place(feed.id).is_some());
+        figures.feeds.sort_by_key(|feed| place(feed.id));
+        refused
+    }
+
+    /// All feeds.
+    pub fn feeds(&self) -> &[Feed] {
+        &self.feeds
+    }
+
+    /// A feed by its number; `None` when it is watched no more.
+    pub fn feed(&mut self, id: u32) -> Option<&mut Feed> {
+        self.feeds.iter_mut().find(|feed| feed.id == id)
+    }
+
+    /// Other limits hold from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        for feed in &mut self.feeds {
+            feed.set_limits(limits);
+        }
+    }
+
+    /// Whether a frame is there for any feed; else all wait for one.
+    pub fn is_ready(&mut self, waker: &Waker) -> bool {
+        self.feeds.iter_mut().any(|feed| feed.ready(waker))
+    }
+
+    /// Nothing is wanted for now, because of this.
+    pub fn rest(&mut self, why: HeldUp) {
+        self.feeds.iter_mut().for_each(|feed| feed.rest(why));
+    }
+
+    /// The next frame, of the feeds in turn, each in the rendition that it decides on; `changed`
+    /// is told where that is another one. Where there is none, all feeds wait.
+    pub fn next(
+        &mut self,
+        estimate: &Estimate,
+        waker: &Waker,
+        mut changed: impl FnMut(&Feed, Change),
+    ) -> Option<(Arc<Packet>, u32)> {
+        let now = Timestamp::now();
+        let share = 1.0 / self.feeds.len() as f64;
+        for i in 0..self.feeds.len() {
+            let i = (self.turn + i) % self.feeds.len();
+            let feed = &mut self.feeds[i];
+            if let Some(change) = feed.decide(estimate, share, now) {
+                changed(feed, change);
+            }
+            if let Some(frame) = feed.next(waker) {
+                self.turn = i + 1;
+                return Some((frame, feed.id));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,243 @@
+//! What is on its way to one viewer: its socket, the frame under way, and what the kernel says of
+//! those before.
+
+use std::{io, task::Waker, time::Duration};
+
+use super::{feed::HeldUp, framing::Goodbye, outgoing::Outgoing};
+use crate::{
+    link::{
+        delivery::{Acknowledged, Arrived, Deliveries},
+        estimate::Estimate,
+        gate::{Gate, Path},
+        readiness::{READABLE, Registration, STAMPED, WRITABLE},
+        socket::{Info, Socket},
+    },
+    media::Timestamp,
+};
+
+/// A frame that takes less than this part of the interval to drain needs no gate in between.
+const FAST: f64 = 0.5;
+
+/// A viewer's connection.
+pub(super) struct Wire {
+    // Dropped before the socket that it watches.
+    registration: Registration,
+    pub socket: Socket,
+    pub gate: Gate,
+    pub estimate: Estimate,
+    pub deliveries: Deliveries,
+    pub outgoing: Option<Outgoing>,
+    /// Buffers of the last frame, to use again.
+    pub spare: (Vec<u8>, Vec<u8>),
+    /// There may be something to read.
+    pub readable: bool,
+    writable: bool,
+    stamped: bool,
+    /// Whether the link was fast at the last frame.
+    pub fast: bool,
+    info: Option<Info>,
+    /// How long its receive window had held us up at the last frame.
+    receiver_limited: Duration,
+    /// Bytes acknowledged at the last look, and when they last grew.
+    taken: (u32, Timestamp),
+}
+
+impl Wire {
+    pub fn new(registration: Registration, socket: Socket, now: Timestamp) -> Self {
+        Self {
+            registration,
+            socket,
+            gate: Gate::default(),
+            estimate: Estimate::default(),
+            deliveries: Deliveries::default(),
+            outgoing: None,
+            spare: Default::default(),
+            readable: true,
+            writable: true,
+            stamped: false,
+            fast: true,
+            info: None,
+            receiver_limited: Duration::ZERO,
+            taken: (0, now),
+        }
+    }
+
+    /// Notes what has become ready; `waker` is called when more does.
+    pub fn poll_ready(&mut self, waker: &Waker) {
+        let ready = self.registration.take(waker);
+        self.readable |= ready & READABLE != 0;
+        self.writable |= ready & WRITABLE != 0;
+        self.stamped |= ready & STAMPED != 0;
+    }
+
+    /// Looks at what is in flight, and drops a viewer that takes nothing for `timeout`.
+    pub fn look(&mut self, now: Timestamp, timeout: Duration) -> Result<Path, Goodbye> {
+        let in_flight = self.socket.unacknowledged();
+        if !self.fast || in_flight > 0 {
+            self.ask();
+        }
+        let taken = self.socket.written().wrapping_sub(in_flight);
+        if in_flight == 0 || taken != self.taken.0 {
+            self.taken = (taken, now);
+        } else if now.since(self.taken.1) >= timeout {
+            return Err(Goodbye::TimedOut);
+        }
+        let info = self.info.unwrap_or(Info::UNKNOWN);
+        Ok(Path {
+            in_flight,
+            rate: self.estimate.rate().unwrap_or(0.0),
+            min_rtt: self.estimate.min_rtt(info.min_rtt),
+            window: info.window,
+            unsent: info.unsent,
+            segment: info.segment,
+        })
+    }
+
+    /// For how long it has taken nothing.
+    pub fn stalled_for(&self, now: Timestamp) -> Duration {
+        now.since(self.taken.1)
+    }
+
+    /// Whose fault it is that bytes are still on their way.
+    pub fn held_up_by(&mut self) -> HeldUp {
+        self.ask();
+        match self.info {
+            Some(info) if info.probing => HeldUp::Probe,
+            Some(info) if info.receiver_limited == self.receiver_limited => HeldUp::Link,
+            _ => HeldUp::Reader,
+        }
+    }
+
+    /// Whether frames drain so quickly that the gate need not be watched between them.
+    pub fn is_fast(path: &Path, interval: Duration) -> bool {
+        if path.rate == 0.0 {
+            return true;
+        }
+        let drain = f64::from(path.in_flight) / path.rate + path.min_rtt.as_secs_f64();
+        drain <= interval.as_secs_f64() * FAST
+    }
+
+    /// Writes messages and the frame that is under way, as far as the socket takes them: messages
+    /// go before a frame that has not been begun, and after one that has.
+    ///
+    /// # Errors
+    /// The connection's end.
+    pub fn write(&mut self, messages: &mut Vec<u8>) -> Result<Written, Goodbye> {
+        let mut whole = None;
+        if self.writable {
+            match self.write_all(messages, &mut whole) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) => return Err(closed(&error)),
+            }
+        }
+        Ok(Written {
+            all: self.writable,
+            whole,
+        })
+    }
+
+    fn write_all(
+        &mut self,
+        messages: &mut Vec<u8>,
+        whole: &mut Option<Outgoing>,
+    ) -> io::Result<()> {
+        if self.outgoing.as_ref().is_none_or(|frame| !frame.begun()) {
+            self.write_messages(messages)?;
+        }
+        while let Some(outgoing) = &mut self.outgoing {
+            let leads = outgoing.leads();
+            let written = self.socket.send(outgoing.rest(), outgoing.stamping.end)?;
+            let key = self.socket.written().wrapping_sub(1);
+            if leads {
+                self.deliveries.led(key, outgoing.began);
+            }
+            if outgoing.advance(written) {
+                self.deliveries
+                    .written(outgoing.sent(key, self.socket.is_tcp()));
+                let limited = self.info.map(|info| info.receiver_limited);
+                self.receiver_limited = limited.unwrap_or_default();
+                *whole = self.outgoing.take();
+            }
+        }
+        // What was said while the frame was on its way.
+        self.write_messages(messages)
+    }
+
+    fn write_messages(&mut self, messages: &mut Vec<u8>) -> io::Result<()> {
+        while !messages.is_empty() {
+            let sent = self.socket.send([messages, &[], &[]], false)?;
+            messages.drain(..sent);
+        }
+        Ok(())
+    }
+
+    /// Takes the kernel's stamps, if there are any; `arrived` is told of frames that are there.
+    ///
+    /// # Errors
+    /// The connection has failed.
+    pub fn take_stamps(&mut self, mut arrived: impl FnMut(Arrived)) -> Result<bool, Goodbye> {
+        if !std::mem::take(&mut self.stamped) {
+            return Ok(false);
+        }
+        let mut any = false;
+        while let Some(stamp) = self.socket.take_stamp() {
+            if !std::mem::replace(&mut any, true) {
+                self.ask();
+            }
+            let info = self.info.unwrap_or(Info::UNKNOWN);
+            let ack = Acknowledged {
+                key: stamp.key,
+                at: stamp.at,
+                min_rtt: info.min_rtt,
+                segment: info.segment,
+            };
+            if let Some(frame) = self.deliveries.acknowledged(&ack, &mut self.estimate) {
+                arrived(frame);
+            }
+            if !self.deliveries.awaits_stamp() {
+                return Ok(true);
+            }
+        }
+        // Without a stamp, the event can only mean that the connection has failed.
+        match self.socket.error().filter(|_| !any) {
+            Some(error) => Err(closed(&error)),
+            None => Ok(any),
+        }
+    }
+
+    /// Asks the kernel about the connection anew.
+    fn ask(&mut self) {
+        self.info = self.socket.info();
+        if self.info.is_some_and(|info| info.probing) {
+            self.deliveries.disturb();
+            if let Some(outgoing) = &mut self.outgoing {
+                outgoing.disturbed = true;
+            }
+        }
+    }
+
+    /// What is known of the connection, for the figures: smoothed round trip time, rate of the
+    /// link in bytes a second (0 while unknown), bytes not acknowledged.
+    pub fn figures(&self) -> (Duration, f64, u32) {
+        let rtt = self.info.map_or(Duration::ZERO, |info| info.rtt);
+        let rate = self.estimate.rate().unwrap_or(0.0);
+        (rtt, rate, self.socket.unacknowledged())
+    }
+}
+
+/// What came of writing.
+pub(super) struct Written {
+    /// The socket has taken everything; else it takes no more now.
+    pub all: bool,
+    /// The frame that was under way and is whole now.
+    pub whole: Option<Outgoing>,
+}
+
+/// How a connection ends that fails with this error.
+pub(super) fn closed(error: &io::Error) -> Goodbye {
+    match error.raw_os_error() {
+        Some(libc::ETIMEDOUT) => Goodbye::TimedOut,
+        _ => Goodbye::Closed,
+    }
+}
