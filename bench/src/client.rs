@@ -11,7 +11,7 @@ use nix::{
     errno::Errno,
     sys::socket::{MsgFlags, recv},
 };
-use streamd_protocol::stream::{FromClient, ToClient, Want};
+use streamd_protocol::stream::{FromClient, ToClient, Want, header};
 
 use crate::{
     args::Protocol,
@@ -200,7 +200,7 @@ fn greeting(target: &Target) -> Vec<u8> {
                 want: Want::default(),
             };
             let json = serde_json::to_vec(&hello).expect("a hello is plain data");
-            [&(json.len() as u64).to_le_bytes()[..], &json].concat()
+            [&header(json.len())[..], &json].concat()
         }
         Protocol::Tcp => Vec::new(),
         // Of version 1.0, so that no server answers in chunks.

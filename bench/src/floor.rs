@@ -15,7 +15,7 @@ use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::TimeSpec,
 };
-use streamd_protocol::stream::AppSegment;
+use streamd_protocol::stream::{AppSegment, header};
 
 use crate::{args, clock, process::Stop};
 
@@ -65,7 +65,7 @@ struct Frame {
 
 impl Frame {
     fn new(size: usize) -> Self {
-        let mut bytes = (size as u64).to_le_bytes().to_vec();
+        let mut bytes = header(size).to_vec();
         bytes.extend([0xFF, 0xD8]);
         bytes.resize(bytes.len() + size - 2, 0x55);
         let mut frame = Self { sequence: 0, bytes };

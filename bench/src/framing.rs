@@ -3,7 +3,7 @@
 //! No I/O: bytes are fed in any pieces. What [`Framing::skippable`] allows need not be read at all:
 //! the kernel may throw it away.
 
-use streamd_protocol::stream::{AppSegment, LENGTH_BYTES, MAX_TO_CLIENT};
+use streamd_protocol::stream::{AppSegment, LENGTH_BYTES, MAX_TO_CLIENT, Payload, announced};
 
 use crate::args::Protocol;
 
@@ -12,6 +12,8 @@ const START: usize = 512;
 
 /// Longest head of a response, a part or a WebSocket frame, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
+
+const TOO_LONG: &str = "a payload of over 256 MiB";
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,28 +196,26 @@ impl Framing {
 }
 
 fn event(body: Body) -> Result<Event, Broken> {
-    match body.start.as_slice() {
-        [0xFF, 0xD8, ..] => Ok(Event::Picture(Picture {
+    match Payload::of(&body.start) {
+        Some(Payload::Picture) => Ok(Event::Picture(Picture {
             bytes: body.bytes,
             segment: AppSegment::find(&body.start),
             grabbed: body.grabbed,
         })),
-        [b'{', ..] => Ok(Event::Message(body.start)),
-        _ => Err(Broken::Malformed("neither a JPEG picture nor a message")),
+        Some(Payload::Message) => Ok(Event::Message(body.start)),
+        None => Err(Broken::Malformed("neither a JPEG picture nor a message")),
     }
 }
 
 fn parse_length(bytes: &[u8]) -> Head {
-    let Some(length) = bytes.first_chunk::<LENGTH_BYTES>() else {
-        return Ok(None);
-    };
-    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
-    payload(LENGTH_BYTES, length, Kind::Payload { last: true })
+    let announced = announced(bytes, MAX_TO_CLIENT).map_err(|_| Broken::Malformed(TOO_LONG))?;
+    let body = |length| Body::new(Kind::Payload { last: true }, length);
+    Ok(announced.map(|length| (LENGTH_BYTES, body(length))))
 }
 
 fn payload(head: usize, length: usize, kind: Kind) -> Head {
     if length > MAX_TO_CLIENT {
-        return Err(Broken::Malformed("a payload of over 256 MiB"));
+        return Err(Broken::Malformed(TOO_LONG));
     }
     Ok(Some((head, Body::new(kind, length))))
 }

@@ -10,6 +10,7 @@ mod session;
 mod table;
 mod terminal;
 mod units;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -241,7 +241,11 @@ fn what_is_there_is_shown() {
     }
     let whole = daemon.run("get --camera side").stdout;
     assert!(whole.contains("70, 60, 50, 40, 30, 80/2, 70/2, 60/2, 50/2, 40/2"));
-    daemon.run("clients --camera side").printed("no clients\n");
+    assert_eq!(
+        daemon.run("clients --camera side").stdout.lines().count(),
+        2
+    );
+    daemon.run("clients --camera attic").printed("no clients\n");
     daemon.run("get quality --camera main").printed("80\n");
     daemon
         .run("get size")
@@ -264,13 +268,13 @@ fn what_does_not_exist_is_answered_with_what_does() {
     let daemon = Daemon::start(healthy);
     daemon
         .run("set quality 70 --camera front")
-        .failed(66, &["no camera \"front\"", "main, side"]);
+        .failed(66, &["no camera \"front\"", "main and side"]);
     daemon
         .run("set fps 10 --client 9")
         .failed(66, &["no client 9", "1, 4, 12"]);
     daemon
         .run("get --camera front")
-        .failed(66, &["no camera \"front\"", "main, side"]);
+        .failed(66, &["no camera \"front\"", "main and side"]);
     daemon
         .run("get colour")
         .failed(66, &["no setting \"colour\"", "fps, quality, size"]);

@@ -39,10 +39,10 @@ fn a_slow_client_gets_smaller_pictures_and_is_told_why() {
         "quality {quality}, {width}x{height} is no smaller"
     );
     slow.picture_that("less than full size", |p| p.size.0 < 640);
-    let figures = daemon.wait_for_client(&slow, "its rendition", |c| c.width < 640);
-    assert!(figures.reason.starts_with("link "), "{figures:?}");
+    let figures = daemon.wait_for_client(&slow, "its rendition", |c| c.feeds[0].width < 640);
+    assert!(figures.feeds[0].reason.starts_with("link "), "{figures:?}");
     assert!(
-        figures.rendition_changes > 0 && figures.link_rate > 0.0,
+        figures.feeds[0].rendition_changes > 0 && figures.link_rate > 0.0,
         "{figures:?}"
     );
 }
@@ -61,7 +61,8 @@ fn a_slow_client_is_the_only_one_who_is_worse_off() {
         }
     });
     let figures = daemon.wait_for_client(&fast, "the other", |_| true);
-    assert_eq!((figures.quality, figures.rendition_changes), (80, 0));
+    let feed = &figures.feeds[0];
+    assert_eq!((feed.quality, feed.rendition_changes), (80, 0));
     let renditions = daemon.stats().cameras.remove(0).renditions;
     let clients: i64 = renditions.iter().map(|r| r.clients).sum();
     assert_eq!(clients, 2, "{renditions:?}");
@@ -85,8 +86,11 @@ fn a_slow_client_stays_below_its_own_limits() {
     for _ in 0..20 {
         assert!(slow.picture().size.0 <= 320);
     }
-    let figures = daemon.wait_for_client(&slow, "its figures", |c| c.frames >= 20);
-    assert!(figures.quality <= 60 && figures.width <= 320, "{figures:?}");
+    let figures = daemon.wait_for_client(&slow, "its figures", |c| c.frames() >= 20);
+    assert!(
+        figures.feeds[0].quality <= 60 && figures.feeds[0].width <= 320,
+        "{figures:?}"
+    );
     slow.say(&FromClient::Want(Want {
         max_width: Some(160),
         ..Want::default()
@@ -104,9 +108,10 @@ fn a_camera_that_does_not_adapt_leaves_frames_out_instead() {
         assert_eq!(slow.picture().size, (640, 480));
     }
     let figures = daemon.wait_for_client(&slow, "dropped frames", |c| {
-        c.dropped.slow_link + c.dropped.slow_reader > 10
+        c.feeds[0].dropped.slow_link + c.feeds[0].dropped.slow_reader > 10
     });
-    assert_eq!((figures.quality, figures.rendition_changes), (80, 0));
+    let feed = &figures.feeds[0];
+    assert_eq!((feed.quality, feed.rendition_changes), (80, 0));
 }
 
 #[test]

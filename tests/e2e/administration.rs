@@ -71,7 +71,7 @@ fn a_client_can_be_limited_from_outside() {
     };
     daemon.call(&limit).unwrap();
     daemon.wait_for_client(&viewer, "its limit", |c| {
-        c.limit_fps == 5.0 && c.width == 80
+        c.set.fps == 5.0 && c.feeds[0].width == 80
     });
     let first = viewer.picture_that("a quarter of the width", |p| p.size == (80, 60));
     let sixth = (0..5).map(|_| viewer.picture()).last().unwrap();
@@ -115,7 +115,7 @@ fn wrong_values_change_nothing_and_say_what_is_allowed() {
         quality: Some(50),
         ..SetCamera::default()
     });
-    assert!(matches!(error, control::Error::NoSuchCamera { known, .. } if known == ["main"]));
+    assert!(matches!(error, control::Error::NoSuchCamera(no) if no.known == ["main"]));
     let camera = daemon.stats().cameras.remove(0);
     assert_eq!((camera.quality, camera.desired_fps), (80, 30.0));
 }

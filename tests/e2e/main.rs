@@ -6,6 +6,7 @@
 mod adaptation;
 mod administration;
 mod devices;
+mod feeds;
 mod misbehaviour;
 mod pictures;
 mod reloading;

@@ -29,7 +29,7 @@ fn a_length_beyond_all_reason_ends_that_client() {
     oversized.until_closed();
     daemon
         .log
-        .wait_for(&[&oversized.address(), "a message of 16385 bytes"]);
+        .wait_for(&[&oversized.address(), "a payload of 16385 bytes"]);
     unaffected(&mut witness);
     let stats = daemon.wait_for_clients(1);
     assert_eq!((stats.clients[0].errors, stats.dropped_clients), (0, 2));
@@ -113,7 +113,8 @@ fn a_client_that_never_reads_is_dropped_after_the_time_out() {
         .wait_for(&["client disconnected", &address, "took nothing for 1s"]);
     let (_, witness) = watch.join().unwrap();
     let figures = daemon.wait_for_client(&witness, "the witness is there", |_| true);
-    assert_eq!(figures.dropped.slow_link + figures.dropped.slow_reader, 0);
+    let dropped = &figures.feeds[0].dropped;
+    assert_eq!(dropped.slow_link + dropped.slow_reader, 0);
     assert_eq!(daemon.wait_for_clients(1).dropped_clients, 1);
 }
 

@@ -21,16 +21,11 @@ fn a_client_that_says_nothing_gets_pictures_and_nothing_else() {
         assert!(last.is_none_or(|last| last.0 < now.0 && last.1 <= now.1));
         last = Some(now);
     }
-    let figures = daemon.wait_for_client(&viewer, "20 frames", |c| c.frames >= 20);
-    assert_eq!(
-        (figures.camera.as_str(), figures.name.as_str()),
-        ("main", "")
-    );
-    assert_eq!(
-        (figures.quality, figures.width, figures.height),
-        (80, 320, 240)
-    );
-    assert_eq!(figures.reason, "top");
+    let figures = daemon.wait_for_client(&viewer, "20 frames", |c| c.frames() >= 20);
+    let feed = &figures.feeds[0];
+    assert_eq!((feed.camera.as_str(), figures.name.as_str()), ("main", ""));
+    assert_eq!((feed.quality, feed.width, feed.height), (80, 320, 240));
+    assert_eq!(feed.reason, "top");
     daemon
         .log
         .wait_for(&["client connected", &viewer.address()]);

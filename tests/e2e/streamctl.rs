@@ -51,7 +51,7 @@ fn changes_and_their_effects() {
     daemon
         .streamctl(&format!("set fps 5 --client {id}"))
         .succeeded();
-    daemon.wait_for_client(&viewer, "its limit", |c| c.limit_fps == 5.0);
+    daemon.wait_for_client(&viewer, "its limit", |c| c.set.fps == 5.0);
     daemon
         .streamctl(&format!("set max-width 160 --client {id}"))
         .succeeded();

@@ -2,7 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use streamd_protocol::stream::{Event, FromClient, ToClient, Want};
+use streamd_protocol::{
+    stats::LimitStats,
+    stream::{Event, FromClient, ToClient, Want},
+};
 use streamd_tests::{
     daemon::Daemon,
     setup::Setup,
@@ -75,10 +78,10 @@ fn limits_on_quality_and_width_make_pictures_smaller_for_that_client_alone() {
     );
     let half = viewer.picture_that("half the width", |p| p.size == (160, 120));
     assert!(half.bytes.len() * 2 < full.bytes.len());
-    let figures = daemon.wait_for_client(&viewer, "its rendition", |c| c.width == 160);
-    assert!(figures.quality <= 40, "{figures:?}");
-    assert_eq!((figures.limit_quality, figures.limit_width), (40, 160));
-    assert_eq!(figures.reason, "limit");
+    let figures = daemon.wait_for_client(&viewer, "its rendition", |c| c.feeds[0].width == 160);
+    assert!(figures.feeds[0].quality <= 40, "{figures:?}");
+    assert_eq!((figures.own.quality, figures.own.width), (40, 160));
+    assert_eq!(figures.feeds[0].reason, "limit");
     assert_eq!(other.picture().size, (320, 240));
 
     viewer.say(&FromClient::Want(Want {
@@ -88,7 +91,7 @@ fn limits_on_quality_and_width_make_pictures_smaller_for_that_client_alone() {
     }));
     viewer.picture_that("the limits are lifted", |p| p.size == (320, 240));
     daemon.wait_for_client(&viewer, "no limits", |c| {
-        c.limit_width == 0 && c.quality == 80
+        c.own.width == 0 && c.feeds[0].quality == 80
     });
 }
 
@@ -110,14 +113,14 @@ fn a_limit_on_fps_leaves_frames_out() {
         halved >= 33,
         "20 pictures later the number is {halved} more"
     );
-    let figures = daemon.wait_for_client(&viewer, "its limit", |c| c.limit_fps == 15.0);
-    assert!(figures.dropped.frame_rate > 0, "{figures:?}");
+    let figures = daemon.wait_for_client(&viewer, "its limit", |c| c.own.fps == 15.0);
+    assert!(figures.feeds[0].dropped.frame_rate > 0, "{figures:?}");
 
     viewer.say(&FromClient::Want(Want {
         fps: Some(6.0),
         ..Want::default()
     }));
-    daemon.wait_for_client(&viewer, "its new limit", |c| c.limit_fps == 6.0);
+    daemon.wait_for_client(&viewer, "its new limit", |c| c.own.fps == 6.0);
     viewer.picture();
     let fifth = growth(&mut viewer, 10);
     assert!(fifth >= 38, "10 pictures later the number is {fifth} more");
@@ -183,9 +186,9 @@ fn receipts_are_what_latency_is_measured_by() {
         });
     }
     let figures = daemon.wait_for_client(&viewer, "its receipts", |c| {
-        c.latency.measured >= 5 && c.latency.p95_ms > 2_900.0
+        c.feeds[0].latency.measured >= 5 && c.feeds[0].latency.p95_ms > 2_900.0
     });
-    assert!(figures.latency.p95_ms < 3_100.0, "{figures:?}");
+    assert!(figures.feeds[0].latency.p95_ms < 3_100.0, "{figures:?}");
 }
 
 #[test]
@@ -195,8 +198,10 @@ fn without_receipts_latency_is_measured_by_the_kernel() {
     for _ in 0..5 {
         viewer.picture();
     }
-    let figures = daemon.wait_for_client(&viewer, "measured frames", |c| c.latency.measured > 0);
-    assert!(figures.latency.average_ms > 0.0, "{figures:?}");
+    let figures = daemon.wait_for_client(&viewer, "measured frames", |c| {
+        c.feeds[0].latency.measured > 0
+    });
+    assert!(figures.feeds[0].latency.average_ms > 0.0, "{figures:?}");
 }
 
 #[test]
@@ -219,7 +224,7 @@ fn several_cameras_share_a_connection() {
     };
     assert_eq!(event, Event::BadMessage);
     assert!(
-        message.contains("\"attic\"") && message.contains("main, back"),
+        message.contains("\"attic\"") && message.contains("main and back"),
         "{message}"
     );
     viewer.picture_that("the old cameras stay", |p| p.app.camera == "back");
@@ -243,12 +248,7 @@ fn what_is_out_of_range_changes_nothing_and_says_what_is_allowed() {
         assert_eq!(event, Event::BadMessage);
         assert!(message.contains(allowed), "{message}");
         let figures = daemon.wait_for_client(&viewer, "the count", |c| c.errors == errors);
-        let limits = (
-            figures.limit_quality,
-            figures.limit_fps,
-            figures.limit_width,
-        );
-        assert_eq!(limits, (0, 0.0, 0));
+        assert_eq!(figures.own, LimitStats::default());
     }
     viewer.picture();
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use socket2::{Domain, Socket, Type};
-use streamd_protocol::stream::{FromClient, LENGTH_BYTES, MAX_TO_CLIENT, ToClient, Want};
+use streamd_protocol::stream::{
+    FromClient, LENGTH_BYTES, MAX_TO_CLIENT, Payload as Kind, ToClient, Want, announced, header,
+};
 
 use crate::{PATIENCE, picture::Picture};
 
@@ -88,7 +90,7 @@ impl Viewer {
 
     /// Sends a message that need not be one.
     pub fn say_bytes(&mut self, payload: &[u8]) {
-        let length = (payload.len() as u64).to_le_bytes();
+        let length = header(payload.len());
         self.write(&[&length, payload].concat());
     }
 
@@ -131,13 +133,12 @@ impl Viewer {
         if !self.fill(&mut length) {
             return None;
         }
-        let length = usize::try_from(u64::from_le_bytes(length)).unwrap_or(usize::MAX);
-        assert!(length <= MAX_TO_CLIENT, "a payload of {length} bytes");
-        let mut payload = vec![0; length];
+        let length = announced(&length, MAX_TO_CLIENT).unwrap_or_else(|error| panic!("{error}"));
+        let mut payload = vec![0; length.expect("the length is whole")];
         if !self.fill(&mut payload) {
             return None;
         }
-        if payload.starts_with(b"{") {
+        if Kind::of(&payload) == Some(Kind::Message) {
             let message = serde_json::from_slice(&payload);
             let text = || String::from_utf8_lossy(&payload).into_owned();
             return Some(Payload::Message(

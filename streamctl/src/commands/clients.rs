@@ -1,20 +1,18 @@
 //! `streamctl clients`: who is connected, and what each gets.
 
-use streamd_protocol::{
-    control::ListClients,
-    stats::{ClientStats, Transport},
-};
+use streamd_protocol::{control::ListClients, stats::ClientStats};
 
 use crate::{
     failure::Failure,
     session::Session,
     table::{self, Column, Screen, Tone},
     units,
+    watched::{self, Watched},
 };
 
 /// Show who is connected, and what each gets
 ///
-/// With --json: an array of ClientStats.
+/// A client of several cameras has a row per camera. With --json: an array of ClientStats.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only the clients of this camera
@@ -26,7 +24,10 @@ pub struct Args {
 pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     let mut clients = session.call(&ListClients {})?.clients;
     if let Some(camera) = &args.camera {
-        clients.retain(|c| &c.camera == camera);
+        for client in &mut clients {
+            client.feeds.retain(|feed| feed.camera == *camera);
+        }
+        clients.retain(|client| !client.feeds.is_empty());
     }
     session.print(&clients, |screen| render(&clients, screen))
 }
@@ -36,63 +37,41 @@ pub fn render(clients: &[ClientStats], screen: Screen) -> String {
     if clients.is_empty() {
         return "no clients\n".into();
     }
-    table::render(COLUMNS, clients, screen)
+    table::render(COLUMNS, &watched::rows(clients), screen)
 }
 
-const COLUMNS: &[Column<ClientStats>] = &[
-    Column::number("ID", 0, |c| plain(c.id.to_string())),
-    Column::text("CLIENT", 0, |c| plain(who(c))),
-    Column::text("ADDRESS", 7, |c| plain(units::text(&c.peer))),
-    Column::text("VIA", 5, |c| plain(via(c.transport).into())),
-    Column::text("CAMERA", 4, |c| plain(c.camera.clone())),
-    Column::number("FOR", 3, |c| plain(units::duration(c.connected_seconds))),
-    Column::number("FRAMES", 8, |c| plain(c.frames.to_string())),
-    Column::number("FPS", 0, |c| plain(units::fps(c.fps))),
-    Column::number("AVG FPS", 9, |c| plain(units::fps(c.average_fps))),
-    Column::number("LATENCY", 0, |c| plain(units::ms(c.latency.average_ms))),
-    Column::number("P95", 2, |c| plain(units::ms(c.latency.p95_ms))),
-    Column::number("RTT", 10, |c| plain(units::ms(c.rtt_ms))),
-    Column::number("LINK", 6, |c| plain(units::rate(c.link_rate))),
-    Column::number("DROPS", 1, |c| plain(c.dropped.total.to_string())),
-    Column::number("ERRORS", 11, |c| {
-        let tone = if c.errors > 0 { Tone::Bad } else { Tone::Plain };
-        (c.errors.to_string(), tone)
+const COLUMNS: &[Column<Watched>] = &[
+    Column::number("ID", 0, |w| plain(w.client.id.to_string())),
+    Column::text("CLIENT", 0, |w| plain(w.who())),
+    Column::text("ADDRESS", 7, |w| plain(units::text(&w.client.peer))),
+    Column::text("VIA", 5, |w| plain(w.via())),
+    Column::text("CAMERA", 1, |w| plain(w.feed.camera.clone())),
+    Column::number("FOR", 3, |w| {
+        plain(units::duration(w.client.connected_seconds))
     }),
-    Column::text("GETS", 0, |c| plain(gets(c))),
-    Column::text("WHY", 0, |c| plain(why(c))),
+    Column::number("FRAMES", 8, |w| plain(w.feed.frames.to_string())),
+    Column::number("FPS", 0, |w| plain(units::fps(w.feed.fps))),
+    Column::number("AVG FPS", 9, |w| plain(units::fps(w.feed.average_fps))),
+    Column::number("LATENCY", 0, |w| {
+        plain(units::ms(w.feed.latency.average_ms))
+    }),
+    Column::number("P95", 4, |w| plain(units::ms(w.feed.latency.p95_ms))),
+    Column::number("RTT", 10, |w| plain(units::ms(w.client.rtt_ms))),
+    Column::number("LINK", 6, |w| plain(units::rate(w.client.link_rate))),
+    Column::number("DROPS", 2, |w| plain(w.feed.dropped.total.to_string())),
+    Column::number("ERRORS", 11, |w| {
+        let tone = if w.client.errors > 0 {
+            Tone::Bad
+        } else {
+            Tone::Plain
+        };
+        (w.client.errors.to_string(), tone)
+    }),
+    Column::text("GETS", 0, |w| plain(w.gets())),
+    Column::text("LIMITS", 12, |w| plain(w.limits())),
+    Column::text("WHY", 0, |w| plain(w.why())),
 ];
 
 fn plain(text: String) -> (String, Tone) {
     (text, Tone::Plain)
-}
-
-/// The name a client gave, else its address.
-fn who(client: &ClientStats) -> String {
-    let name = [&client.name, &client.peer]
-        .into_iter()
-        .find(|s| !s.is_empty());
-    units::text(name.map_or("", String::as_str))
-}
-
-fn via(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Tcp => "tcp",
-        Transport::Websocket => "websocket",
-        Transport::Mjpeg => "mjpeg",
-    }
-}
-
-/// The rendition: `640x480 q80`.
-fn gets(client: &ClientStats) -> String {
-    match units::size(client.width, client.height) {
-        size if size == units::UNKNOWN => size,
-        size => format!("{size} q{}", client.quality),
-    }
-}
-
-fn why(client: &ClientStats) -> String {
-    if client.paused {
-        return "paused".into();
-    }
-    units::text(&client.reason)
 }

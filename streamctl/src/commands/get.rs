@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use streamd_protocol::{
-    control::{GetConfiguration, GetStats},
+    control::{GetConfiguration, GetStats, NoSuchCamera},
     stats::Stats,
 };
 
@@ -49,10 +49,8 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
         let known: Vec<_> = cameras.iter().map(|(name, _)| name.clone()).collect();
         cameras.retain(|(name, _)| name == wanted);
         if cameras.is_empty() {
-            let known = known.join(", ");
-            return Err(Failure::NotFound(format!(
-                "no camera {wanted:?}: there is {known}"
-            )));
+            let name = wanted.clone();
+            return Err(Failure::NotFound(NoSuchCamera { name, known }.to_string()));
         }
     }
     match &args.key {
@@ -111,7 +109,7 @@ fn print_one(cameras: &Cameras, key: &str, session: &Session) -> Result<(), Fail
             let known: Vec<_> = settings.keys().map(String::as_str).collect();
             let known = known.join(", ");
             return Err(Failure::NotFound(format!(
-                "no setting {key:?}: there is {known}"
+                "no setting {key:?}; there are {known}"
             )));
         };
         values.push((name.clone(), value.clone()));

@@ -209,7 +209,7 @@ mod tests {
     fn a_clients_name_can_not_play_with_the_terminal() {
         let mut stats = stats();
         stats.clients[0].name = "\u{1b}]0;owned\u{7}\n\u{9b}31m".into();
-        stats.clients[0].reason = "x".repeat(500);
+        stats.clients[0].feeds[0].reason = "x".repeat(500);
         stats.status = "\u{1b}[2J".into();
         let page = render(&stats, WIDE);
         let played = page.chars().any(|c| c.is_control() && c != '\n');

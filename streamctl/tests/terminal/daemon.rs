@@ -131,14 +131,17 @@ fn stats(clients: &[i64]) -> Value {
 }
 
 fn client(id: i64) -> Value {
+    let no_limits = json!({ "fps": 0.0, "quality": 0, "width": 0 });
     json!({
         "id": id, "name": format!("robot-{id}"), "peer": format!("10.0.0.{id}:5000"),
-        "transport": "tcp", "camera": "main", "connectedSince": 1.7e9, "connectedSeconds": 10.0,
-        "frames": 300, "bytes": 15_000_000, "averageFps": 30.0, "fps": 30.0,
-        "latency": { "averageMs": f64::from(id as i32), "p50Ms": 4.0, "p95Ms": 7.0, "measured": 300 },
-        "rttMs": 1.0, "linkRate": 9e7, "backlogBytes": 0,
-        "dropped": DroppedStats::default(),
-        "errors": 0, "quality": 80, "width": 640, "height": 480, "reason": "top",
-        "renditionChanges": 0, "limitFps": 0.0, "limitQuality": 0, "limitWidth": 0, "paused": false,
+        "transport": "tcp", "connectedSince": 1.7e9, "connectedSeconds": 10.0,
+        "rttMs": 1.0, "linkRate": 9e7, "backlogBytes": 0, "errors": 0, "paused": false,
+        "own": no_limits, "set": no_limits,
+        "feeds": [{
+            "camera": "main", "frames": 300, "bytes": 15_000_000, "averageFps": 30.0, "fps": 30.0,
+            "latency": { "averageMs": f64::from(id as i32), "p50Ms": 4.0, "p95Ms": 7.0, "measured": 300 },
+            "dropped": DroppedStats::default(), "quality": 80, "width": 640, "height": 480,
+            "reason": "top", "renditionChanges": 0,
+        }],
     })
 }

@@ -2,9 +2,7 @@
 
 use std::cmp::Ordering;
 
-use streamd_protocol::stats::{ClientStats, Transport};
-
-use crate::{table::clean, units};
+use crate::{table::clean, units, watched::Watched};
 
 /// What clients are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -44,17 +42,17 @@ impl Sort {
     }
 
     /// The order of two clients; the one that needs attention first where there is such.
-    pub fn compare(self, a: &ClientStats, b: &ClientStats) -> Ordering {
+    pub fn compare(self, a: &Watched, b: &Watched) -> Ordering {
         let order = match self {
             Self::Id => Ordering::Equal,
-            Self::Client => who(a).cmp(&who(b)),
-            Self::Fps => a.fps.total_cmp(&b.fps),
-            Self::Latency => b.latency.average_ms.total_cmp(&a.latency.average_ms),
-            Self::P95 => b.latency.p95_ms.total_cmp(&a.latency.p95_ms),
-            Self::Link => a.link_rate.total_cmp(&b.link_rate),
-            Self::Dropped => b.dropped.total.cmp(&a.dropped.total),
+            Self::Client => a.who().cmp(&b.who()),
+            Self::Fps => a.feed.fps.total_cmp(&b.feed.fps),
+            Self::Latency => (b.feed.latency.average_ms).total_cmp(&a.feed.latency.average_ms),
+            Self::P95 => (b.feed.latency.p95_ms).total_cmp(&a.feed.latency.p95_ms),
+            Self::Link => a.client.link_rate.total_cmp(&b.client.link_rate),
+            Self::Dropped => b.feed.dropped.total.cmp(&a.feed.dropped.total),
         };
-        order.then(a.id.cmp(&b.id))
+        order.then(a.client.id.cmp(&b.client.id))
     }
 }
 
@@ -71,7 +69,7 @@ pub struct Column {
     /// The key that sorts by it.
     pub sort: Option<Sort>,
     /// Its text.
-    pub text: fn(&ClientStats) -> String,
+    pub text: fn(&Watched) -> String,
 }
 
 const fn number(
@@ -79,7 +77,7 @@ const fn number(
     width: u16,
     rank: u8,
     sort: Option<Sort>,
-    text: fn(&ClientStats) -> String,
+    text: fn(&Watched) -> String,
 ) -> Column {
     Column {
         title,
@@ -96,7 +94,7 @@ const fn text(
     width: u16,
     rank: u8,
     sort: Option<Sort>,
-    text: fn(&ClientStats) -> String,
+    text: fn(&Watched) -> String,
 ) -> Column {
     Column {
         right: false,
@@ -106,29 +104,33 @@ const fn text(
 
 /// All columns, from left to right. Those of rank 0 and 1 fit into 80 characters.
 pub const COLUMNS: &[Column] = &[
-    number("ID", 4, 0, Some(Sort::Id), |c| c.id.to_string()),
-    text("CLIENT", 16, 0, Some(Sort::Client), who),
-    text("CAMERA", 8, 4, None, |c| clean(&c.camera)),
-    text("ADDRESS", 21, 7, None, |c| units::text(&clean(&c.peer))),
-    text("VIA", 9, 8, None, |c| via(c.transport).into()),
-    number("FOR", 7, 6, None, |c| units::duration(c.connected_seconds)),
-    number("FPS", 5, 0, Some(Sort::Fps), |c| units::fps(c.fps)),
-    number("LATENCY", 8, 0, Some(Sort::Latency), |c| {
-        units::ms(c.latency.average_ms)
+    number("ID", 4, 0, Some(Sort::Id), |w| w.client.id.to_string()),
+    text("CLIENT", 16, 0, Some(Sort::Client), Watched::who),
+    text("CAMERA", 8, 1, None, |w| clean(&w.feed.camera)),
+    text("ADDRESS", 21, 7, None, |w| {
+        units::text(&clean(&w.client.peer))
     }),
-    number("P95", 8, 1, Some(Sort::P95), |c| {
-        units::ms(c.latency.p95_ms)
+    text("VIA", 9, 8, None, Watched::via),
+    number("FOR", 7, 6, None, |w| {
+        units::duration(w.client.connected_seconds)
     }),
-    number("RTT", 8, 10, None, |c| units::ms(c.rtt_ms)),
-    number("LINK", 10, 1, Some(Sort::Link), |c| {
-        units::rate(c.link_rate)
+    number("FPS", 5, 0, Some(Sort::Fps), |w| units::fps(w.feed.fps)),
+    number("LATENCY", 8, 0, Some(Sort::Latency), |w| {
+        units::ms(w.feed.latency.average_ms)
     }),
-    number("DROPPED", 7, 0, Some(Sort::Dropped), |c| {
-        c.dropped.total.to_string()
+    number("P95", 8, 2, Some(Sort::P95), |w| {
+        units::ms(w.feed.latency.p95_ms)
     }),
-    text("GETS", 13, 0, None, gets),
-    text("LIMITS", 16, 5, None, limits),
-    text("WHY", 16, 3, None, why),
+    number("RTT", 8, 10, None, |w| units::ms(w.client.rtt_ms)),
+    number("LINK", 10, 1, Some(Sort::Link), |w| {
+        units::rate(w.client.link_rate)
+    }),
+    number("DROPPED", 7, 0, Some(Sort::Dropped), |w| {
+        w.feed.dropped.total.to_string()
+    }),
+    text("GETS", 13, 0, None, Watched::gets),
+    text("LIMITS", 16, 5, None, Watched::limits),
+    text("WHY", 16, 4, None, Watched::why),
 ];
 
 /// The columns that `width` characters have room for, with a gap of one between two.
@@ -144,46 +146,6 @@ pub fn fitting(width: u16) -> Vec<&'static Column> {
     }
 }
 
-/// The name a client gave, else its address.
-pub fn who(client: &ClientStats) -> String {
-    let names = [&client.name, &client.peer];
-    let name = names.into_iter().find(|name| !name.is_empty());
-    units::text(&clean(name.map_or("", String::as_str)))
-}
-
-fn via(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Tcp => "tcp",
-        Transport::Websocket => "websocket",
-        Transport::Mjpeg => "mjpeg",
-    }
-}
-
-fn gets(client: &ClientStats) -> String {
-    match units::size(client.width, client.height) {
-        size if size == units::UNKNOWN => size,
-        size => format!("{size} q{}", client.quality),
-    }
-}
-
-/// Its limits: `q50 15 fps 320 px`.
-fn limits(client: &ClientStats) -> String {
-    let limits = [
-        (client.limit_quality > 0).then(|| format!("q{}", client.limit_quality)),
-        (client.limit_fps > 0.0).then(|| format!("{} fps", units::set_fps(client.limit_fps))),
-        (client.limit_width > 0).then(|| format!("{} px", client.limit_width)),
-    ];
-    let limits: Vec<_> = limits.into_iter().flatten().collect();
-    units::text(&limits.join(" "))
-}
-
-fn why(client: &ClientStats) -> String {
-    match client.paused {
-        true => "paused".into(),
-        false => units::text(&clean(&client.reason)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,7 +156,7 @@ mod tests {
         assert_eq!(
             titles(80),
             [
-                "ID", "CLIENT", "FPS", "LATENCY", "P95", "LINK", "DROPPED", "GETS"
+                "ID", "CLIENT", "CAMERA", "FPS", "LATENCY", "LINK", "DROPPED", "GETS"
             ]
         );
         assert_eq!(titles(40).len(), 6);

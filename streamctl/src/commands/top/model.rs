@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use streamd_protocol::{
     control::{SetCamera, SetClient},
-    stats::{CameraStats, ClientStats, Stats},
+    stats::{CameraStats, Stats},
 };
 
-use super::{
-    act::Action,
-    columns::{Sort, who},
+use super::{act::Action, columns::Sort};
+use crate::{
+    terminal::input::Key,
+    watched::{self, Watched},
 };
-use crate::terminal::input::Key;
 
 /// What `+` and `-` change a quality by.
 const STEP: i64 = 5;
@@ -93,7 +93,9 @@ pub enum Next {
 pub struct Model {
     /// The newest stats; `None` before the first.
     pub stats: Option<Stats>,
-    /// When they came.
+    /// A row per client and camera that it watches, in the order they are shown.
+    clients: Vec<Watched>,
+    /// When the stats came.
     pub updated: Instant,
     /// Why no new ones come.
     pub trouble: Option<String>,
@@ -106,7 +108,8 @@ pub struct Model {
     /// The other way round.
     pub reverse: bool,
     message: Option<(String, Instant)>,
-    client: Option<i64>,
+    /// The selected row: a client and the camera that it watches.
+    client: Option<(i64, String)>,
     camera: Option<String>,
 }
 
@@ -115,6 +118,7 @@ impl Model {
     pub fn new(sort: Sort) -> Self {
         Self {
             stats: None,
+            clients: Vec::new(),
             updated: Instant::now(),
             trouble: None,
             mode: Mode::Normal,
@@ -131,6 +135,7 @@ impl Model {
     /// gone, the one that is now in its row is.
     pub fn update(&mut self, stats: Stats) {
         let row = self.selected_row();
+        self.clients = watched::rows(&stats.clients);
         self.stats = Some(stats);
         self.updated = Instant::now();
         self.arrange();
@@ -148,9 +153,9 @@ impl Model {
         (Instant::now() < *end).then_some(text)
     }
 
-    /// The clients, in the order they are shown.
-    pub fn clients(&self) -> &[ClientStats] {
-        self.stats.as_ref().map_or(&[], |stats| &stats.clients)
+    /// A row per client and camera that it watches, in the order they are shown.
+    pub fn clients(&self) -> &[Watched] {
+        &self.clients
     }
 
     /// The cameras.
@@ -160,8 +165,9 @@ impl Model {
 
     /// The selected client's row.
     pub fn client_row(&self) -> Option<usize> {
-        let id = self.client?;
-        self.clients().iter().position(|client| client.id == id)
+        let (id, camera) = self.client.as_ref()?;
+        let is_it = |row: &Watched| row.client.id == *id && row.feed.camera == *camera;
+        self.clients.iter().position(is_it)
     }
 
     /// The selected camera's row.
@@ -264,8 +270,8 @@ impl Model {
         match client {
             Some(client) if self.focus == Focus::Clients => {
                 self.mode = Mode::Confirm {
-                    id: client.id,
-                    who: who(client),
+                    id: client.client.id,
+                    who: client.who(),
                 };
             }
             _ => self.tell("select a client to kick".into()),
@@ -288,7 +294,7 @@ impl Model {
     /// From the quality it has now, and within what can be set.
     fn change_quality(&mut self, step: i64) -> Next {
         let quality = match self.focus {
-            Focus::Clients => self.client_row().map(|row| self.clients()[row].quality),
+            Focus::Clients => self.client_row().map(|row| self.clients[row].feed.quality),
             Focus::Cameras => self.camera_row().map(|row| self.cameras()[row].quality),
         };
         match quality.zip(self.whose()) {
@@ -305,7 +311,7 @@ impl Model {
 
     fn whose(&self) -> Option<Whose> {
         match self.focus {
-            Focus::Clients => self.client.map(Whose::Client),
+            Focus::Clients => self.client.as_ref().map(|(id, _)| Whose::Client(*id)),
             Focus::Cameras => self.camera.clone().map(Whose::Camera),
         }
     }
@@ -335,7 +341,8 @@ impl Model {
         match self.focus {
             Focus::Clients => {
                 let last = self.clients().len().saturating_sub(1);
-                self.client = self.clients().get(row.min(last)).map(|client| client.id);
+                let row = self.clients.get(row.min(last));
+                self.client = row.map(|row| (row.client.id, row.feed.camera.clone()));
             }
             Focus::Cameras => {
                 let last = self.cameras().len().saturating_sub(1);
@@ -346,12 +353,10 @@ impl Model {
     }
 
     fn arrange(&mut self) {
-        let (sort, reverse) = (self.sort, self.reverse);
-        if let Some(stats) = &mut self.stats {
-            stats.clients.sort_by(|a, b| sort.compare(a, b));
-            if reverse {
-                stats.clients.reverse();
-            }
+        let sort = self.sort;
+        self.clients.sort_by(|a, b| sort.compare(a, b));
+        if self.reverse {
+            self.clients.reverse();
         }
     }
 }

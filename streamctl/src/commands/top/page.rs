@@ -7,13 +7,13 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Block, Cell, Clear, Paragraph, Row, Table, TableState},
 };
-use streamd_protocol::stats::{CameraState, CameraStats, ClientStats};
+use streamd_protocol::stats::{CameraState, CameraStats};
 
 use super::{
     columns::{Column, fitting},
     model::{Focus, Mode, Model, Setting, Whose},
 };
-use crate::{table::clean, units};
+use crate::{table::clean, units, watched::Watched};
 
 /// Cameras that are shown at once; more are scrolled.
 const CAMERAS: u16 = 6;
@@ -179,10 +179,7 @@ fn camera_row(camera: &CameraStats, look: Look) -> Row<'static> {
 fn draw_clients(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
     let columns = fitting(area.width);
     let titles = columns.iter().map(|column| title(column, model));
-    let rows = model
-        .clients()
-        .iter()
-        .map(|client| client_row(client, &columns));
+    let rows = model.clients().iter().map(|row| client_row(row, &columns));
     let widths = columns.iter().map(|column| match column.title {
         "CLIENT" => Constraint::Min(column.width),
         _ => Constraint::Length(column.width),
@@ -194,9 +191,9 @@ fn draw_clients(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn client_row(client: &ClientStats, columns: &[&Column]) -> Row<'static> {
+fn client_row(row: &Watched, columns: &[&Column]) -> Row<'static> {
     Row::new(columns.iter().map(|column| {
-        let line = Line::from((column.text)(client));
+        let line = Line::from((column.text)(row));
         Cell::new(line.alignment(alignment(column)))
     }))
 }

@@ -3,7 +3,7 @@
 //! Memory follows what has arrived, never the length that was announced: a server that announces
 //! gigabytes is refused, and one that announces megabytes and sends nothing costs nothing.
 
-use streamd_protocol::stream::{LENGTH_BYTES, MAX_TO_CLIENT};
+use streamd_protocol::stream::{self, LENGTH_BYTES, MAX_TO_CLIENT, announced};
 
 /// Room offered to one read, bytes: more than a usual picture, so that it takes one or two.
 const READ: usize = 128 * 1024;
@@ -74,20 +74,19 @@ impl Framing {
     /// As soon as the length or the first bytes say that this is no stream.
     pub fn next(&mut self) -> Result<Option<Payload<'_>>, Error> {
         let arrived = &self.buffer[self.start..self.end];
-        let Some((length, body)) = arrived.split_first_chunk::<LENGTH_BYTES>() else {
+        let Some(length) =
+            announced(arrived, MAX_TO_CLIENT).map_err(|long| Error::Length(long.bytes))?
+        else {
             return Ok(None);
         };
-        let announced = u64::from_le_bytes(*length);
-        let length = usize::try_from(announced).unwrap_or(usize::MAX);
-        if !(2..=MAX_TO_CLIENT).contains(&length) {
-            return Err(Error::Length(announced));
+        let body = &arrived[LENGTH_BYTES..];
+        if length < 2 {
+            return Err(Error::Length(length as u64));
         }
-        let picture = match *body {
-            [0xFF, 0xD8, ..] => true,
-            [b'{', ..] => false,
-            [first, second, ..] => return Err(Error::Kind(first, second)),
-            _ => return Ok(None),
+        let &[first, second, ..] = body else {
+            return Ok(None);
         };
+        let kind = stream::Payload::of(body).ok_or(Error::Kind(first, second))?;
         if body.len() < length {
             return Ok(None);
         }
@@ -98,10 +97,9 @@ impl Framing {
             self.start = 0;
             self.end = 0;
         }
-        Ok(Some(if picture {
-            Payload::Picture(payload)
-        } else {
-            Payload::Message(payload)
+        Ok(Some(match kind {
+            stream::Payload::Picture => Payload::Picture(payload),
+            stream::Payload::Message => Payload::Message(payload),
         }))
     }
 

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use streamd_protocol::stream::{FromClient, Want};
+use streamd_protocol::stream::{self, FromClient, Want};
 
 use super::clock::{Clock, Offset};
 
@@ -99,8 +99,8 @@ impl Talk {
         }
         self.message.clear();
         serde_json::to_writer(&mut self.message, message).expect("a Vec takes every message");
-        let length = self.message.len() as u64;
-        self.waiting.extend_from_slice(&length.to_le_bytes());
+        self.waiting
+            .extend_from_slice(&stream::header(self.message.len()));
         self.waiting.extend_from_slice(&self.message);
     }
 }

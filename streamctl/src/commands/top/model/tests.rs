@@ -11,7 +11,7 @@ use super::{
 };
 
 fn ids(model: &Model) -> Vec<i64> {
-    model.clients().iter().map(|client| client.id).collect()
+    model.clients().iter().map(|row| row.client.id).collect()
 }
 
 fn type_in(model: &mut Model, keys: &str) -> Next {

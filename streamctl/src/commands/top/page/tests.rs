@@ -1,7 +1,9 @@
 //! The page as people see it.
 
 use ratatui::{Terminal, backend::TestBackend};
-use streamd_protocol::stats::{DroppedStats, LatencyStats, Stats, Transport};
+use streamd_protocol::stats::{
+    ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats, Stats, Transport,
+};
 
 use super::{super::columns::Sort, *};
 use crate::terminal::input::Key;
@@ -12,9 +14,22 @@ pub fn client(id: i64) -> ClientStats {
         name: String::new(),
         peer: format!("10.0.0.{id}:5234{id}"),
         transport: Transport::Tcp,
-        camera: "main".into(),
         connected_since: 1.76e9,
         connected_seconds: 185.0,
+        rtt_ms: 1.2,
+        link_rate: 92.4e6,
+        backlog_bytes: 0,
+        errors: 0,
+        paused: false,
+        own: LimitStats::default(),
+        set: LimitStats::default(),
+        feeds: vec![feed("main")],
+    }
+}
+
+fn feed(camera: &str) -> FeedStats {
+    FeedStats {
+        camera: camera.into(),
         frames: 5_400,
         bytes: 280_800_000,
         average_fps: 29.2,
@@ -25,20 +40,12 @@ pub fn client(id: i64) -> ClientStats {
             p95_ms: 7.9,
             measured: 5_400,
         },
-        rtt_ms: 1.2,
-        link_rate: 92.4e6,
-        backlog_bytes: 0,
         dropped: DroppedStats::default(),
-        errors: 0,
         quality: 80,
         width: 640,
         height: 480,
         reason: "top".into(),
         rendition_changes: 0,
-        limit_fps: 0.0,
-        limit_quality: 0,
-        limit_width: 0,
-        paused: false,
     }
 }
 
@@ -68,11 +75,11 @@ pub fn stats() -> Stats {
         renditions: Vec::new(),
     };
     let mut clients = [1, 2, 7].map(client);
-    clients[1].latency.average_ms = 1.1;
+    clients[1].feeds[0].latency.average_ms = 1.1;
     clients[2].name = "robot\u{1b}[31m".into();
-    clients[2].latency.average_ms = 92.0;
-    clients[2].dropped.total = 12;
-    clients[2].limit_quality = 40;
+    clients[2].feeds[0].latency.average_ms = 92.0;
+    clients[2].feeds[0].dropped.total = 12;
+    clients[2].set.quality = 40;
     Stats {
         version: "0.1.0".into(),
         pid: 4711,
@@ -116,6 +123,19 @@ fn a_wide_terminal_shows_every_column() {
     ] {
         assert!(page.contains(word), "{word}\n{page}");
     }
+}
+
+#[test]
+fn a_client_of_two_cameras_has_a_row_for_each() {
+    let mut model = Model::new(Sort::Id);
+    let mut both = stats();
+    both.clients[0].feeds.push(feed("side"));
+    model.update(both);
+    assert_eq!(model.clients().len(), 4);
+    model.key(Key::Down);
+    assert_eq!(model.client_row(), Some(1));
+    assert_eq!(model.clients()[1].feed.camera, "side");
+    assert!(page(&mut model, 220, 24).contains("side"));
 }
 
 #[test]

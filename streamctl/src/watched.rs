@@ -1,0 +1,81 @@
+//! What one client gets of one camera: a row of the tables that list clients.
+
+use streamd_protocol::stats::{ClientStats, FeedStats, LimitStats, Transport};
+
+use crate::{table::clean, units};
+
+/// A client and one of its feeds.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The client.
+    pub client: ClientStats,
+    /// What it gets of one camera.
+    pub feed: FeedStats,
+}
+
+/// A row per client and camera that it watches.
+pub fn rows(clients: &[ClientStats]) -> Vec<Watched> {
+    let rows = clients.iter().flat_map(|client| {
+        client.feeds.iter().map(|feed| Watched {
+            client: client.clone(),
+            feed: feed.clone(),
+        })
+    });
+    rows.collect()
+}
+
+impl Watched {
+    /// The name that the client gave, else its address.
+    pub fn who(&self) -> String {
+        let names = [&self.client.name, &self.client.peer];
+        let name = names.into_iter().find(|name| !name.is_empty());
+        units::text(&clean(name.map_or("", String::as_str)))
+    }
+
+    /// How it is connected.
+    pub fn via(&self) -> String {
+        match self.client.transport {
+            Transport::Tcp => "tcp",
+            Transport::Websocket => "websocket",
+            Transport::Mjpeg => "mjpeg",
+        }
+        .into()
+    }
+
+    /// The rendition: `640x480 q80`.
+    pub fn gets(&self) -> String {
+        match units::size(self.feed.width, self.feed.height) {
+            size if size == units::UNKNOWN => size,
+            size => format!("{size} q{}", self.feed.quality),
+        }
+    }
+
+    /// Why it gets that.
+    pub fn why(&self) -> String {
+        match self.client.paused {
+            true => "paused".into(),
+            false => units::text(&clean(&self.feed.reason)),
+        }
+    }
+
+    /// Its limits: `own q50 15 fps, set 320 px`.
+    pub fn limits(&self) -> String {
+        let (own, set) = (limits(&self.client.own), limits(&self.client.set));
+        match (own.as_str(), set.as_str()) {
+            ("", "") => units::UNKNOWN.into(),
+            (own, "") => format!("own {own}"),
+            ("", set) => format!("set {set}"),
+            (own, set) => format!("own {own}, set {set}"),
+        }
+    }
+}
+
+fn limits(limits: &LimitStats) -> String {
+    let parts = [
+        (limits.quality > 0).then(|| format!("q{}", limits.quality)),
+        (limits.fps > 0.0).then(|| format!("{} fps", units::set_fps(limits.fps))),
+        (limits.width > 0).then(|| format!("{} px", limits.width)),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    parts.join(" ")
+}
