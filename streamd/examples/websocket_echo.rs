@@ -6,8 +6,8 @@ use std::{
     net::{TcpListener, TcpStream},
 };
 
+use axum::http::{HeaderMap, Method, Version};
 use bytes::BytesMut;
-use hyper::{HeaderMap, Method, Version};
 use streamd::http::websocket::{
     codec,
     codec::{Incoming, Opcode, Reader},
@@ -63,9 +63,12 @@ fn answer(socket: &mut TcpStream, input: &mut BytesMut) -> io::Result<String> {
         .filter_map(|line| line.split_once(": "))
         .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
         .collect();
-    handshake::accept(&Method::GET, Version::HTTP_11, &headers)
-        .map(|accept| handshake::response_head(&accept))
-        .map_err(io::Error::other)
+    let accept = handshake::accept(&Method::GET, Version::HTTP_11, &headers);
+    let accept = accept.map_err(io::Error::other)?;
+    Ok(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    ))
 }
 
 /// Appends what answers the whole messages in `input`; false when the connection is over.

@@ -24,10 +24,10 @@ use crate::{
     control,
     control::Control,
     encode, events,
-    http::{connection::Shared, listener, ustreamer::listing::Listing},
+    http::{self, Site, listener},
     hub::WorkList,
     link::{bound::Bound, readiness::Readiness},
-    report,
+    metrics, report,
     state::State,
     supervise::{
         heartbeat::{Heartbeat, Heartbeats},
@@ -233,24 +233,20 @@ impl Sockets {
                 listening.spawn(tcp::serve(listener, viewers, camera.clone()));
             }
         }
-        let web = Arc::new(Shared {
-            state: Arc::clone(state),
-            listing: Listing::default(),
-        });
-        for listener in self.http {
-            tracing::info!(
-                message_id = events::LISTENING,
-                "listening at {listener} (HTTP)"
-            );
-            listening.spawn(listener::serve(listener.try_into()?, Arc::clone(&web)));
-        }
-        for listener in self.metrics {
-            tracing::info!(
-                message_id = events::LISTENING,
-                "listening at {listener} (metrics)"
-            );
-            let state = Arc::clone(state);
-            listening.spawn(listener::serve_metrics(listener.try_into()?, state));
+        let pages = http::router(Arc::clone(state));
+        let metrics = metrics::router::router(Arc::clone(state));
+        for (listeners, router, what) in [
+            (self.http, pages, "HTTP"),
+            (self.metrics, metrics, "metrics"),
+        ] {
+            let site = Site::new(Arc::clone(state), router);
+            for listener in listeners {
+                tracing::info!(
+                    message_id = events::LISTENING,
+                    "listening at {listener} ({what})"
+                );
+                listening.spawn(listener::serve(listener.try_into()?, Arc::clone(&site)));
+            }
         }
         let target = Arc::clone(state);
         let control = control::spawn(self.control, target, heartbeats.register("control"))

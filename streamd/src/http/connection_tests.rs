@@ -1,88 +1,69 @@
-//! Whole connections over an in-memory socket, against a daemon that is made up.
+//! Whole connections over an in-memory socket, on a daemon whose cameras the tests feed.
 
-use streamd_protocol::stats::Transport;
-use tokio::io::DuplexStream;
+use proptest::prelude::*;
+use tokio::{io::DuplexStream, task::JoinHandle};
 
 use crate::{
+    camera::Place,
     fixtures,
-    http::connection::*,
-    viewer::framing::{Received, Sending},
+    http::{connection::*, router},
+    media::{Timestamp, Track},
+    state::State,
+    viewer::framing::Received,
 };
 
-/// Two cameras; `front` delivers when `shoot` is called, `side` is full.
-struct Fake {
-    newest: tokio::sync::watch::Sender<Option<Arc<Packet>>>,
-    allowed: Vec<String>,
+/// Two cameras, of which `side` is full.
+struct Daemon {
+    site: Arc<Site>,
+    _place: Place,
 }
 
-impl Source for Arc<Fake> {
-    type Place = String;
+/// The viewer that a connection has become, and what it has sent beyond its request.
+type Became = Option<(Newcomer, BytesMut)>;
 
-    fn cameras(&self) -> Vec<String> {
-        vec!["front".into(), "side".into()]
-    }
-
-    fn stats(&self) -> Stats {
-        fixtures::stats()
-    }
-
-    async fn picture(&self, _: &str, due: Timestamp) -> Option<Arc<Packet>> {
-        let mut newest = self.newest.subscribe();
-        let fresh = |frame: &Option<Arc<Packet>>| frame.as_ref().is_some_and(|f| f.captured >= due);
-        newest.wait_for(fresh).await.ok()?.clone()
-    }
-
-    fn admit(&self, camera: &str, _: &str) -> Result<String, String> {
-        match camera {
-            "front" => Ok(camera.into()),
-            _ => Err("camera side has its 1 clients (max-clients)".into()),
-        }
-    }
-
-    fn allowed_origins(&self) -> Vec<String> {
-        self.allowed.clone()
+fn daemon(http: &str) -> Daemon {
+    let cameras = "[camera.front]\n[camera.side]\nmax-clients = 1\n";
+    let state = fixtures::state(&format!("[http]\n{http}\n{cameras}"));
+    Daemon {
+        _place: state.cameras.admit(Some("side")).unwrap(),
+        site: Site::new(Arc::clone(&state), router(state)),
     }
 }
 
-impl Fake {
-    fn shoot(&self) {
-        let mut frame = fixtures::frame(1);
-        frame.captured = Timestamp::now();
-        self.newest.send_replace(Some(Arc::new(frame)));
+impl Daemon {
+    fn state(&self) -> &State {
+        &self.site.state
     }
-}
 
-fn shared(allowed: &[String]) -> Arc<Shared<Arc<Fake>>> {
-    Arc::new(Shared {
-        source: Arc::new(Fake {
-            newest: tokio::sync::watch::Sender::new(None),
-            allowed: allowed.to_vec(),
-        }),
-        listing: Listing::default(),
-    })
-}
+    /// Serves a connection, and drops its socket whatever it has become.
+    fn serve(&self, mut socket: DuplexStream) -> JoinHandle<Became> {
+        let site = Arc::clone(&self.site);
+        tokio::spawn(async move { serve(&site, "1.2.3.4:5".into(), &mut socket).await })
+    }
 
-type Ended = End<DuplexStream, String>;
+    /// What a connection that sends this gets, and what it becomes.
+    async fn send(&self, bytes: impl AsRef<[u8]>) -> (String, Became) {
+        let (mut socket, ours) = tokio::io::duplex(1 << 20);
+        let became = self.serve(ours);
+        socket.write_all(bytes.as_ref()).await.unwrap();
+        let mut answer = vec![];
+        socket.read_to_end(&mut answer).await.unwrap();
+        drop(socket);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        (answer, became.await.unwrap())
+    }
 
-/// A connection, and what it ends in.
-fn connect(shared: &Arc<Shared<Arc<Fake>>>) -> (DuplexStream, tokio::task::JoinHandle<Ended>) {
-    let (ours, theirs) = tokio::io::duplex(1 << 20);
-    (
-        ours,
-        tokio::spawn(serve(Arc::clone(shared), "1.2.3.4:5".into(), theirs)),
-    )
-}
+    /// The whole answer to a request that ends its connection.
+    async fn ask(&self, request: &str) -> String {
+        let headers = "\r\nHost: cam:8080\r\nConnection: close\r\n";
+        let (answer, became) = self.send(request.replacen("\r\n", headers, 1)).await;
+        assert!(became.is_none(), "{request}");
+        answer
+    }
 
-/// The whole answer to a request that ends its connection.
-async fn ask(shared: &Arc<Shared<Arc<Fake>>>, request: &str) -> String {
-    let (mut socket, ended) = connect(shared);
-    let request = request.replacen("\r\n", "\r\nHost: cam:8080\r\nConnection: close\r\n", 1);
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = vec![];
-    socket.read_to_end(&mut answer).await.unwrap();
-    drop(socket);
-    assert!(matches!(ended.await.unwrap(), End::Closed), "{request}");
-    String::from_utf8_lossy(&answer).into_owned()
+    async fn get(&self, path: &str) -> String {
+        self.ask(&get(path)).await
+    }
 }
 
 fn get(path: &str) -> String {
@@ -91,62 +72,98 @@ fn get(path: &str) -> String {
 
 #[tokio::test]
 async fn statuses_and_what_they_say() {
-    let shared = shared(&[]);
+    let daemon = daemon("");
     let many = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(200));
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "y".repeat(20_000));
     let form = format!(
         "POST /stream HTTP/1.1\r\nContent-Length: 70000\r\n\r\n{}",
         "y".repeat(70_000)
     );
+    let cameras = "there are front and side";
+    let action = "stream and snapshot are allowed";
     for (request, status, says) in [
-        (get("/"), 200, "<!doctype html"),
-        (get("/page/app.js"), 200, "text/javascript"),
-        (get("/state"), 200, "\"ok\":true"),
+        (get("/").as_str(), 200, "<!doctype html"),
+        (&get("/?t=1"), 200, "<!doctype html"),
+        (&get("/page/app.js"), 200, "text/javascript"),
+        (&get("/favicon.ico"), 200, "image/svg+xml"),
+        (&get("/state"), 200, "\"ok\":true"),
+        (&get("/state/"), 200, "\"camera\":\"front\""),
+        (&get("/state/s%69de/"), 200, "\"camera\":\"side\""),
+        (&get("http://cam:8080/state"), 200, "\"ok\":true"),
         (
-            get("/nowhere"),
+            &get("/nowhere"),
             404,
             "nothing is at /nowhere: there is /, /ws,",
         ),
+        (&get("/page/"), 404, "nothing is at /page/"),
+        (&get("//"), 404, "nothing is at //"),
+        (&get("/../etc/passwd"), 404, "nothing is at /../etc/passwd"),
+        (&get("/stream/a/b"), 404, "nothing is at /stream/a/b"),
+        (&get("/stream/back"), 404, cameras),
+        (&get("/state?camera=back"), 404, "no camera \"back\""),
+        (&get("/?action=snapshot_2"), 404, "no camera \"2\""),
+        (&get("/?action=reboot"), 400, action),
+        (&get("/?action=stream_x"), 400, action),
         (
-            get("/stream/back"),
-            404,
-            "no camera \"back\": there is front, side",
-        ),
-        (
-            get("/?action=snapshot_2"),
-            404,
-            "no camera 2: there is front, side",
-        ),
-        (
-            get("/?action=reboot"),
+            &get("/stream?fps=-1"),
             400,
-            "action=\"reboot\": stream and snapshot are allowed",
+            "fps=\"-1\"; allowed: 0.1 to 1000, or 0",
         ),
-        (get("/stream?fps=-1"), 400, "fps=\"-1\": 0.1 to 1000"),
+        (&get("/ws?quality=101"), 426, "Upgrade: websocket"),
         (
-            get("/snapshot?max_delay=x"),
+            &get("/snapshot?max_delay=x"),
             400,
-            "max_delay=\"x\": a whole number of milliseconds",
+            "a whole number of milliseconds",
         ),
-        (get("/stream/side"), 503, "Retry-After: 2"),
-        (get("/ws"), 426, "Upgrade: websocket"),
-        (many, 431, "Connection: close"),
-        (long, 431, "Connection: close"),
-        (form, 413, "a body of at most 65536 bytes is taken"),
+        (&get("/stream/%FF"), 400, "is no address here"),
+        (&get("/stream/side"), 503, "Retry-After: 2"),
         (
-            "DELETE / HTTP/1.1\r\n\r\n".into(),
+            &get("/?action=stream_1"),
+            503,
+            "camera side has its 1 clients",
+        ),
+        (&get("/ws"), 426, "this address speaks WebSocket only"),
+        (&get("word"), 400, "\"word\" is no address here"),
+        (&get("*"), 400, "\"*\" is no address here"),
+        (
+            "CONNECT a:80 HTTP/1.1\r\n\r\n",
+            400,
+            "\"a:80\" is no address here",
+        ),
+        (&many, 431, "Connection: close"),
+        (&long, 431, "Connection: close"),
+        (&form, 413, "65536 bytes are allowed"),
+        (
+            "DELETE / HTTP/1.1\r\n\r\n",
             405,
             "Allow: GET, HEAD, OPTIONS",
         ),
         (
-            "OPTIONS /stream HTTP/1.1\r\n\r\n".into(),
+            "POST / HTTP/1.1\r\n\r\n",
+            405,
+            "POST is not allowed here; allowed: GET, HEAD, OPTIONS",
+        ),
+        (
+            "POST /?action=snapshot HTTP/1.1\r\n\r\n",
+            405,
+            "Allow: GET, HEAD, OPTIONS",
+        ),
+        ("HEAD /ws HTTP/1.1\r\n\r\n", 405, "Allow: GET, OPTIONS"),
+        (
+            "TRACE /stream HTTP/1.1\r\n\r\n",
+            405,
+            "Allow: GET, HEAD, POST, OPTIONS",
+        ),
+        (
+            "OPTIONS /stream HTTP/1.1\r\n\r\n",
             204,
             "Allow: GET, HEAD, POST, OPTIONS",
         ),
-        ("OPTIONS * HTTP/1.1\r\n\r\n".into(), 204, "Allow: "),
-        ("GET / HTTP/9.9\r\n\r\n".into(), 400, "Connection: close"),
+        ("OPTIONS /ws HTTP/1.1\r\n\r\n", 204, "Allow: GET, OPTIONS"),
+        ("OPTIONS * HTTP/1.1\r\n\r\n", 204, "Allow: "),
+        ("GET / HTTP/9.9\r\n\r\n", 400, "Connection: close"),
     ] {
-        let answer = ask(&shared, &request).await;
+        let answer = daemon.ask(request).await;
         let shown = &request[..request.len().min(60)];
         let wanted = format!("HTTP/1.1 {status} ");
         assert!(answer.starts_with(&wanted), "{shown}: {answer}");
@@ -159,171 +176,153 @@ async fn statuses_and_what_they_say() {
 
 #[tokio::test]
 async fn head_is_get_without_the_body() {
-    let shared = shared(&[]);
-    shared.source.shoot();
-    for path in ["/", "/state", "/snapshot?max_delay=60000"] {
-        let whole = ask(&shared, &get(path)).await;
-        let head = ask(&shared, &format!("HEAD {path} HTTP/1.1\r\n\r\n")).await;
-        let length = |answer: &str| {
-            let line = answer
-                .lines()
-                .find(|line| line.starts_with("Content-Length"))
-                .unwrap();
-            line.to_owned()
-        };
+    let daemon = daemon("");
+    let length = |answer: &str| {
+        let mut lines = answer.lines();
+        let line = lines.find(|line| line.starts_with("Content-Length"));
+        line.unwrap().to_owned()
+    };
+    for path in ["/", "/state"] {
+        let whole = daemon.get(path).await;
+        let head = daemon.ask(&format!("HEAD {path} HTTP/1.1\r\n\r\n")).await;
         assert!(head.ends_with("\r\n\r\n"), "{head}");
         assert_eq!(length(&head), length(&whole), "{path}");
     }
-    let head = ask(&shared, "HEAD /stream HTTP/1.1\r\n\r\n").await;
+    let head = daemon.ask("HEAD /stream HTTP/1.1\r\n\r\n").await;
+    let kind = "Content-Type: multipart/x-mixed-replace;boundary=boundarydonotcross\r\n";
     assert!(
-        head.contains("Content-Type: multipart/x-mixed-replace;boundary="),
+        head.contains(kind) && !head.contains("Set-Cookie"),
         "{head}"
     );
 }
 
 #[tokio::test]
 async fn a_snapshot_is_captured_after_the_request() {
-    let shared = shared(&[]);
-    shared.source.shoot();
-    let waiting = tokio::spawn({
-        let shared = Arc::clone(&shared);
-        async move { ask(&shared, &get("/?action=snapshot_0")).await }
-    });
-    let old = ask(&shared, &get("/snapshot?max_delay=60000")).await;
-    assert!(old.contains("X-Ustreamer-Grab-Begin-Timestamp: "), "{old}");
-    assert!(
-        !waiting.is_finished(),
-        "the picture that is there is older than the request"
-    );
-    shared.source.shoot();
-    let new = waiting.await.unwrap();
-    assert!(
-        new.contains("Content-Length: 5\r\n") && new.contains("X-Ustreamer-Online: true"),
-        "{new}"
-    );
+    let daemon = daemon("");
+    let front = daemon.state().cameras.find(Some("front")).unwrap();
+    // Somebody watches: the hub keeps the picture.
+    let mut watching = front.hub.subscribe();
+    watching.select(Track::jpeg(front.settings().ladder[0]));
+    fixtures::publish(daemon.state(), "front", 1);
+    let asked = Timestamp::now();
+    let grabbed = |answer: &str| {
+        let (_, rest) = answer.split_once("X-Ustreamer-Grab-Timestamp: ").unwrap();
+        let seconds: f64 = rest.lines().next().unwrap().parse().unwrap();
+        Timestamp::from_nanos((seconds * 1e9) as u64 + 1000)
+    };
+    let old = daemon.get("/snapshot?max_delay=60000").await;
+    assert!(grabbed(&old) < asked, "{old}");
+    let publish = async {
+        for sequence in 2.. {
+            tokio::task::yield_now().await;
+            fixtures::publish(daemon.state(), "front", sequence);
+        }
+    };
+    let new = tokio::select! {
+        new = daemon.get("/?action=snapshot_0") => new,
+        () = publish => unreachable!(),
+    };
+    assert!(grabbed(&new) > asked, "{new}");
+    for says in [
+        "Content-Length: 5\r\n",
+        "X-Ustreamer-Online: true",
+        "Pragma: no-cache",
+    ] {
+        assert!(new.contains(says), "{says} is missing in {new}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_camera_that_delivers_nothing_is_no_hanging_request() {
-    let answer = ask(&shared(&[]), &get("/snapshot")).await;
+    let answer = daemon("").get("/snapshot").await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(
-        answer.contains("camera front has delivered no picture for 10 s"),
-        "{answer}"
-    );
+    let says = "camera front has delivered no picture for 10 s";
+    assert!(answer.contains(says), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_requests_are_told_so() {
-    let shared = shared(&[]);
-    for (sent, told) in [("GET / HTTP/1.1\r\nHost:", "HTTP/1.1 408 "), ("", "")] {
-        let (mut socket, ended) = connect(&shared);
-        socket.write_all(sent.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await.unwrap();
-        drop(socket);
-        assert!(matches!(ended.await.unwrap(), End::Closed));
-        assert!(answer.starts_with(told), "{answer}");
-        assert_eq!(answer.is_empty(), told.is_empty(), "{answer}");
-    }
+    let daemon = daemon("");
+    let (answer, _) = daemon.send("GET / HTTP/1.1\r\nHost:").await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let (answer, _) = daemon.send("").await;
+    assert_eq!(answer, "");
+    let (answer, _) = daemon.send(get("/state")).await;
+    assert_eq!(
+        answer.matches("HTTP/1.1").count(),
+        1,
+        "no word between two requests: {answer}"
+    );
     let late_body = "POST /stream HTTP/1.1\r\nContent-Length: 10\r\n\r\n12345";
-    let answer = ask(&shared, late_body).await;
+    let answer = daemon.ask(late_body).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_read_is_let_go() {
-    let shared = shared(&[]);
-    let (mut socket, theirs) = tokio::io::duplex(64);
-    let ended = tokio::spawn(serve(Arc::clone(&shared), "1.2.3.4:5".into(), theirs));
+    let (mut socket, ours) = tokio::io::duplex(64);
+    let became = daemon("").serve(ours);
     socket.write_all(get("/state").as_bytes()).await.unwrap();
-    assert!(matches!(ended.await.unwrap(), End::Closed));
-}
-
-/// What is sent before everything else to the client that the daemon numbers so.
-fn greeting(handover: &mut Handover<String>, client: u64) -> String {
-    let mut out = vec![];
-    handover.framing.greeting(client, &mut out);
-    String::from_utf8(out).unwrap()
-}
-
-async fn handed_over(
-    socket: DuplexStream,
-    ended: tokio::task::JoinHandle<Ended>,
-) -> (BytesMut, Handover<String>) {
-    let End::Client(_, received, handover) = ended.await.unwrap() else {
-        panic!("it was not handed over");
-    };
-    drop(socket);
-    (received, handover)
+    assert!(became.await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn a_stream_is_handed_over_by_either_spelling() {
-    let shared = shared(&["https://panel.example".into()]);
+async fn who_closes_the_sending_side_is_answered() {
+    let (mut socket, ours) = tokio::io::duplex(1 << 20);
+    let became = daemon("").serve(ours);
+    socket.write_all(get("/state").as_bytes()).await.unwrap();
+    socket.shutdown().await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("\"ok\":true"), "{answer}");
+    assert!(became.await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_stream_becomes_a_viewer_by_either_spelling() {
+    let daemon = daemon("allowed-origins = [\"https://panel.example\"]");
     for request in [
-        "GET /stream?key=panel&fps=5 HTTP/1.1\r\nHost: cam\r\nOrigin: https://panel.example\r\n\r\n",
-        "GET /?action=stream&key=panel&fps=5 HTTP/1.0\r\nOrigin: https://panel.example\r\n\r\n",
-        "POST /stream?key=panel&fps=5 HTTP/1.1\r\nHost: cam\r\nOrigin: https://panel.example\r\nContent-Length: 3\r\n\r\na=b",
+        "GET /stream?key=panel&fps=5 HTTP/1.1\r\nHost: cam\r\n",
+        "GET /?action=stream&key=panel&fps=5 HTTP/1.0\r\n",
+        "GET /?action=stream_0/?key=panel&fps=5 HTTP/1.0\r\n",
+        "GET /stream/front/?fps=5&key=panel HTTP/1.1\r\nConnection: keep-alive\r\n",
+        "POST /stream?key=panel&fps=5 HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n",
     ] {
-        let (mut socket, ended) = connect(&shared);
-        socket.write_all(request.as_bytes()).await.unwrap();
-        let (received, mut handover) = handed_over(socket, ended).await;
-        assert!(received.is_empty());
-        assert_eq!(
-            (handover.place.as_str(), handover.name.as_str()),
-            ("front", "panel")
+        let body = if request.starts_with("POST") {
+            "a=b"
+        } else {
+            ""
+        };
+        let request = format!("{request}Origin: https://panel.example\r\n\r\n{body}");
+        let (answer, became) = daemon.send(&request).await;
+        let (newcomer, input) = became.unwrap();
+        assert!(input.is_empty());
+        let place = newcomer.place.camera().name.as_str();
+        assert_eq!((place, newcomer.name.as_str()), ("front", "panel"));
+        assert_eq!(newcomer.limits.fps, Some(5.0));
+        let head = answer
+            .strip_prefix("HTTP/1.1 100 Continue\r\n\r\n")
+            .unwrap_or(&answer);
+        assert!(head.starts_with("HTTP/1.0 200 OK\r\n"), "{request}: {head}");
+        assert!(head.ends_with("\r\n\r\n"), "nothing but the head: {head}");
+        let cookie = format!(
+            "Set-Cookie: stream_client=panel/{:x}; path=/; max-age=30",
+            newcomer.id
         );
-        assert_eq!(handover.want.fps, Some(5.0));
-        let head = greeting(&mut handover, 26);
-        assert!(
-            head.contains("Set-Cookie: stream_client=panel/1a;"),
-            "{head}"
-        );
-        assert!(head.contains("Access-Control-Allow-Origin: https://panel.example\r\n"));
-        assert_eq!(handover.framing.transport(), Transport::Mjpeg);
+        for line in [
+            "Connection: close",
+            "Content-Type: multipart/x-mixed-replace;boundary=boundarydonotcross",
+            "Pragma: no-cache",
+            "Access-Control-Allow-Origin: https://panel.example",
+            &cookie,
+        ] {
+            let lines = head.split("\r\n").filter(|l| *l == line);
+            assert_eq!(lines.count(), 1, "{line} in {head}");
+        }
+        for absent in ["Content-Length", "Transfer-Encoding", "keep-alive"] {
+            assert!(!head.contains(absent), "{absent} in {head}");
+        }
     }
-}
-
-#[tokio::test]
-async fn a_stream_shows_in_the_state_while_it_lives() {
-    let shared = shared(&[]);
-    let (mut socket, ended) = connect(&shared);
-    // The made-up daemon's client 26 is the first one that is admitted.
-    socket
-        .write_all(get("/stream?key=me&extra_headers=1").as_bytes())
-        .await
-        .unwrap();
-    let (_, mut handover) = handed_over(socket, ended).await;
-    greeting(&mut handover, 26);
-    let state = ask(&shared, &get("/state")).await;
-    let (_, json) = state.split_once("\r\n\r\n").unwrap();
-    let state: serde_json::Value = serde_json::from_str(json).unwrap();
-    let client = serde_json::json!({
-        "fps": 30, "extra_headers": true, "advance_headers": false,
-        "dual_final_frames": false, "zero_data": false, "key": "me",
-    });
-    assert_eq!(state["result"]["stream"]["clients_stat"]["1a"], client);
-    assert_eq!(
-        state["result"]["encoder"],
-        serde_json::json!({"type": "CPU", "quality": 80})
-    );
-    let source = serde_json::json!({
-        "resolution": {"width": 640, "height": 480},
-        "online": true, "desired_fps": 30, "captured_fps": 30,
-    });
-    assert_eq!(state["result"]["source"], source);
-    assert_eq!(
-        state["result"]["cameras"],
-        serde_json::json!(["front", "side"])
-    );
-    drop(handover);
-    assert!(shared.listing.get(26).is_none());
-    let side = ask(&shared, &get("/state?camera=side")).await;
-    assert!(
-        side.contains("\"online\":false") && side.contains("\"clients_stat\":{}"),
-        "{side}"
-    );
 }
 
 const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: cam:8080\r\nConnection: Upgrade\r\n\
@@ -331,48 +330,60 @@ const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: cam:8080\r\nConnection: Upgra
      Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://";
 
 #[tokio::test]
-async fn a_websocket_is_handed_over_with_what_came_behind_its_request() {
-    let shared = shared(&[]);
-    let (mut socket, ended) = connect(&shared);
+async fn a_websocket_becomes_a_viewer_with_what_came_behind_its_request() {
     let ping = [0x89, 0x80, 0, 0, 0, 0];
     let request = [format!("{HANDSHAKE}cam:8080\r\n\r\n").as_bytes(), &ping[..]].concat();
-    socket.write_all(&request).await.unwrap();
-    let (mut received, mut handover) = handed_over(socket, ended).await;
-    let head = greeting(&mut handover, 1);
-    assert!(head.starts_with("HTTP/1.1 101 "));
-    assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-    assert_eq!(handover.name, "Robot/2.0");
+    let (head, became) = daemon("").send(request).await;
+    let (mut newcomer, mut input) = became.unwrap();
+    assert!(
+        head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"),
+        "{head}"
+    );
+    for line in [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+    ] {
+        assert!(
+            head.split("\r\n").any(|l| l == line),
+            "{line} is missing in {head}"
+        );
+    }
+    assert!(
+        head.ends_with("\r\n\r\n") && !head.contains("Content-Length"),
+        "{head}"
+    );
+    assert_eq!(newcomer.name, "Robot/2.0");
     let mut out = vec![];
-    let got: Result<Option<Received>, _> = handover.framing.receive(&mut received, &mut out);
+    let got: Result<Option<Received>, _> = newcomer.framing.receive(&mut input, &mut out);
     assert_eq!((got, out), (Ok(None), vec![0x8A, 0]));
 }
 
 #[tokio::test]
-async fn a_foreign_page_gets_no_websocket() {
-    let answer = ask(
-        &shared(&[]),
-        &format!("{HANDSHAKE}evil.example\r\n\r\n")
-            .replace("Host: cam:8080\r\n", "")
-            .replace("Connection: Upgrade", "Connection: upgrade"),
-    )
-    .await;
-    assert!(
-        answer.starts_with("HTTP/1.1 403 ") && answer.contains("http://evil.example"),
-        "{answer}"
-    );
+async fn a_foreign_page_gets_no_websocket_and_no_camera() {
+    for path in ["/ws", "/ws/nowhere"] {
+        let request = format!("{HANDSHAKE}evil.example\r\n\r\n").replace("/ws", path);
+        let answer = daemon("")
+            .send(request.replace("Upgrade\r", "Upgrade, close\r"))
+            .await
+            .0;
+        let refused = answer.starts_with("HTTP/1.1 403 ") && answer.contains("http://evil.example");
+        assert!(refused && !answer.contains("front"), "{answer}");
+    }
 }
 
 /// A browser shows a page no status of a failed handshake, only a close code and its reason.
 #[tokio::test]
 async fn a_page_that_finds_no_place_is_told_why() {
-    let shared = shared(&[]);
-    let (mut socket, ended) = connect(&shared);
+    let daemon = daemon("");
+    let (mut socket, ours) = tokio::io::duplex(1 << 20);
+    let became = daemon.serve(ours);
     let request = format!("{HANDSHAKE}cam:8080\r\n\r\n").replace("/ws", "/ws?camera=side");
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = vec![];
     socket.read_to_end(&mut answer).await.unwrap();
     drop(socket);
-    assert!(matches!(ended.await.unwrap(), End::Closed));
+    assert!(became.await.unwrap().is_none());
     let frame = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
     let code = u16::from_be_bytes([answer[frame + 2], answer[frame + 3]]);
     let reason = String::from_utf8_lossy(&answer[frame + 4..]);
@@ -380,36 +391,94 @@ async fn a_page_that_finds_no_place_is_told_why() {
     assert_eq!(reason, "camera side has its 1 clients (max-clients)");
 }
 
-/// Responses that hyper still has in its buffer must not be lost when the socket is taken away.
+/// A place is taken for as long as the newcomer lives, whether it ever becomes a viewer or not.
+#[tokio::test]
+async fn a_newcomer_that_goes_gives_its_place_back() {
+    let daemon = daemon("");
+    let front = daemon.state().cameras.find(None).unwrap();
+    let (_, became) = daemon.send(get("/stream")).await;
+    assert_eq!(front.clients(), 1);
+    drop(became);
+    assert_eq!(front.clients(), 0);
+}
+
 #[tokio::test]
 async fn a_pipelined_stream_waits_for_the_answers_before_it() {
-    let shared = shared(&[]);
-    let (mut socket, theirs) = tokio::io::duplex(512);
-    let ended = tokio::spawn(serve(Arc::clone(&shared), "1.2.3.4:5".into(), theirs));
+    let (mut socket, ours) = tokio::io::duplex(512);
+    let became = daemon("").serve(ours);
     let requests = format!("{}{}", get("/state").repeat(5), get("/stream"));
     socket.write_all(requests.as_bytes()).await.unwrap();
-    let reader = tokio::spawn(async move {
-        let mut all = vec![];
-        socket.read_to_end(&mut all).await.unwrap();
-        String::from_utf8(all).unwrap()
-    });
-    let End::Client(mut socket, _, mut handover) = ended.await.unwrap() else {
-        panic!("it was not handed over");
-    };
-    let mut out = greeting(&mut handover, 1).into_bytes();
-    let sending = Sending {
-        client: 1,
-        fps: 0.0,
-        dropped: 0,
-        now: Timestamp::now(),
-    };
-    handover
-        .framing
-        .before(&fixtures::frame(1), &sending, &mut out);
-    socket.write_all(&out).await.unwrap();
-    drop(socket);
-    let all = reader.await.unwrap();
+    let mut all = String::new();
+    socket.read_to_string(&mut all).await.unwrap();
+    assert!(became.await.unwrap().is_some());
     assert_eq!(all.matches("HTTP/1.1 200 OK").count(), 5);
     assert_eq!(all.matches("\"ok\":true").count(), 5);
     assert_eq!(all.matches("HTTP/1.0 200 OK").count(), 1);
+    assert!(all.ends_with("\r\n\r\n"), "{all}");
+}
+
+#[tokio::test]
+async fn a_preflight_of_an_allowed_page_may_send_headers() {
+    let daemon = daemon("allowed-origins = [\"https://panel.example\"]");
+    for (page, may) in [("panel", true), ("other", false)] {
+        let preflight = format!(
+            "OPTIONS /state HTTP/1.1\r\nOrigin: https://{page}.example\r\n\
+             Access-Control-Request-Headers: x-requested-with\r\n\r\n"
+        );
+        let answer = daemon.ask(&preflight).await;
+        let granted = answer.contains("Access-Control-Allow-Headers: x-requested-with\r\n");
+        assert_eq!(granted, may, "{answer}");
+    }
+}
+
+/// Requests that are nearly right: most get as far as the table of addresses.
+fn request_head() -> impl Strategy<Value = Vec<u8>> {
+    let one_of = |list: &'static str| {
+        let list: Vec<_> = list.split('|').map(str::to_owned).collect();
+        prop::sample::select(list)
+    };
+    let method = prop_oneof![
+        4 => Just("GET".to_owned()),
+        3 => one_of("HEAD|POST|OPTIONS|PUT|CONNECT|TRACE"),
+        1 => one_of("PRI|get|G,T|"),
+    ];
+    let target = prop_oneof![
+        one_of("/|*||word|a:80|http://cam|http://cam/state?|//|/stream?fps=|/?action=stream_1|/ws"),
+        "/(stream|snapshot|state|ws|page)?[/?&=%#a-z0-9_.-]{0,20}",
+        "/\\?action=(stream|snapshot)?[/?&=%a-z0-9_]{0,20}",
+        "[!-~]{0,20}",
+    ];
+    let handshake = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let header = prop_oneof![
+        8 => one_of("Host: cam|Connection: close|Origin: http://cam|Origin: null|If-None-Match: *"),
+        4 => one_of(handshake),
+        2 => one_of("Content-Length: 3|Transfer-Encoding: chunked|Expect: 100-continue"),
+        2 => "[A-Za-z-]{1,10}: [ -~]{0,20}",
+        1 => "[!-~]{0,10}: ?[ -~]{0,20}",
+    ];
+    let version = prop_oneof![8 => Just("HTTP/1.1"), 3 => Just("HTTP/1.0"), 1 => Just("HTTP/2")];
+    let parts = (method, target, version, prop::collection::vec(header, 0..5));
+    parts.prop_map(|(method, target, version, headers)| {
+        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        format!("{method} {target} {version}\r\n{headers}\r\n").into_bytes()
+    })
+}
+
+proptest! {
+    /// Whatever is asked is answered as HTTP, if it is answered, and ends in no panic.
+    #[test]
+    fn any_head_is_answered(head in request_head(), noise: Vec<u8>, cut in 0usize..300) {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let daemon = daemon("allowed-origins = [\"*\"]");
+            for bytes in [&head[..], &head[..cut.min(head.len())], &noise] {
+                let (answer, became) = daemon.send(bytes).await;
+                let answered = answer.starts_with("HTTP/1.1 ") || answer.starts_with("HTTP/1.0 ");
+                assert!(answered || answer.is_empty(), "{answer}");
+                assert!(became.is_none() || answer.contains(" 200 ") || answer.contains(" 101 "));
+            }
+        });
+    }
 }

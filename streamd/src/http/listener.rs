@@ -1,4 +1,4 @@
-//! Web listeners: from a bound socket to HTTP, and from HTTP to a client like any other.
+//! Web listeners: from a bound socket to HTTP, and from HTTP to a viewer like any other.
 
 use std::{
     io,
@@ -8,22 +8,17 @@ use std::{
 
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
+use tokio_util::either::Either;
 
+use super::{connection, site::Site, visitor::Newcomer};
 use crate::{
-    http::{
-        connection,
-        connection::{End, Handover, Shared},
-    },
     link::{listener::Listener, socket::Socket},
-    metrics,
     state::State,
     viewer::{Arrival, Viewer},
 };
-use streamd_protocol::limits::Limits;
 
 /// Connections that are being answered at once, over all listeners; streams and WebSockets are
 /// counted by `max-clients` and not here. A thousand snapshots at once must fit.
@@ -32,49 +27,23 @@ const MAX_CONNECTIONS: usize = 4096;
 static CONNECTIONS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(MAX_CONNECTIONS)));
 
-/// What HTTP listeners serve.
-pub type Daemon = Shared;
-
 /// A connection to a web listener.
-enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-}
+type Stream = Either<TcpStream, UnixStream>;
 
-/// Serves HTTP on a listener.
-pub async fn serve(listener: Listener, daemon: Arc<Daemon>) {
+/// Serves a site on a listener.
+pub async fn serve(listener: Listener, site: Arc<Site>) {
     listener
         .run(|connection| match admit(connection) {
-            Ok((Stream::Tcp(stream), peer, permit)) => {
-                tokio::spawn(answer(stream, peer, permit, Arc::clone(&daemon), owned_tcp));
+            Ok((stream, peer, permit)) => {
+                tokio::spawn(answer(stream, peer, permit, Arc::clone(&site)));
             }
-            Ok((Stream::Unix(stream), peer, permit)) => {
-                tokio::spawn(answer(
-                    stream,
-                    peer,
-                    permit,
-                    Arc::clone(&daemon),
-                    owned_unix,
-                ));
-            }
-            Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
+            Err(error) => unserved(&error),
         })
         .await;
 }
 
-/// Serves metrics on a listener.
-pub async fn serve_metrics(listener: Listener, state: Arc<State>) {
-    listener
-        .run(|connection| match admit(connection) {
-            Ok((Stream::Tcp(stream), _, permit)) => {
-                tokio::spawn(scrape(stream, permit, Arc::clone(&state)));
-            }
-            Ok((Stream::Unix(stream), _, permit)) => {
-                tokio::spawn(scrape(stream, permit, Arc::clone(&state)));
-            }
-            Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
-        })
-        .await;
+fn unserved(error: &io::Error) {
+    tracing::debug!(%error, "a connection ended before it was served");
 }
 
 fn admit(connection: OwnedFd) -> io::Result<(Stream, Arc<str>, OwnedSemaphorePermit)> {
@@ -85,66 +54,117 @@ fn admit(connection: OwnedFd) -> io::Result<(Stream, Arc<str>, OwnedSemaphorePer
     let stream = if socket.is_tcp() {
         let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
         stream.set_nodelay(true)?;
-        Stream::Tcp(stream)
+        Either::Left(stream)
     } else {
-        Stream::Unix(UnixStream::from_std(OwnedFd::from(socket).into())?)
+        Either::Right(UnixStream::from_std(OwnedFd::from(socket).into())?)
     };
     Ok((stream, peer, permit))
 }
 
-fn owned_tcp(stream: TcpStream) -> io::Result<OwnedFd> {
-    stream.into_std().map(OwnedFd::from)
-}
-
-fn owned_unix(stream: UnixStream) -> io::Result<OwnedFd> {
-    stream.into_std().map(OwnedFd::from)
-}
-
-async fn answer<T>(
-    stream: T,
-    peer: Arc<str>,
-    permit: OwnedSemaphorePermit,
-    daemon: Arc<Daemon>,
-    owned: fn(T) -> io::Result<OwnedFd>,
-) where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let end = connection::serve(Arc::clone(&daemon), peer, stream).await;
+async fn answer(mut stream: Stream, peer: Arc<str>, permit: OwnedSemaphorePermit, site: Arc<Site>) {
+    let became = connection::serve(&site, peer, &mut stream).await;
     drop(permit);
-    if let End::Client(stream, input, handover) = end {
-        match owned(stream).and_then(|fd| client(fd, input, handover, &daemon.state)) {
+    if let Some((newcomer, input)) = became {
+        match viewer(stream, newcomer, input, &site.state) {
             // On the heap, so that the many that are only answered stay small.
-            Ok(client) => Box::pin(client.run()).await,
-            Err(error) => tracing::debug!(%error, "a connection ended before it was served"),
+            Ok(viewer) => Box::pin(viewer.run()).await,
+            Err(error) => unserved(&error),
         }
     }
 }
 
-fn client(
-    connection: OwnedFd,
+fn viewer(
+    stream: Stream,
+    newcomer: Newcomer,
     input: BytesMut,
-    handover: Handover,
     state: &State,
 ) -> io::Result<Viewer> {
-    let mut limits = Limits::default();
-    limits.apply(&handover.want).map_err(io::Error::other)?;
+    let connection = match stream {
+        Either::Left(tcp) => OwnedFd::from(tcp.into_std()?),
+        Either::Right(unix) => OwnedFd::from(unix.into_std()?),
+    };
     let arrival = Arrival {
-        id: state.viewers.registry.reserve(),
+        id: newcomer.id,
         socket: Socket::new(connection)?,
-        framing: handover.framing,
-        place: handover.place,
-        name: handover.name,
+        framing: newcomer.framing,
+        place: newcomer.place,
+        name: newcomer.name,
         input,
-        limits,
+        limits: newcomer.limits,
         congestion: state.general(|config| config.http.congestion),
     };
     Viewer::new(Arc::clone(&state.viewers), arrival)
 }
 
-async fn scrape<T>(stream: T, permit: OwnedSemaphorePermit, state: Arc<State>)
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    metrics::listener::serve(state, stream).await;
-    drop(permit);
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::Value;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::{fixtures, http::router, link::bound::Bound};
+
+    /// Longer than any of this takes, and short enough for whoever waits for the tests.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    async fn read_until(socket: &mut TcpStream, end: &[u8]) -> String {
+        let mut got = Vec::new();
+        while !got.ends_with(end) {
+            got.push(socket.read_u8().await.unwrap());
+        }
+        String::from_utf8_lossy(&got).into_owned()
+    }
+
+    /// From the request to the picture, over a real socket; the cookie finds the viewer in `/state`.
+    #[tokio::test]
+    async fn a_stream_carries_pictures_and_is_listed_while_it_lives() {
+        let state = fixtures::state("[camera.front]");
+        let site = Site::new(Arc::clone(&state), router(Arc::clone(&state)));
+        let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = bound.local_addr().unwrap();
+        bound.set_nonblocking(true).unwrap();
+        let serving = tokio::spawn(serve(Bound::Tcp(bound).try_into().unwrap(), site));
+        let listed = async || {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            let request = b"GET /state HTTP/1.0\r\n\r\n";
+            socket.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            let (_, json) = answer.split_once("\r\n\r\n").unwrap();
+            let state: Value = serde_json::from_str(json).unwrap();
+            state["result"]["stream"]["clients_stat"].clone()
+        };
+        let watch = async {
+            let mut socket = TcpStream::connect(address).await.unwrap();
+            let request = b"GET /stream?key=me HTTP/1.1\r\nHost: cam\r\n\r\n";
+            socket.write_all(request).await.unwrap();
+            let head = read_until(&mut socket, b"\r\n\r\n").await;
+            let (_, cookie) = head.split_once("stream_client=me/").unwrap();
+            let id = cookie.split(';').next().unwrap();
+            for _ in 0..3 {
+                let part = read_until(&mut socket, b"\xFF\xD9").await;
+                assert!(
+                    part.contains("--boundarydonotcross\r\nContent-Type: image/jpeg"),
+                    "{part}"
+                );
+            }
+            assert_eq!(listed().await[id]["key"], "me");
+            drop(socket);
+            while listed().await != serde_json::json!({}) {}
+        };
+        let publish = async {
+            for sequence in 1.. {
+                fixtures::publish(&state, "front", sequence);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! {
+            watched = tokio::time::timeout(PATIENCE, watch) => watched.unwrap(),
+            () = publish => unreachable!(),
+        }
+        assert_eq!(state.cameras.find(None).unwrap().clients(), 0);
+        serving.abort();
+    }
 }

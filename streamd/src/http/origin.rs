@@ -1,10 +1,15 @@
 //! Which web pages may reach the cameras: a browser lets any page open a WebSocket to any server,
 //! and says only from which origin the page is.
 
-use hyper::{
-    HeaderMap,
-    header::{HOST, ORIGIN},
+use axum::http::{
+    HeaderMap, HeaderValue,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_HEADERS,
+        HOST, ORIGIN, VARY,
+    },
 };
+
+use crate::state::State;
 
 /// The origins of the configuration.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +28,11 @@ pub struct Forbidden {
 }
 
 impl Origins {
+    /// Those that are in force now.
+    pub fn of(state: &State) -> Self {
+        state.general(|config| Self::new(&config.http.allowed_origins))
+    }
+
     /// From `[http] allowed-origins`; `*` allows every page.
     pub fn new(allowed: &[String]) -> Self {
         Self {
@@ -49,12 +59,20 @@ impl Origins {
         })
     }
 
-    /// The `Access-Control-Allow-Origin` of the answer to such a request: the page's origin where
-    /// its scripts may read the answer.
-    pub fn share_with<'a>(&self, headers: &'a HeaderMap) -> Option<&'a hyper::header::HeaderValue> {
-        let value = headers.get(ORIGIN)?;
-        let origin = value.to_str().ok()?;
-        self.allows(origin).then_some(value)
+    /// The headers by which scripts of an allowed page may read the answer to such a request, and
+    /// in a preflight send the headers that they ask for; none for any other page.
+    pub fn sharing(&self, headers: &HeaderMap) -> HeaderMap {
+        let mut sharing = HeaderMap::new();
+        let origin = headers.get(ORIGIN);
+        let allowed = |origin: &&HeaderValue| origin.to_str().is_ok_and(|o| self.allows(o));
+        if let Some(origin) = origin.filter(allowed) {
+            sharing.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            sharing.insert(VARY, HeaderValue::from_static("Origin"));
+            if let Some(names) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+                sharing.insert(ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+            }
+        }
+        sharing
     }
 
     fn allows(&self, origin: &str) -> bool {
@@ -133,15 +151,33 @@ mod tests {
 
     #[test]
     fn answers_are_shared_with_listed_pages_only() {
-        let from = |origin| headers("cam", origin);
+        let shared = |origins: &Origins, origin| origins.sharing(&headers("cam", origin));
         let listed = Origins::new(&["https://panel.example".into()]);
-        assert!(listed.share_with(&from("https://panel.example")).is_some());
-        assert!(listed.share_with(&from("https://other.example")).is_none());
-        assert!(listed.share_with(&from("")).is_none());
-        assert!(
-            Origins::new(&["*".into()])
-                .share_with(&from("null"))
-                .is_some()
+        let sharing = shared(&listed, "https://panel.example");
+        assert_eq!(
+            sharing["access-control-allow-origin"],
+            "https://panel.example"
         );
+        assert_eq!(sharing["vary"], "Origin");
+        assert_eq!(sharing.len(), 2);
+        assert!(shared(&listed, "https://other.example").is_empty());
+        assert!(shared(&listed, "").is_empty());
+        assert!(!shared(&Origins::new(&["*".into()]), "null").is_empty());
+    }
+
+    #[test]
+    fn a_preflight_of_a_listed_page_may_send_the_headers_that_it_asks_for() {
+        let listed = Origins::new(&["https://panel.example".into()]);
+        for (origin, granted) in [
+            ("https://panel.example", Some("x-requested-with")),
+            ("https://other.example", None),
+        ] {
+            let mut preflight = headers("cam", origin);
+            let names = HeaderValue::from_static("x-requested-with");
+            preflight.insert(ACCESS_CONTROL_REQUEST_HEADERS, names);
+            let sharing = listed.sharing(&preflight);
+            let got = sharing.get(ACCESS_CONTROL_ALLOW_HEADERS);
+            assert_eq!(got.and_then(|names| names.to_str().ok()), granted);
+        }
     }
 }

@@ -1,17 +1,16 @@
 //! Requests that are refused: why, and with which status and headers.
 
-use bytes::Bytes;
-use hyper::{
-    Response, StatusCode,
-    header::{
-        ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+use axum::{
+    http::{
+        HeaderName, HeaderValue, Method, StatusCode,
+        header::{ALLOW, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE},
     },
+    response::{IntoResponse, Response},
 };
 
-use crate::http::{
-    origin::Forbidden, parameters::BadParameter, routes::Unanswerable,
-    websocket::handshake::NoHandshake,
-};
+use streamd_protocol::control::NoSuchCamera;
+
+use super::{origin::Forbidden, query::BadParameter, websocket::handshake::NoHandshake};
 
 /// Seconds after which what is not to be had now may be asked for again.
 const LATER: &str = "2";
@@ -19,9 +18,25 @@ const LATER: &str = "2";
 /// Why a request is not served. What it displays is told to whoever asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// Nothing is there, or not for this method.
-    #[error(transparent)]
-    Unanswerable(#[from] Unanswerable),
+    /// What is asked for is no address of a server.
+    #[error("{0:?} is no address here: it must begin with /")]
+    BadAddress(String),
+    /// No such address.
+    #[error("nothing is at {0}: there is /, /ws, /stream, /snapshot and /state")]
+    NotFound(String),
+    /// The address does not take this method.
+    #[error("{method} is not allowed here; allowed: {allowed}")]
+    Method {
+        /// What came.
+        method: Method,
+        /// What is allowed, for the `Allow` header.
+        allowed: &'static str,
+    },
+    /// `/?action=` something else.
+    #[error(
+        "action={0:?}: stream and snapshot are allowed, and stream_N and snapshot_N for camera N, counted from 0"
+    )]
+    BadAction(String),
     /// A parameter can't have this value.
     #[error(transparent)]
     BadParameter(#[from] BadParameter),
@@ -32,18 +47,13 @@ pub enum Refusal {
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
     /// There is no such camera.
-    #[error("no camera {meant}: there is {}", there.join(", "))]
-    NoCamera {
-        /// What was asked for.
-        meant: String,
-        /// Which there are.
-        there: Vec<String>,
-    },
+    #[error(transparent)]
+    NoCamera(#[from] NoSuchCamera),
     /// Not now: no place, or no picture.
     #[error("{0}")]
     Unavailable(String),
     /// The body is too large.
-    #[error("a body of at most {0} bytes is taken")]
+    #[error("the body is too large: {0} bytes are allowed")]
     BodyTooLarge(usize),
     /// The body came too slowly.
     #[error("the body did not come within {0} s")]
@@ -53,11 +63,9 @@ pub enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Unanswerable(Unanswerable::NotFound(_)) | Self::NoCamera { .. } => {
-                StatusCode::NOT_FOUND
-            }
-            Self::Unanswerable(Unanswerable::Method { .. }) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unanswerable(Unanswerable::BadAction(_)) | Self::BadParameter(_) => {
+            Self::NotFound(_) | Self::NoCamera(_) => StatusCode::NOT_FOUND,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadAddress(_) | Self::BadAction(_) | Self::BadParameter(_) => {
                 StatusCode::BAD_REQUEST
             }
             Self::NoHandshake(why) => why.status(),
@@ -76,20 +84,20 @@ impl Refusal {
             _ => &[],
         }
     }
+}
 
+impl IntoResponse for Refusal {
     /// The answer, for people to read.
-    pub fn response(&self) -> Response<Bytes> {
-        let mut response = Response::builder()
-            .status(self.status())
-            .header(CONTENT_TYPE, "text/plain; charset=utf-8")
-            .header("X-Content-Type-Options", "nosniff");
+    fn into_response(self) -> Response {
+        let text = [("X-Content-Type-Options", "nosniff")];
+        let mut response = (self.status(), text, format!("{self}\n")).into_response();
+        let headers = response.headers_mut();
         for (name, value) in self.headers() {
-            response = response.header(name, HeaderValue::from_static(value));
+            headers.insert(name, HeaderValue::from_static(value));
         }
-        if let Self::Unanswerable(Unanswerable::Method { allowed, .. }) = self {
-            response = response.header(ALLOW, HeaderValue::from_static(allowed));
+        if let Self::Method { allowed, .. } = self {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
-        let body = Bytes::from(format!("{self}\n"));
-        response.body(body).expect("the headers are constants")
+        response
     }
 }

@@ -2,7 +2,7 @@
 //! written once: name, HELP, TYPE, samples. There is none per client: numbers that are never used
 //! again would fill a database.
 
-pub mod listener;
+pub mod router;
 
 use std::{fmt, sync::Arc};
 

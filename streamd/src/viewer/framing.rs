@@ -65,9 +65,6 @@ pub trait Framing: Send + 'static {
         false
     }
 
-    /// Appends what goes before everything else, for instance the head of an HTTP response.
-    fn greeting(&mut self, _client: u64, _out: &mut Vec<u8>) {}
-
     /// Whether the picture itself is sent, between what goes before and after it.
     fn carries_pictures(&self) -> bool {
         true

@@ -115,15 +115,13 @@ impl Viewer {
             figures.name = printable(&name);
             Watching::new(place, limits, &mut figures, now)
         };
-        let mut talk = Talk::new(framing, input);
-        talk.framing.greeting(id, &mut talk.outbox);
         Ok(Self {
             timer: Box::pin(tokio::time::sleep(viewers.client_timeout())),
             viewers,
             entry,
             watching,
             wire: Wire::new(registration, socket, now),
-            talk,
+            talk: Talk::new(framing, input),
             asked: None,
         })
     }

@@ -1,9 +1,11 @@
 //! The page: its files, built into the binary, and the headers they are sent with.
 
-use bytes::Bytes;
-use hyper::{
-    HeaderMap, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+use axum::{
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    response::{IntoResponse, Response},
 };
 
 /// What the page may load and talk to: this server and nothing else. Pictures drawn as `<img>`
@@ -15,7 +17,8 @@ pub const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-
 /// A file of the page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Asset {
-    path: &'static str,
+    /// Where it is found.
+    pub path: &'static str,
     content_type: &'static str,
     content: &'static [u8],
     /// Changes when the content does.
@@ -33,7 +36,8 @@ macro_rules! assets {
     };
 }
 
-static ASSETS: [Asset; 15] = assets! {
+/// All of them.
+pub static ASSETS: [Asset; 15] = assets! {
     "/" "text/html; charset=utf-8" "index.html";
     "/page/style.css" "text/css; charset=utf-8" "style.css";
     "/page/app.js" "text/javascript; charset=utf-8" "app.js";
@@ -62,42 +66,41 @@ const fn fnv1a(bytes: &[u8]) -> u64 {
     hash
 }
 
-/// The file at this path.
-pub fn asset(path: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.path == path)
-}
-
 impl Asset {
     /// The answer to a request for the file; `304` where the browser has it already.
-    pub fn response(&self, request: &HeaderMap) -> Response<Bytes> {
+    pub fn response(&self, request: &HeaderMap) -> Response {
         let etag = format!("\"{:016x}\"", self.version);
-        let known = |value: &hyper::header::HeaderValue| {
+        let known = |value: &HeaderValue| {
             let listed = value.to_str().unwrap_or_default();
             listed
                 .split(',')
                 .any(|tag| tag.trim().trim_start_matches("W/") == etag)
         };
         let fresh = request.get(IF_NONE_MATCH).is_some_and(known);
-        let response = Response::builder()
-            .header(ETAG, &etag)
+        let headers = [
+            (ETAG.as_str(), etag.as_str()),
             // Kept, and asked for again each time: an upgrade of the daemon shows at once.
-            .header(CACHE_CONTROL, "no-cache")
-            .header("Content-Security-Policy", SECURITY_POLICY)
-            .header("X-Content-Type-Options", "nosniff")
-            .header("Referrer-Policy", "no-referrer");
-        let response = if fresh {
-            response.status(StatusCode::NOT_MODIFIED).body(Bytes::new())
-        } else {
-            let response = response.header(CONTENT_TYPE, self.content_type);
-            response.body(Bytes::from_static(self.content))
-        };
-        response.expect("the headers are constants")
+            (CACHE_CONTROL.as_str(), "no-cache"),
+            ("Content-Security-Policy", SECURITY_POLICY),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+        ];
+        if fresh {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        (headers, [(CONTENT_TYPE, self.content_type)], self.content).into_response()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::body::HttpBody as _;
+
     use super::*;
+
+    fn asset(path: &str) -> Option<&'static Asset> {
+        ASSETS.iter().find(|asset| asset.path == path)
+    }
 
     #[test]
     fn a_file_is_sent_once_and_then_confirmed() {
@@ -108,8 +111,8 @@ mod tests {
         let etag = first.headers()["etag"].clone();
         let again = page.response(&HeaderMap::from_iter([(IF_NONE_MATCH, etag)]));
         assert_eq!(
-            (again.status(), again.body().len()),
-            (StatusCode::NOT_MODIFIED, 0)
+            (again.status(), again.body().is_end_stream()),
+            (StatusCode::NOT_MODIFIED, true)
         );
         let other = "\"0\", W/\"1\"".parse().unwrap();
         let changed = page.response(&HeaderMap::from_iter([(IF_NONE_MATCH, other)]));

@@ -1,45 +1,40 @@
-//! What MJPEG clients asked for when they connected, for `/state`.
+//! What MJPEG viewers asked for when they connected, for `/state`.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use crate::http::parameters::StreamParameters;
+use parking_lot::Mutex;
 
-/// The parameters of the MJPEG clients that are connected, by client number.
+use super::parameters::StreamParameters;
+
+/// The parameters of the MJPEG viewers that are connected, by number.
 #[derive(Debug, Clone, Default)]
 pub struct Listing(Arc<Mutex<BTreeMap<u64, StreamParameters>>>);
 
-/// A client's entry. It leaves the listing when it is dropped.
+/// A viewer's entry. It leaves the listing when it is dropped.
 #[derive(Debug)]
 pub struct Listed {
     listing: Listing,
-    client: u64,
+    viewer: u64,
 }
 
 impl Listing {
-    /// Adds a client.
-    pub fn add(&self, client: u64, parameters: StreamParameters) -> Listed {
-        self.lock().insert(client, parameters);
+    /// Adds a viewer.
+    pub fn add(&self, viewer: u64, parameters: StreamParameters) -> Listed {
+        self.0.lock().insert(viewer, parameters);
         Listed {
             listing: self.clone(),
-            client,
+            viewer,
         }
     }
 
-    /// What a client asked for; `None` if it is not an MJPEG client.
-    pub fn get(&self, client: u64) -> Option<StreamParameters> {
-        self.lock().get(&client).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, StreamParameters>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What a viewer asked for; `None` if it is not an MJPEG viewer.
+    pub fn get(&self, viewer: u64) -> Option<StreamParameters> {
+        self.0.lock().get(&viewer).cloned()
     }
 }
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.listing.lock().remove(&self.client);
+        self.listing.0.lock().remove(&self.viewer);
     }
 }

@@ -6,10 +6,7 @@ use bytes::BytesMut;
 use streamd_protocol::stats::Transport;
 
 use crate::{
-    http::{
-        parameters::StreamParameters,
-        ustreamer::listing::{Listed, Listing},
-    },
+    http::ustreamer::{listing::Listed, parameters::StreamParameters},
     media::{Origin, Packet, Timestamp},
     viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
 };
@@ -27,41 +24,23 @@ pub const NO_CACHE: [(&str, &str); 3] = [
     ("Expires", "Mon, 3 Jan 2000 12:34:56 GMT"),
 ];
 
-/// Whether the viewer draws a part only when the next part's headers have come: Chrome and all
-/// that is built on it (crbug.com/527446). Asking for the extra headers says that a program reads.
-pub fn needs_headers_ahead(parameters: &StreamParameters, user_agent: &str) -> bool {
-    let chrome = || user_agent.contains("Chrome/") || user_agent.contains("Chromium/");
-    parameters
-        .advance_headers
-        .unwrap_or_else(|| !parameters.extra_headers && chrome())
-}
-
-/// The multipart side of a client.
+/// The multipart side of a viewer.
 #[derive(Debug)]
 pub struct Multipart {
     parameters: StreamParameters,
-    /// The page whose scripts may read the stream.
-    shared_with: Option<String>,
-    /// The headers of each part go out directly after the part before it.
-    ahead: bool,
     /// The first boundary (and headers) is still to be written.
     first: bool,
-    listing: Listing,
-    /// Keeps the client in `/state`.
-    listed: Option<Listed>,
+    /// Keeps the viewer in `/state`.
+    _listed: Listed,
 }
 
 impl Multipart {
-    /// A stream that begins with the head of its response. `advance_headers` must have been
-    /// decided, by [`needs_headers_ahead`]; `shared_with` is a page that may read the stream.
-    pub fn new(parameters: StreamParameters, shared_with: Option<&str>, listing: Listing) -> Self {
+    /// What follows the head of the response, for a viewer that is `listed`.
+    pub const fn new(parameters: StreamParameters, listed: Listed) -> Self {
         Self {
-            ahead: parameters.advance_headers.unwrap_or(false),
             parameters,
-            shared_with: shared_with.map(str::to_owned),
             first: true,
-            listing,
-            listed: None,
+            _listed: listed,
         }
     }
 
@@ -168,33 +147,6 @@ impl Framing for Multipart {
         Transport::Mjpeg
     }
 
-    /// HTTP/1.0 and `close`, like the servers it stands in for: the stream ends with the
-    /// connection, and no client expects chunks. By the cookie a client finds itself in `/state`.
-    fn greeting(&mut self, client: u64, out: &mut Vec<u8>) {
-        write(
-            out,
-            format_args!("HTTP/1.0 200 OK\r\nConnection: close\r\n"),
-        );
-        for (name, value) in NO_CACHE {
-            write(out, format_args!("{name}: {value}\r\n"));
-        }
-        if let Some(origin) = &self.shared_with {
-            write(
-                out,
-                format_args!("Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"),
-            );
-        }
-        let key = self.parameters.key.as_deref().unwrap_or("0");
-        write(
-            out,
-            format_args!(
-                "Set-Cookie: stream_client={key}/{client:x}; path=/; max-age=30\r\n\
-                 Content-Type: multipart/x-mixed-replace;boundary={BOUNDARY}\r\n\r\n"
-            ),
-        );
-        self.listed = Some(self.listing.add(client, self.parameters.clone()));
-    }
-
     fn wants_fps(&self) -> bool {
         self.parameters.extra_headers
     }
@@ -204,7 +156,7 @@ impl Framing for Multipart {
         if first {
             write(out, format_args!("--{BOUNDARY}\r\n"));
         }
-        if !self.ahead {
+        if !self.parameters.advance_headers {
             self.part_headers(frame, sending, out);
         } else if first {
             Self::early_headers(sending, out);
@@ -217,7 +169,7 @@ impl Framing for Multipart {
 
     fn after(&mut self, _: &Packet, sending: &Sending, out: &mut Vec<u8>) {
         write(out, format_args!("\r\n--{BOUNDARY}\r\n"));
-        if self.ahead {
+        if self.parameters.advance_headers {
             Self::early_headers(sending, out);
         }
     }
@@ -232,6 +184,10 @@ impl Framing for Multipart {
     ) -> Result<Option<Received>, Violation> {
         input.clear();
         Ok(None)
+    }
+
+    fn may_half_close(&self) -> bool {
+        true
     }
 
     fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}

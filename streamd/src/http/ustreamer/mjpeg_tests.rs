@@ -1,6 +1,12 @@
 //! The bytes of a stream, against what the clients of µStreamer parse.
 
-use crate::{fixtures::frame, http::ustreamer::mjpeg::*};
+use crate::{
+    fixtures::frame,
+    http::{
+        query::Query,
+        ustreamer::{listing::Listing, mjpeg::*},
+    },
+};
 
 fn sending() -> Sending {
     Sending {
@@ -11,13 +17,16 @@ fn sending() -> Sending {
     }
 }
 
+fn multipart(parameters: StreamParameters) -> Multipart {
+    let listed = Listing::default().add(26, parameters.clone());
+    Multipart::new(parameters, listed)
+}
+
 /// What `frames` pictures become; pictures themselves are left in.
 fn stream(query: &str, ahead: bool, frames: usize) -> String {
-    let mut parameters = crate::http::parameters::Query::parse(query)
-        .stream()
-        .unwrap();
-    parameters.advance_headers = Some(ahead);
-    let mut framing = Multipart::new(parameters, None, Listing::default());
+    let mut parameters = StreamParameters::new(&Query::parse(query), "").unwrap();
+    parameters.advance_headers = ahead;
+    let mut framing = multipart(parameters);
     let mut out = vec![];
     for n in 0..frames {
         let frame = frame(n as u64);
@@ -93,75 +102,9 @@ X-UStreamer-Latency: 3.500000
 }
 
 #[test]
-fn the_greeting_is_the_head_of_the_response_and_enters_the_client() {
-    let listing = Listing::default();
-    let parameters = StreamParameters {
-        key: Some("panel".into()),
-        ..StreamParameters::default()
-    };
-    let mut framing = Multipart::new(parameters, Some("https://panel.example"), listing.clone());
-    let mut out = vec![];
-    framing.greeting(26, &mut out);
-    let head = String::from_utf8(out).unwrap();
-    assert!(head.starts_with("HTTP/1.0 200 OK\r\n") && head.ends_with("\r\n\r\n"));
-    for line in [
-        "Content-Type: multipart/x-mixed-replace;boundary=boundarydonotcross",
-        "Set-Cookie: stream_client=panel/1a; path=/; max-age=30",
-        "Access-Control-Allow-Origin: https://panel.example",
-        "Pragma: no-cache",
-    ] {
-        assert!(
-            head.split("\r\n").any(|l| l == line),
-            "{line} is missing in {head}"
-        );
-    }
-    assert_eq!(
-        listing.get(26).and_then(|p| p.key).as_deref(),
-        Some("panel")
-    );
-    drop(framing);
-    assert_eq!(listing.get(26), None);
-}
-
-#[test]
-fn a_client_without_a_key_has_key_0() {
-    let mut framing = Multipart::new(StreamParameters::default(), None, Listing::default());
-    let mut out = vec![];
-    framing.greeting(255, &mut out);
-    let head = String::from_utf8(out).unwrap();
-    assert!(head.contains("Set-Cookie: stream_client=0/ff; ") && !head.contains("Access-Control"));
-}
-
-#[test]
-fn who_needs_headers_ahead() {
-    const CHROME: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) \
-                          Chrome/130.0.0.0 Safari/537.36";
-    const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0";
-    for (query, agent, ahead) in [
-        ("", CHROME, true),
-        ("", FIREFOX, false),
-        ("", "VLC/3.0.18 LibVLC/3.0.18", false),
-        ("", "", false),
-        ("advance_headers=1", FIREFOX, true),
-        ("advance_headers=0", CHROME, false),
-        ("extra_headers=1", CHROME, false),
-        ("extra_headers=1&advance_headers=1", CHROME, true),
-    ] {
-        let parameters = crate::http::parameters::Query::parse(query)
-            .stream()
-            .unwrap();
-        assert_eq!(
-            needs_headers_ahead(&parameters, agent),
-            ahead,
-            "{query} {agent}"
-        );
-    }
-}
-
-#[test]
 fn what_a_viewer_says_is_dropped() {
     let mut input = BytesMut::from(&b"GET / HTTP/1.1\r\n\r\n"[..]);
-    let mut framing = Multipart::new(StreamParameters::default(), None, Listing::default());
+    let mut framing = multipart(StreamParameters::default());
     assert_eq!(framing.receive(&mut input, &mut vec![]), Ok(None));
     assert!(input.is_empty());
 }

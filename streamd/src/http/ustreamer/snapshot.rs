@@ -1,38 +1,51 @@
 //! One picture: captured after the request, or as old as the request allows.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use hyper::{Response, header::CONTENT_TYPE};
+use axum::{
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
 
+use super::{
+    mjpeg::{NO_CACHE, Seconds},
+    parameters::max_delay,
+};
 use crate::{
-    http::ustreamer::mjpeg::{NO_CACHE, Seconds},
+    http::{chosen::Chosen, query::Query, refusal::Refusal, served::Served},
     media::{Origin, Packet, Timestamp},
-    state::State,
 };
 
 /// How long a snapshot waits for a camera: a sleeping one has to be switched on first.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first picture of a camera that is no older than `max_delay`. All that wait for the same
-/// picture get the one encoding of it. `None` if none comes.
-pub async fn take(state: &State, camera: &str, max_delay: Duration) -> Option<Arc<Packet>> {
+/// The first picture of a camera that is no older than the request allows.
+pub async fn answer(
+    State(served): State<Served>,
+    Chosen(camera): Chosen,
+    query: Query,
+) -> Result<Response, Refusal> {
+    let max_delay = max_delay(&query)?;
     let now = Timestamp::now().as_nanos();
     let due = Timestamp::from_nanos(now.saturating_sub(max_delay.as_nanos() as u64));
-    let picture = tokio::time::timeout(PATIENCE, state.picture(Some(camera), due).ok()?.1);
-    picture.await.ok()
+    let (_, picture) = served.state.picture(Some(&camera.name), due)?;
+    match tokio::time::timeout(PATIENCE, picture).await {
+        Ok(frame) => Ok(response(&frame)),
+        Err(_) => Err(Refusal::Unavailable(format!(
+            "camera {} has delivered no picture for {} s",
+            camera.name,
+            PATIENCE.as_secs()
+        ))),
+    }
 }
 
-/// The answer: the picture itself, uncopied, with µStreamer's headers.
-pub fn response(frame: &Packet) -> Response<Bytes> {
+/// The picture itself, uncopied, with µStreamer's headers.
+fn response(frame: &Packet) -> Response {
     let now = Timestamp::now();
     let grab = Seconds::monotonic(frame.captured).to_string();
     let encode = |at| Seconds::monotonic(at).to_string();
-    let mut response = Response::builder().header(CONTENT_TYPE, "image/jpeg");
-    for (name, value) in NO_CACHE {
-        response = response.header(name, value);
-    }
-    for (name, value) in [
+    let headers = [
         ("X-Timestamp", Seconds::wall(now).to_string()),
         (
             "X-UStreamer-Online",
@@ -49,9 +62,7 @@ pub fn response(frame: &Packet) -> Response<Bytes> {
         ),
         ("X-UStreamer-Encode-End-Timestamp", encode(frame.encode_end)),
         ("X-UStreamer-Send-Timestamp", encode(now)),
-    ] {
-        response = response.header(name, value);
-    }
-    let response = response.body(frame.bytes.clone());
-    response.expect("the headers are constants and numbers")
+    ];
+    let kind = [(CONTENT_TYPE, "image/jpeg")];
+    (NO_CACHE, headers, kind, frame.bytes.clone()).into_response()
 }

@@ -1,128 +1,130 @@
-//! `/state`: one camera and its clients in the JSON of µStreamer, which panels poll.
+//! `/state`: one camera and its viewers in the JSON of µStreamer, which panels poll.
 
-use std::collections::BTreeMap;
+use axum::{
+    extract,
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+use streamd_protocol::stats::{CameraState, CameraStats, Stats};
 
-use serde::Serialize;
-use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, FeedStats, Stats};
+use super::listing::Listing;
+use crate::http::{chosen::Chosen, refusal::Refusal, served::Served};
 
-use crate::http::ustreamer::listing::Listing;
-
-/// The whole answer.
-#[derive(Debug, Serialize)]
-pub struct State<'a> {
-    ok: bool,
-    result: Answer<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Answer<'a> {
-    instance_id: &'static str,
-    encoder: Encoder,
-    source: Source,
-    stream: Stream,
-    /// Ours: which camera this is, and which there are.
-    camera: &'a str,
-    cameras: Vec<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct Encoder {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    quality: i64,
-}
-
-#[derive(Debug, Serialize)]
-struct Source {
-    resolution: Resolution,
-    online: bool,
-    desired_fps: u64,
-    captured_fps: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Resolution {
-    width: i64,
-    height: i64,
-}
-
-#[derive(Debug, Serialize)]
-struct Stream {
-    queued_fps: u64,
-    clients: i64,
-    clients_stat: BTreeMap<String, Client>,
-}
-
-#[derive(Debug, Serialize)]
-struct Client {
-    fps: u64,
-    extra_headers: bool,
-    advance_headers: bool,
-    dual_final_frames: bool,
-    zero_data: bool,
-    key: String,
-}
-
-/// The state of the camera of this name; `None` if there is no such camera.
-pub fn state<'a>(stats: &'a Stats, camera: &str, listing: &Listing) -> Option<State<'a>> {
-    let camera = stats.cameras.iter().find(|c| c.name == camera)?;
-    let feed = |client| ClientStats::feed(client, &camera.name).map(|feed| (client, feed));
-    let clients = stats.clients.iter().filter_map(feed);
-    Some(State {
-        ok: true,
-        result: Answer {
-            instance_id: "",
-            encoder: Encoder {
-                kind: "CPU",
-                quality: camera.quality,
-            },
-            source: source(camera),
-            stream: Stream {
-                queued_fps: whole(camera.fps),
-                clients: camera.clients,
-                clients_stat: clients
-                    .map(|(client, feed)| (number(client), listed(client, feed, listing)))
-                    .collect(),
-            },
-            camera: &camera.name,
-            cameras: stats.cameras.iter().map(|c| c.name.as_str()).collect(),
-        },
-    })
+/// The state of a camera.
+pub async fn answer(
+    extract::State(served): extract::State<Served>,
+    Chosen(camera): Chosen,
+) -> Result<Response, Refusal> {
+    let stats = served.state.stats();
+    let camera = stats.cameras.iter().find(|c| c.name == camera.name);
+    let camera = camera.expect("cameras stay for as long as the daemon runs");
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    let state = state(&stats, camera, &served.listing);
+    Ok((headers, state.to_string()).into_response())
 }
 
 /// An idle camera is online: it delivers as soon as somebody watches, and panels that show
 /// "offline" for it would never begin to.
-fn source(camera: &CameraStats) -> Source {
-    Source {
-        resolution: Resolution {
-            width: camera.width,
-            height: camera.height,
+fn state(stats: &Stats, camera: &CameraStats, listing: &Listing) -> Value {
+    let viewers: Map<_, _> = viewers(stats, &camera.name, listing).collect();
+    let names: Vec<_> = stats.cameras.iter().map(|c| &c.name).collect();
+    json!({"ok": true, "result": {
+        "instance_id": "",
+        "encoder": {"type": "CPU", "quality": camera.quality},
+        "source": {
+            "resolution": {"width": camera.width, "height": camera.height},
+            "online": matches!(camera.state, CameraState::Streaming | CameraState::Idle),
+            "desired_fps": whole(camera.desired_fps),
+            "captured_fps": whole(camera.fps),
         },
-        online: matches!(camera.state, CameraState::Streaming | CameraState::Idle),
-        desired_fps: whole(camera.desired_fps),
-        captured_fps: whole(camera.fps),
-    }
+        "stream": {
+            "queued_fps": whole(camera.fps),
+            "clients": viewers.len(),
+            "clients_stat": viewers,
+        },
+        // Ours: which camera this is, and which there are.
+        "camera": camera.name,
+        "cameras": names,
+    }})
 }
 
-fn listed(stats: &ClientStats, feed: &FeedStats, listing: &Listing) -> Client {
-    let asked = u64::try_from(stats.id).ok().and_then(|id| listing.get(id));
-    let asked = asked.unwrap_or_default();
-    Client {
-        fps: whole(feed.fps),
-        extra_headers: asked.extra_headers,
-        advance_headers: asked.advance_headers.unwrap_or(false),
-        dual_final_frames: asked.dual_final_frames,
-        zero_data: asked.zero_data,
-        key: asked.key.unwrap_or_else(|| "0".into()),
-    }
-}
-
-/// A client's number as its cookie has it.
-fn number(client: &ClientStats) -> String {
-    format!("{:x}", client.id)
+/// The viewers of a camera, by their numbers as their cookies have them, and what they asked for.
+fn viewers<'a>(
+    stats: &'a Stats,
+    camera: &'a str,
+    listing: &'a Listing,
+) -> impl Iterator<Item = (String, Value)> + 'a {
+    let viewers = stats.clients.iter();
+    viewers.filter_map(move |viewer| {
+        let feed = viewer.feed(camera)?;
+        let id = u64::try_from(viewer.id).unwrap_or_default();
+        let asked = listing.get(id).unwrap_or_default();
+        let stat = json!({
+            "fps": whole(feed.fps),
+            "extra_headers": asked.extra_headers,
+            "advance_headers": asked.advance_headers,
+            "dual_final_frames": asked.dual_final_frames,
+            "zero_data": asked.zero_data,
+            "key": asked.key.as_deref().unwrap_or("0"),
+        });
+        Some((format!("{id:x}"), stat))
+    })
 }
 
 /// A rate as µStreamer writes it: a whole number.
 fn whole(fps: f64) -> u64 {
     fps.round().max(0.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixtures, http::ustreamer::parameters::StreamParameters};
+
+    #[test]
+    fn a_camera_and_its_viewers_as_ustreamer_tells_of_them() {
+        let stats = fixtures::stats();
+        let listing = Listing::default();
+        let asked = StreamParameters {
+            key: Some("me".into()),
+            extra_headers: true,
+            ..StreamParameters::default()
+        };
+        let _listed = listing.add(26, asked);
+        let result = state(&stats, &stats.cameras[0], &listing)["result"].take();
+        let me = json!({
+            "fps": 30, "extra_headers": true, "advance_headers": false,
+            "dual_final_frames": false, "zero_data": false, "key": "me",
+        });
+        assert_eq!(result["stream"]["clients"], 2);
+        assert_eq!(result["stream"]["clients_stat"]["1a"], me);
+        assert_eq!(result["stream"]["clients_stat"]["1b"]["key"], "0");
+        assert_eq!(result["encoder"], json!({"type": "CPU", "quality": 80}));
+        let source = json!({
+            "resolution": {"width": 640, "height": 480},
+            "online": true, "desired_fps": 30, "captured_fps": 30,
+        });
+        assert_eq!(result["source"], source);
+        assert_eq!(result["cameras"], json!(["front", "side"]));
+    }
+
+    #[test]
+    fn a_viewer_of_two_cameras_is_listed_at_both_each_at_its_rate() {
+        let mut stats = fixtures::stats();
+        let mut second = stats.clients[0].feeds[0].clone();
+        (second.camera, second.fps) = ("side".into(), 14.8);
+        stats.clients[0].feeds.push(second);
+        for (camera, viewers, fps) in [(0, 2, 30), (1, 1, 15)] {
+            let camera = &stats.cameras[camera];
+            let result = state(&stats, camera, &Listing::default())["result"].take();
+            assert_eq!(result["stream"]["clients"], viewers, "{camera:?}");
+            assert_eq!(result["stream"]["clients_stat"]["1a"]["fps"], fps);
+        }
+        let side = state(&stats, &stats.cameras[1], &Listing::default());
+        assert_eq!(side["result"]["source"]["online"], false);
+    }
 }

@@ -3,7 +3,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::http::websocket::CloseCode;
+use super::close_code::CloseCode;
 
 /// Longest payload of a control frame, RFC 6455 section 5.5.
 pub const MAX_CONTROL: usize = 125;

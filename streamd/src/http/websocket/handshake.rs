@@ -1,10 +1,10 @@
 //! The opening handshake: is this request a WebSocket's, and what is answered.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use hyper::{
+use axum::http::{
     HeaderMap, Method, StatusCode, Version,
     header::{CONNECTION, HeaderName, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sha1::{Digest, Sha1};
 
 /// What RFC 6455 section 1.3 appends to the key.
@@ -63,14 +63,6 @@ pub fn accept(
         Ok(nonce) if nonce.len() == 16 => Ok(accept_value(key)),
         _ => Err(NoHandshake::Key),
     }
-}
-
-/// The head of the answer, blank line included.
-pub fn response_head(accept: &str) -> String {
-    format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
-    )
 }
 
 fn accept_value(key: &[u8]) -> String {

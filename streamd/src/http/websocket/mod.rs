@@ -1,9 +1,12 @@
 //! Pictures and messages over WebSocket (RFC 6455): binary messages are pictures, text messages JSON.
 
+pub mod close_code;
 pub mod codec;
 pub mod handshake;
+pub mod upgrade;
 
 use bytes::BytesMut;
+use close_code::CloseCode;
 use codec::{Broken, Incoming, Opcode, Reader};
 use streamd_protocol::{
     stats::Transport,
@@ -15,61 +18,24 @@ use crate::{
     viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
 };
 
-/// Why a connection is closed, RFC 6455 section 7.4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CloseCode(u16);
-
-impl CloseCode {
-    /// The client asked for it.
-    pub const NORMAL: Self = Self(1000);
-    /// The server is stopping.
-    pub const GOING_AWAY: Self = Self(1001);
-    /// The client broke the protocol.
-    pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// A kind of message that is not taken: binary ones.
-    pub const UNSUPPORTED: Self = Self(1003);
-    /// Text that is not UTF-8.
-    pub const NOT_UTF8: Self = Self(1007);
-    /// An administrator disconnected the client, or it was refused.
-    pub const POLICY: Self = Self(1008);
-    /// A message over the limit.
-    pub const TOO_BIG: Self = Self(1009);
-
-    /// There is no place for the client now, or it took nothing for too long: it may come again.
-    pub const TRY_LATER: Self = Self(1013);
-
-    /// The number.
-    pub const fn get(self) -> u16 {
-        self.0
-    }
-
-    /// Whether a peer may send this code: 1004 to 1006 and 1015 are reserved, below 1000 and from
-    /// 1016 to 2999 nothing is assigned.
-    pub const fn may_be_sent(code: u16) -> bool {
-        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-    }
-}
-
-/// The WebSocket side of a client.
+/// The WebSocket side of a viewer.
 #[derive(Debug)]
 pub struct WebSocket {
-    /// The value of `Sec-WebSocket-Accept`.
-    accept: String,
     reader: Reader,
     /// A close frame was sent: nothing may follow it.
     closed: bool,
 }
 
-impl WebSocket {
-    /// A connection whose handshake is answered with this `Sec-WebSocket-Accept`.
-    pub const fn new(accept: String) -> Self {
+impl Default for WebSocket {
+    fn default() -> Self {
         Self {
-            accept,
             reader: Reader::new(MAX_FROM_CLIENT),
             closed: false,
         }
     }
+}
 
+impl WebSocket {
     /// What a frame of the client means, with the reply that the protocol itself owes.
     fn take(&mut self, incoming: Incoming, out: &mut Vec<u8>) -> Result<Option<Received>, Broken> {
         Ok(Some(match incoming {
@@ -86,7 +52,7 @@ impl WebSocket {
             }
             Incoming::Pong(_) => return Ok(None),
             Incoming::Close(code) => {
-                let code = code.map_or(CloseCode::NORMAL, |(code, _)| CloseCode(code));
+                let code = code.map_or(CloseCode::NORMAL, |(code, _)| CloseCode::new(code));
                 self.close(code, "", out);
                 Received::Close
             }
@@ -98,13 +64,6 @@ impl WebSocket {
             codec::write_close(out, code, reason);
         }
     }
-}
-
-/// All that a client is told that is not served: the answer to its handshake, and why not.
-pub fn refusal(accept: &str, why: &str) -> Vec<u8> {
-    let mut words = handshake::response_head(accept).into_bytes();
-    codec::write_close(&mut words, CloseCode::TRY_LATER, why);
-    words
 }
 
 fn understand(text: &str) -> Received {
@@ -126,10 +85,6 @@ impl From<Broken> for Violation {
 impl Framing for WebSocket {
     fn transport(&self) -> Transport {
         Transport::Websocket
-    }
-
-    fn greeting(&mut self, _: u64, out: &mut Vec<u8>) {
-        out.extend_from_slice(handshake::response_head(&self.accept).as_bytes());
     }
 
     fn before(&mut self, frame: &Packet, _: &Sending, out: &mut Vec<u8>) {
@@ -161,7 +116,7 @@ impl Framing for WebSocket {
         let (code, reason) = match why {
             Goodbye::Kicked(reason) => (CloseCode::POLICY, reason.as_str()),
             Goodbye::Stopping => (CloseCode::GOING_AWAY, "the server is stopping"),
-            Goodbye::Violation(broken) => (CloseCode(broken.code), broken.reason.as_str()),
+            Goodbye::Violation(broken) => (CloseCode::new(broken.code), broken.reason.as_str()),
             Goodbye::TimedOut => (CloseCode::TRY_LATER, "nothing was taken for too long"),
             Goodbye::Closed => (CloseCode::NORMAL, ""),
         };
@@ -181,7 +136,7 @@ mod tests {
 
     fn receive(opcode: u8, payload: &[u8]) -> (Result<Option<Received>, Violation>, Vec<u8>) {
         let mut out = vec![];
-        let got = WebSocket::new(String::new()).receive(&mut masked(opcode, payload), &mut out);
+        let got = WebSocket::default().receive(&mut masked(opcode, payload), &mut out);
         (got, out)
     }
 
@@ -205,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_close_is_echoed_once_and_ends_the_input() {
-        let mut socket = WebSocket::new(String::new());
+        let mut socket = WebSocket::default();
         let mut input = masked(8, &1001u16.to_be_bytes());
         input.extend_from_slice(&masked(9, b"late"));
         let mut out = vec![];
@@ -222,7 +177,7 @@ mod tests {
     fn the_last_word_has_a_code_and_a_reason() {
         let said = |why| {
             let mut out = vec![];
-            WebSocket::new(String::new()).farewell(&why, &mut out);
+            WebSocket::default().farewell(&why, &mut out);
             let code = u16::from_be_bytes([out[2], out[3]]);
             (code, String::from_utf8(out[4..].to_vec()).unwrap())
         };

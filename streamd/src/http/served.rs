@@ -1,0 +1,41 @@
+//! What the answers to requests are made of.
+
+use std::sync::Arc;
+
+use super::{refusal::Refusal, ustreamer::listing::Listing};
+use crate::{
+    camera::{Camera, Place},
+    state::State,
+    viewer::tcp,
+};
+
+/// The daemon as its pages show it.
+#[derive(Clone)]
+pub struct Served {
+    /// Cameras, viewers and settings.
+    pub state: Arc<State>,
+    /// The MJPEG viewers.
+    pub listing: Listing,
+}
+
+impl Served {
+    /// Nobody watches yet.
+    pub fn new(state: Arc<State>) -> Self {
+        Self {
+            state,
+            listing: Listing::default(),
+        }
+    }
+
+    /// A place for one more viewer at a camera; else why there is none, which is logged.
+    ///
+    /// # Errors
+    /// When the camera is full.
+    pub fn admit(&self, camera: &Camera, peer: &str) -> Result<Place, Refusal> {
+        let place = self.state.cameras.admit(Some(&camera.name));
+        place.map_err(|refused| {
+            tcp::log_refused(&refused, peer, &camera.name);
+            Refusal::Unavailable(refused.to_string())
+        })
+    }
+}

@@ -1,0 +1,94 @@
+//! What is done with every request, wherever it leads: its address is made plain, its body is
+//! taken off the connection, and pages of allowed origins may read the answer.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, HttpBody, to_bytes},
+    http::{Method, Request, StatusCode, header::CONTENT_LENGTH},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use super::{origin::Origins, refusal::Refusal, routes, ustreamer::action, visitor::Visitor};
+use crate::state::State;
+
+/// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
+const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
+
+/// What HTTP listeners serve.
+pub struct Site {
+    /// The rest of the daemon.
+    pub state: Arc<State>,
+    router: TowerToHyperService<Router>,
+}
+
+impl Site {
+    /// The addresses of `router`, for the daemon whose configuration says which pages may connect.
+    pub fn new(state: Arc<State>, router: Router) -> Arc<Self> {
+        let router = TowerToHyperService::new(router);
+        Arc::new(Self { state, router })
+    }
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// None: what is wrong with a request is its answer.
+    pub async fn answer<B>(
+        &self,
+        visitor: Visitor,
+        request: Request<B>,
+    ) -> Result<Response, Infallible>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let origins = Origins::of(&self.state);
+        let sharing = origins.sharing(request.headers());
+        let mut response = match self.respond(visitor, request).await {
+            Ok(response) => response,
+            Err(refusal) => refusal.into_response(),
+        };
+        if response.status() == StatusCode::NOT_MODIFIED {
+            // The router takes the empty body for the file's length.
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        response.headers_mut().extend(sharing);
+        Ok(response)
+    }
+
+    async fn respond<B>(&self, visitor: Visitor, request: Request<B>) -> Result<Response, Refusal>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<axum::BoxError>,
+    {
+        let (mut parts, body) = request.into_parts();
+        drain(Body::new(body)).await?;
+        if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
+            return Ok(routes::options(routes::ALL));
+        }
+        if !parts.uri.path().starts_with('/') {
+            return Err(Refusal::BadAddress(parts.uri.to_string()));
+        }
+        if let Some(plain) = action::plain(&parts.uri, &self.state.cameras)? {
+            parts.uri = plain;
+        }
+        parts.extensions.insert(visitor);
+        let request = Request::from_parts(parts, Body::empty());
+        let Ok(response) = self.router.call(request).await;
+        Ok(response)
+    }
+}
+
+/// Reads a body to its end and forgets it, so that it is not taken for the next request.
+async fn drain(body: Body) -> Result<(), Refusal> {
+    let (limit, patience) = BODY;
+    match tokio::time::timeout(patience, to_bytes(body, limit)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) => Err(Refusal::BodyTooLarge(limit)),
+        Err(_) => Err(Refusal::BodyTooSlow(patience.as_secs())),
+    }
+}

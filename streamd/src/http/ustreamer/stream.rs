@@ -1,0 +1,73 @@
+//! `/stream`: the head of the response, and the viewer that its connection becomes.
+
+use std::convert::Infallible;
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::State,
+    http::{
+        HeaderMap, Method, Version,
+        header::{CONNECTION, CONTENT_TYPE, SET_COOKIE},
+    },
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use futures_util::stream;
+
+use super::{
+    mjpeg::{BOUNDARY, Multipart, NO_CACHE},
+    parameters::StreamParameters,
+};
+use crate::http::{
+    chosen::Chosen,
+    query::Query,
+    refusal::Refusal,
+    served::Served,
+    visitor::{Newcomer, Next, Visitor, product, user_agent},
+};
+
+/// Makes a viewer of who asks; by `HEAD`, only says what it would get.
+pub async fn answer(
+    State(served): State<Served>,
+    Extension(visitor): Extension<Visitor>,
+    Chosen(camera): Chosen,
+    method: Method,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response, Refusal> {
+    let agent = user_agent(&headers);
+    let parameters = StreamParameters::new(&query, agent)?;
+    let limits = query.limits()?;
+    if method == Method::HEAD {
+        return Ok(head());
+    }
+    let place = served.admit(&camera, &visitor.peer)?;
+    let id = served.state.viewers.registry.reserve();
+    let key = parameters.key.as_deref();
+    let cookie = format!(
+        "stream_client={}/{id:x}; path=/; max-age=30",
+        key.unwrap_or("0")
+    );
+    let listed = served.listing.add(id, parameters.clone());
+    visitor.then(Next::Viewer(Newcomer {
+        id,
+        place,
+        limits,
+        name: key.unwrap_or(product(agent)).to_owned(),
+        framing: Box::new(Multipart::new(parameters, listed)),
+    }));
+    // By the cookie a viewer finds itself in `/state`.
+    Ok(([(SET_COOKIE, cookie)], head()).into_response())
+}
+
+/// HTTP/1.0 and `close`, like the servers it stands in for: the stream ends with the connection,
+/// and no client expects chunks. A body of no known length has hyper write just that.
+fn head() -> Response {
+    let kind = format!("multipart/x-mixed-replace;boundary={BOUNDARY}");
+    let headers = [(CONNECTION, "close".to_owned()), (CONTENT_TYPE, kind)];
+    let body = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
+    let mut head = (NO_CACHE, headers, body).into_response();
+    *head.version_mut() = Version::HTTP_10;
+    head
+}

@@ -1,0 +1,58 @@
+//! `/ws`: the answer to a handshake, and the viewer that its connection becomes.
+
+use axum::{
+    Extension,
+    extract::State,
+    http::{
+        HeaderMap, Method, StatusCode, Version,
+        header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, UPGRADE},
+    },
+    response::{IntoResponse, Response},
+};
+
+use super::{WebSocket, close_code::CloseCode, codec, handshake};
+use crate::http::{
+    chosen::Chosen,
+    origin::Origins,
+    query::Query,
+    refusal::Refusal,
+    served::Served,
+    visitor::{Newcomer, Next, Visitor, product, user_agent},
+};
+
+/// Makes a viewer of who asks. Where there is no place, the handshake succeeds all the same and
+/// the connection is closed with the reason: a browser shows a page no status of a failed one.
+pub async fn answer(
+    State(served): State<Served>,
+    Extension(visitor): Extension<Visitor>,
+    camera: Result<Chosen, Refusal>,
+    method: Method,
+    version: Version,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response, Refusal> {
+    let accept = handshake::accept(&method, version, &headers)?;
+    Origins::of(&served.state).check(&headers)?;
+    let Chosen(camera) = camera?;
+    let limits = query.limits()?;
+    visitor.then(match served.admit(&camera, &visitor.peer) {
+        Ok(place) => Next::Viewer(Newcomer {
+            id: served.state.viewers.registry.reserve(),
+            place,
+            limits,
+            name: product(user_agent(&headers)).to_owned(),
+            framing: Box::new(WebSocket::default()),
+        }),
+        Err(refusal) => {
+            let mut words = Vec::new();
+            codec::write_close(&mut words, CloseCode::TRY_LATER, &refusal.to_string());
+            Next::LastWords(words)
+        }
+    });
+    let headers = [
+        (UPGRADE, "websocket"),
+        (CONNECTION, "Upgrade"),
+        (SEC_WEBSOCKET_ACCEPT, accept.as_str()),
+    ];
+    Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+}
