@@ -1,11 +1,11 @@
-//! The command line: what all verbs share, and the verbs.
+//! The command line: what all verbs share.
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use streamd_protocol::client::DEFAULT_TIMEOUT;
 
-use crate::commands::*;
+use crate::commands::Verb;
 
 /// Shown below the help, and a section of the man page.
 const EXIT_CODES: &str = "\
@@ -44,24 +44,6 @@ pub struct Args {
     /// What to do
     #[command(subcommand)]
     pub verb: Verb,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
-    Stats(stats::Args),
-    Clients(clients::Args),
-    Get(get::Args),
-    Set(set::Args),
-    Kick(kick::Args),
-    Devices(devices::Args),
-    Snapshot(snapshot::Args),
-    Reload(reload::Args),
-    LogLevel(log_level::Args),
-    Top(top::Args),
-    Watch(watch::Args),
-    Completions(completions::Args),
-    Man(man::Args),
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod watched;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 fn main() -> ExitCode {
     let args = match args::Args::try_parse() {
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         Err(e) => return failure::usage(&e),
     };
     let session = session::Session::new(args.socket, args.timeout, args.json);
-    match commands::run(args.verb, &session) {
+    match commands::run(args.verb, &session, args::Args::command()) {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }

@@ -1,6 +1,6 @@
 //! `streamctl completions`: what a shell needs to complete streamctl's words.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::Shell;
 
 use crate::{failure::Failure, session};
@@ -13,9 +13,8 @@ pub struct Args {
 }
 
 /// Prints them.
-pub fn run(args: Args, _: &session::Session) -> Result<(), Failure> {
+pub fn run(args: Args, mut command: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    let mut command = crate::args::Args::command();
     clap_complete::generate(args.shell, &mut command, "streamctl", &mut script);
     session::write(&script)
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::CommandFactory;
+use clap::Command;
 
-use crate::{failure::Failure, session::Session};
+use crate::failure::Failure;
 
-/// Write the man pages, one a verb
+/// Write the man pages, one per verb
 #[derive(Debug, clap::Args)]
 #[command(hide = true)]
 pub struct Args {
@@ -15,11 +15,9 @@ pub struct Args {
 }
 
 /// Writes them.
-pub fn run(args: Args, _: &Session) -> Result<(), Failure> {
-    clap_mangen::generate_to(crate::args::Args::command(), &args.directory).map_err(|e| {
-        Failure::File {
-            path: args.directory,
-            why: e.to_string(),
-        }
+pub fn run(args: Args, command: Command) -> Result<(), Failure> {
+    clap_mangen::generate_to(command, &args.directory).map_err(|e| Failure::File {
+        path: args.directory,
+        why: e.to_string(),
     })
 }

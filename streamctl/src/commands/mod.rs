@@ -1,25 +1,45 @@
 //! The verbs, one file each: `Args` is what the verb takes, `run` does it.
 
-pub mod clients;
-pub mod completions;
-pub mod devices;
-pub mod get;
-pub mod kick;
-pub mod log_level;
-pub mod man;
-pub mod reload;
-pub mod set;
-pub mod snapshot;
-pub mod stats;
-pub mod top;
-pub mod watch;
+mod clients;
+mod completions;
+mod devices;
+mod get;
+mod kick;
+mod log_level;
+mod man;
+mod reload;
+mod set;
+mod snapshot;
+mod stats;
+mod top;
+mod watch;
 
 use std::process::ExitCode;
 
-use crate::{args::Verb, failure::Failure, session::Session};
+use clap::{Command, Subcommand};
 
-/// Does what the command line says.
-pub fn run(verb: Verb, session: &Session) -> Result<ExitCode, Failure> {
+use crate::{failure::Failure, session::Session};
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    Stats(stats::Args),
+    Clients(clients::Args),
+    Get(get::Args),
+    Set(set::Args),
+    Kick(kick::Args),
+    Devices(devices::Args),
+    Snapshot(snapshot::Args),
+    Reload(reload::Args),
+    LogLevel(log_level::Args),
+    Top(top::Args),
+    Watch(watch::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+/// Does what the command line says, which `command` describes.
+pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, Failure> {
     let done = match verb {
         Verb::Stats(args) => stats::run(args, session),
         Verb::Clients(args) => clients::run(args, session),
@@ -30,9 +50,9 @@ pub fn run(verb: Verb, session: &Session) -> Result<ExitCode, Failure> {
         Verb::Snapshot(args) => snapshot::run(args, session),
         Verb::Reload(args) => reload::run(args, session),
         Verb::LogLevel(args) => log_level::run(args, session),
-        Verb::Completions(args) => completions::run(args, session),
+        Verb::Completions(args) => completions::run(args, command),
         Verb::Top(args) => top::run(args, session),
-        Verb::Man(args) => man::run(args, session),
+        Verb::Man(args) => man::run(args, command),
         // Its exit code tells what the stream was like.
         Verb::Watch(args) => return watch::run(args, session),
     };

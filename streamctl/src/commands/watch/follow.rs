@@ -12,6 +12,7 @@ use super::{
     keep::Keep,
     loss::Loss,
     measure::{Measure, Reading},
+    output::Written,
     reconnect::Reconnect,
     save,
     steering::{Steering, Woken},
@@ -195,7 +196,10 @@ impl<'a> Follower<'a> {
             self.state(State::Live)?;
         }
         self.front.picture(jpeg);
-        self.keep.picture(jpeg, self.steering)?;
+        let kept = self.keep.picture(jpeg, self.steering);
+        if kept.map_err(Ending::Unsaved)? == Written::Enough {
+            return Err(Ending::Unread);
+        }
         match self.args.frames {
             Some(frames) if self.measure.frames() >= frames => Err(Ending::Complete),
             _ => Ok(()),

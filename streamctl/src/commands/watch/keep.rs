@@ -2,7 +2,6 @@
 
 use super::{
     args::Args,
-    follow::Ending,
     output::{Output, Written},
     save::{Error, Folder},
     steering::Steering,
@@ -35,17 +34,14 @@ impl Keep {
     /// Writes a frame to where it is wanted.
     ///
     /// # Errors
-    /// When the watch ends by it: it cannot be written, or nobody reads it.
-    pub fn picture(&mut self, jpeg: &[u8], steering: &Steering) -> Result<(), Ending> {
+    /// When it cannot be written.
+    pub fn picture(&mut self, jpeg: &[u8], steering: &Steering) -> Result<Written, Error> {
         if let Some(folder) = &mut self.folder {
-            folder.save(jpeg).map_err(Ending::Unsaved)?;
+            folder.save(jpeg)?;
         }
-        if let Some(output) = &mut self.output {
-            let written = output.write(jpeg, steering).map_err(Ending::Unsaved)?;
-            if written == Written::Enough {
-                return Err(Ending::Unread);
-            }
+        match &mut self.output {
+            Some(output) => output.write(jpeg, steering),
+            None => Ok(Written::Whole),
         }
-        Ok(())
     }
 }
