@@ -108,7 +108,7 @@ macro_rules! methods {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-            #[serde(rename_all = "camelCase")]
+            #[serde(rename_all = "camelCase", deny_unknown_fields)]
             pub struct $name {
                 $($(#[$pdoc])* pub $parameter: $ptype,)*
             }
@@ -201,6 +201,7 @@ methods! {
 
 /// Who the daemon is: `GetInfo` of the interface every Varlink service has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GetInfo {}
 
 impl Method for GetInfo {
@@ -225,6 +226,7 @@ pub struct GetInfoReply {
 
 /// The text of an interface: `GetInterfaceDescription` of the interface every Varlink service has.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GetInterfaceDescription {
     /// The interface's name.
     pub interface: String,
@@ -435,10 +437,6 @@ pub enum Error {
         /// Why, for people.
         message: String,
     },
-    /// The daemon is stopping.
-    #[serde(rename = "io.streamd.Control.Stopping")]
-    #[error("streamd is stopping")]
-    Stopping {},
     /// Too many control connections.
     #[serde(rename = "io.streamd.Control.TooManyConnections")]
     #[error("streamd already has {maximum} control connections, its maximum")]

@@ -276,7 +276,6 @@ fn errors() -> Vec<Error> {
             seconds: 5.0,
         },
         Error::DevicesUnavailable { message: message() },
-        Error::Stopping {},
         Error::TooManyConnections { maximum: 16 },
         Error::MessageTooLong {
             maximum_bytes: 65_536,

@@ -114,7 +114,6 @@ fn refused_code(error: &control::Error) -> u8 {
         Error::ConfigurationInvalid { .. } => CONFIG,
         Error::CameraTimeout { .. } | Error::TooManyConnections { .. } => TRY_AGAIN,
         Error::DevicesUnavailable { .. } => IO,
-        Error::Stopping {} => UNAVAILABLE,
         Error::PermissionDenied {} => NO_PERMISSION,
         Error::MessageTooLong { .. }
         | Error::MessageMalformed { .. }

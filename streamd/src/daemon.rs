@@ -15,15 +15,12 @@ use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
 use crate::{
     camera::{
-        Camera, Cameras, Capturing,
+        Camera, Cameras,
         pipeline::{Pipeline, Workers},
     },
     capture,
     capture::Capture,
-    config::{
-        Config,
-        values::{Fps, Listen},
-    },
+    config::{Config, values::Listen},
     control,
     control::Control,
     encode, events,
@@ -85,10 +82,11 @@ impl Daemon {
 
         let heartbeats = Heartbeats::default();
         let work = Arc::<WorkList>::default();
-        let (cameras, watched): (Vec<_>, Vec<_>) = config
-            .camera
-            .iter()
-            .map(|(name, c)| camera(name.as_str(), c, &work))
+        let cameras = config.camera.iter();
+        let (cameras, watched): (Vec<_>, Vec<_>) = cameras
+            .map(|(name, config)| camera(name.as_str(), config, &work))
+            .collect::<anyhow::Result<Vec<_>>>()?
+            .into_iter()
             .unzip();
         let workers = Workers::spawn(&work, &cameras, &heartbeats)?;
         let captures = cameras
@@ -160,7 +158,7 @@ impl Daemon {
         });
         self.control.stop();
         self.captures.iter().for_each(Capture::stop);
-        self.captures.iter().for_each(Capture::join);
+        drop(self.captures);
         drop(self.workers);
         drop(self.watchdog);
         self.runtime.shutdown_timeout(DRAIN);
@@ -268,46 +266,24 @@ fn camera(
     name: &str,
     config: &crate::config::Camera,
     work: &Arc<WorkList>,
-) -> (Arc<Camera>, watch::Receiver<bool>) {
+) -> anyhow::Result<(Arc<Camera>, watch::Receiver<bool>)> {
     let (tell, told) = watch::channel(false);
     let tell = move |watched| {
         tell.send_replace(watched);
     };
-    (
-        Arc::new(Camera::new(
-            name.into(),
-            config.clone(),
-            Arc::clone(work),
-            tell,
-        )),
-        told,
-    )
+    let camera = Camera::new(name.into(), config.clone(), Arc::clone(work), tell)
+        .with_context(|| format!("camera {name}"))?;
+    Ok((Arc::new(camera), told))
 }
 
 fn capture(camera: &Arc<Camera>, heartbeats: &Heartbeats) -> anyhow::Result<Capture> {
-    let capture = Capture::spawn(capture::Start {
-        settings: camera.capture_settings(),
+    Capture::spawn(capture::Start {
+        orders: Arc::clone(&camera.orders),
         counters: Arc::clone(&camera.captured),
         heartbeat: heartbeats.register(format!("capture-{}", camera.name)),
         sink: Box::new(Pipeline::new(Arc::clone(camera))),
     })
-    .with_context(|| format!("camera {}: its thread can't be started", camera.name))?;
-    camera.attach(Box::new(capture.clone()));
-    Ok(capture)
-}
-
-impl Capturing for Capture {
-    fn set_watched(&self, watched: bool) {
-        self.set_watched(watched);
-    }
-
-    fn set_fps(&self, fps: Fps) {
-        self.set_fps(fps);
-    }
-
-    fn reconfigure(&self, settings: capture::Settings) {
-        self.reconfigure(settings);
-    }
+    .with_context(|| format!("camera {}: its thread can't be started", camera.name))
 }
 
 /// Switches a camera on as soon as somebody watches, and off when nobody has for `idle-after`.
@@ -331,9 +307,7 @@ async fn keep_on(camera: Arc<Camera>, mut watched: watch::Receiver<bool>) {
                 () = tokio::time::sleep(idle_after) => {}
             }
         }
-        if let Some(capture) = camera.capture() {
-            capture.set_watched(now);
-        }
+        camera.orders.set_watched(now);
     }
 }
 

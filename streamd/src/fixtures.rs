@@ -130,7 +130,7 @@ pub fn state(toml: &str) -> Arc<State> {
     let camera = |(name, settings): (&CameraName, &config::Camera)| {
         let name = name.to_string();
         let camera = Camera::new(name, settings.clone(), Arc::default(), |_| {});
-        Arc::new(camera)
+        Arc::new(camera.expect("a descriptor"))
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");

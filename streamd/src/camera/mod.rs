@@ -3,18 +3,20 @@
 mod cameras;
 pub mod pipeline;
 
-use std::sync::{
-    Arc, Mutex, OnceLock, PoisonError,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
 };
 
-use streamd_protocol::stats::CameraState;
+use parking_lot::Mutex;
 
 pub use self::cameras::{Cameras, Refused};
 
 use crate::{
     capture, config,
-    config::values::Chroma,
     hub::{Hub, WorkList},
     media::{Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
@@ -55,22 +57,14 @@ impl Settings {
     }
 }
 
-/// How a camera that can be controlled while it runs is controlled: by its capture thread's handle.
-pub trait Capturing: Send + Sync {
-    /// Somebody watches, or nobody.
-    fn set_watched(&self, watched: bool);
-    /// Frames a second from now on.
-    fn set_fps(&self, fps: config::values::Fps);
-    /// Opens the device again with other settings.
-    fn reconfigure(&self, settings: capture::Settings);
-}
-
 /// One camera.
 pub struct Camera {
     /// Its name.
     pub name: String,
     /// Its hub.
     pub hub: Arc<Hub>,
+    /// What its capture thread is told.
+    pub orders: Arc<capture::Orders>,
     /// What is counted of its capture.
     pub captured: Arc<CaptureCounters>,
     /// Time to encode a picture, all renditions.
@@ -94,7 +88,6 @@ pub struct Camera {
     status: Mutex<capture::Status>,
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
-    capture: OnceLock<Box<dyn Capturing>>,
 }
 
 /// Frames not sent, by reason.
@@ -113,13 +106,17 @@ pub struct Dropped {
 impl Camera {
     /// A camera that has not been started. `watched` is told when somebody begins to watch and
     /// when nobody does any more.
+    ///
+    /// # Errors
+    /// When the kernel has no descriptor to spare.
     pub fn new(
         name: String,
         config: config::Camera,
         work: Arc<WorkList>,
         watched: impl Fn(bool) + Send + Sync + 'static,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        Ok(Self {
+            orders: capture::Orders::new(capture_settings(&name, &config))?,
             hub: Hub::new(name.clone(), work, watched),
             captured: Arc::default(),
             encode_time: Histogram::new(&ENCODE_BUCKETS),
@@ -132,35 +129,16 @@ impl Camera {
             dropped_clients: Counter::default(),
             settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),
-            status: Mutex::new(capture::Status {
-                state: CameraState::Starting,
-                reason: String::new(),
-                path: String::new(),
-                card: String::new(),
-                layout: None,
-                driver_fps: 0.0,
-            }),
+            status: Mutex::default(),
             rate: Mutex::default(),
             clients: AtomicUsize::new(0),
-            capture: OnceLock::new(),
             name,
-        }
-    }
-
-    /// Gives it its capture thread.
-    pub fn attach(&self, capture: Box<dyn Capturing>) {
-        // A camera is started once; a second attach has no effect.
-        let _ = self.capture.set(capture);
-    }
-
-    /// Its capture thread, once it has been started.
-    pub fn capture(&self) -> Option<&dyn Capturing> {
-        self.capture.get().map(Box::as_ref)
+        })
     }
 
     /// The settings in force.
     pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.settings.lock())
     }
 
     /// Grows with each change of the settings.
@@ -170,51 +148,27 @@ impl Camera {
 
     /// Changes settings; they hold from the next frame on.
     pub fn change(&self, change: impl FnOnce(&mut config::Camera)) {
-        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut settings = self.settings.lock();
         let mut config = settings.config.clone();
         change(&mut config);
-        let (old, new) = (Arc::clone(&settings), Arc::new(Settings::new(config)));
-        *settings = Arc::clone(&new);
+        if config == settings.config {
+            return;
+        }
+        // Under the lock, so that the orders are those of the last change.
+        self.orders
+            .set_settings(capture_settings(&self.name, &config));
+        *settings = Arc::new(Settings::new(config));
         self.version.fetch_add(1, Ordering::AcqRel);
-        drop(settings);
-        if let Some(capture) = self.capture() {
-            let (a, b) = (&old.config, &new.config);
-            if (&a.device, a.size, a.format) != (&b.device, b.size, b.format) {
-                capture.reconfigure(self.capture_settings());
-            } else if a.fps != b.fps {
-                capture.set_fps(b.fps);
-            }
-        }
-    }
-
-    /// What its capture thread is to deliver.
-    pub fn capture_settings(&self) -> capture::Settings {
-        let settings = self.settings();
-        capture::Settings {
-            name: self.name.clone(),
-            device: settings.config.device.clone(),
-            size: settings.config.size,
-            format: settings.config.format,
-            fps: settings.config.fps,
-        }
-    }
-
-    /// The chroma subsampling of its pictures.
-    pub fn chroma(&self) -> Chroma {
-        self.settings().config.chroma
     }
 
     /// What is known of the device.
     pub fn status(&self) -> capture::Status {
-        self.status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.status.lock().clone()
     }
 
     /// Sets what is known of the device.
     pub fn set_status(&self, status: capture::Status) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+        *self.status.lock() = status;
     }
 
     /// Width and height of its pictures, as far as they are known.
@@ -230,18 +184,12 @@ impl Camera {
 
     /// A frame has come.
     pub fn count_frame(&self, now: Timestamp) {
-        self.rate
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(now);
+        self.rate.lock().add(now);
     }
 
     /// Frames a second over the last few seconds.
     pub fn fps(&self, now: Timestamp) -> f64 {
-        self.rate
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .rate(now)
+        self.rate.lock().rate(now)
     }
 
     /// Takes a place for a client; `None` when `max-clients` have one.
@@ -268,6 +216,17 @@ impl Camera {
 impl std::fmt::Debug for Camera {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Camera({})", self.name)
+    }
+}
+
+/// What the capture thread of a camera is to deliver by these settings.
+fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
+    capture::Settings {
+        name: name.into(),
+        device: config.device.clone(),
+        size: config.size,
+        format: config.format,
+        fps: config.fps,
     }
 }
 

@@ -28,7 +28,6 @@ const _: () = assert!(
 pub struct Pipeline {
     camera: Arc<Camera>,
     encoder: Encoder,
-    sequence: u64,
     quiet: Quiet,
 }
 
@@ -38,16 +37,13 @@ impl Pipeline {
         Self {
             camera,
             encoder: Encoder::new(),
-            sequence: 0,
             quiet: Quiet::default(),
         }
     }
 }
 
 impl Sink for Pipeline {
-    fn frame(&mut self, mut raw: RawFrame) {
-        self.sequence += 1;
-        raw.sequence = self.sequence;
+    fn frame(&mut self, raw: RawFrame) {
         let camera = &self.camera;
         camera.count_frame(raw.captured);
         let raw = Arc::new(raw);

@@ -9,11 +9,13 @@ mod draw;
 mod error;
 mod handle;
 mod hotplug;
+mod orders;
 mod pace;
 mod pool;
 mod retry;
 mod ring;
 mod source;
+mod state;
 mod stream;
 mod test_pattern;
 mod thread;
@@ -30,7 +32,7 @@ use crate::{
     supervise::heartbeat::Heartbeat,
 };
 
-pub use self::{error::DeviceError, handle::Capture};
+pub use self::{error::DeviceError, handle::Capture, orders::Orders};
 
 /// What the capture thread is to deliver.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,9 +66,37 @@ pub struct Status {
     pub driver_fps: f64,
 }
 
+impl Default for Status {
+    /// Nothing is known yet.
+    fn default() -> Self {
+        Self {
+            state: CameraState::Starting,
+            reason: String::new(),
+            path: String::new(),
+            card: String::new(),
+            layout: None,
+            driver_fps: 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    /// A small test pattern of this name.
+    pub fn test(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            device: Device::Test,
+            size: Size::new(64, 48),
+            format: Format::Auto,
+            fps: Fps::new(30.0),
+        }
+    }
+}
+
 /// What takes the frames: called on the capture thread, so what it does delays the next frame.
 pub trait Sink: Send + 'static {
-    /// A frame. Also called for test-pattern and "no signal" pictures.
+    /// A frame, with its number. Also called for test-pattern and "no signal" pictures.
     fn frame(&mut self, frame: RawFrame);
     /// The device's state changed.
     fn status(&mut self, status: Status);
@@ -74,8 +104,8 @@ pub trait Sink: Send + 'static {
 
 /// What a capture thread is given at its start.
 pub struct Start {
-    /// What to deliver.
-    pub settings: Settings,
+    /// What to do, now and later.
+    pub orders: Arc<Orders>,
     /// Where to count.
     pub counters: Arc<CaptureCounters>,
     /// To say that it moves.

@@ -1,22 +1,9 @@
 //! Where a camera's frames come from at present, and how that is found.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{
-    Settings, devices, error::DeviceError, hotplug::Target, pace::Ticker, stream::Stream,
-    test_pattern::TestPattern,
-};
+use super::{Settings, devices, error::DeviceError, hotplug::Target, stream::Stream};
 use crate::config::values::Device;
-
-/// What delivers the frames.
-pub(super) enum Source {
-    /// Nothing: the device is lost, or not yet opened.
-    None,
-    /// A camera.
-    Camera(Box<Stream>),
-    /// The test pattern, with the times of its pictures.
-    Pattern(TestPattern, Ticker),
-}
 
 /// What was found for a configured device.
 pub(super) enum Found {
@@ -87,29 +74,14 @@ pub(super) fn may_return_unannounced(device: &Device, dev: &Path) -> bool {
     }
 }
 
-impl Source {
-    /// The path to show for it.
-    pub fn path(&self) -> PathBuf {
-        match self {
-            Self::None => PathBuf::new(),
-            Self::Camera(stream) => stream.camera().path.clone(),
-            Self::Pattern(..) => "test".into(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::values::{Format, Fps, Size};
 
     fn settings(device: Device) -> Settings {
         Settings {
-            name: "main".into(),
             device,
-            size: Size::new(64, 48),
-            format: Format::Auto,
-            fps: Fps::new(30.0),
+            ..Settings::test("main")
         }
     }
 

@@ -31,8 +31,6 @@ const LEASES_END: Duration = Duration::from_millis(250);
 /// The newest whole frame in the driver's queue.
 struct Newest {
     filled: Filled,
-    /// Its number.
-    sequence: u64,
     /// Periods of the driver from the last frame that the pacer saw to this one.
     periods: u64,
 }
@@ -46,6 +44,8 @@ pub(super) struct Stream {
     fps: Fps,
     pacer: Pacer,
     continuity: Continuity,
+    /// Filled buffers that were taken out.
+    seen: u64,
     /// Periods of the driver since the pacer last saw a frame.
     periods: u64,
     /// When the last whole frame came, or the stream was started.
@@ -67,6 +67,7 @@ impl Stream {
             on: false,
             fps: settings.fps,
             continuity: Continuity::default(),
+            seen: 0,
             periods: 0,
             alive: Timestamp::now(),
             restarts: 0,
@@ -153,12 +154,10 @@ impl Stream {
         (!self.deaf).then(|| (self.camera.fd(), events))
     }
 
-    /// What the poll returned is attended to. Gives the newest frame if there is one to hand on;
-    /// `sequence` is counted up by every frame the driver reports or lost.
+    /// What the poll returned is attended to. Gives the newest frame if there is one to hand on.
     pub fn woken(
         &mut self,
         events: PollFlags,
-        sequence: &mut u64,
         counters: &CaptureCounters,
     ) -> Result<Option<RawFrame>, DeviceError> {
         if events.is_empty() {
@@ -173,12 +172,12 @@ impl Stream {
             }
             return Ok(None);
         }
-        let before = *sequence;
-        let frame = match self.pull(sequence, counters) {
+        let before = self.seen;
+        let frame = match self.pull(counters) {
             Ok(frame) => frame,
             Err(error) => return self.heal(&error).map(|()| None),
         };
-        if trouble && *sequence == before {
+        if trouble && self.seen == before {
             // An error that brings no frame would come back at once, for ever.
             self.camera.check()?;
             self.heal(&io::Error::from_raw_os_error(libc::EIO))?;
@@ -209,11 +208,7 @@ impl Stream {
     }
 
     /// Takes everything out of the driver's queue and hands on the newest whole frame, if its time has come.
-    fn pull(
-        &mut self,
-        sequence: &mut u64,
-        counters: &CaptureCounters,
-    ) -> io::Result<Option<RawFrame>> {
+    fn pull(&mut self, counters: &CaptureCounters) -> io::Result<Option<RawFrame>> {
         let Some(ring) = &self.ring else {
             return Ok(None);
         };
@@ -224,7 +219,7 @@ impl Stream {
                 break;
             };
             let periods = self.continuity.advance(filled.sequence);
-            *sequence += periods;
+            self.seen += 1;
             self.periods += periods;
             counters.driver_lost.add(periods - 1);
             if is_broken(&self.camera, &filled) {
@@ -234,7 +229,6 @@ impl Stream {
             }
             let next = Newest {
                 filled,
-                sequence: *sequence,
                 periods: self.periods,
             };
             if let Some(older) = newest.replace(next) {
@@ -267,7 +261,7 @@ impl Stream {
             Ok(lease) => {
                 counters.captured.add(1);
                 Ok(Some(RawFrame {
-                    sequence: newest.sequence,
+                    sequence: 0,
                     captured,
                     layout: self.camera.layout,
                     origin: Origin::Camera,

@@ -1,25 +1,23 @@
 //! The capture thread: owns the device, waits for frames, orders and plugs in one poll, and keeps
 //! something to show coming whatever the device does.
 
-mod loss;
-
 use std::{io, os::fd::AsFd, path::Path, sync::Arc, time::Duration};
 
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
     sys::time::TimeSpec,
 };
-use streamd_protocol::stats::CameraState;
 
-use self::loss::Loss;
 use super::{
     Settings, Sink, Start, Status,
     devices::DEV,
-    handle::{Mailbox, Orders},
+    error::DeviceError,
     hotplug::Hotplug,
+    orders::{Orders, Told},
     pace::Ticker,
     retry::Retry,
-    source::{self, Found, Source},
+    source::{self, Found},
+    state::{Loss, Pattern, State},
     stream::Stream,
     test_pattern::TestPattern,
 };
@@ -36,21 +34,17 @@ const TURN: Duration = Duration::from_secs(1);
 
 /// All that the thread owns.
 pub(super) struct Worker {
-    mailbox: Arc<Mailbox>,
-    orders: Orders,
+    orders: Arc<Orders>,
+    told: Told,
     counters: Arc<CaptureCounters>,
     heartbeat: Heartbeat,
     sink: Box<dyn Sink>,
     hotplug: Hotplug,
-    source: Source,
-    /// Kept until the first frame of a device that is opened again: opened is not yet alive.
-    loss: Option<Loss>,
+    state: State,
     retry: Retry,
-    status: Status,
     reported: Option<Status>,
-    sequence: u64,
-    /// Whether a camera has been open under these settings.
-    was_there: bool,
+    /// The number of the last frame that was handed on.
+    handed_on: u64,
 }
 
 /// What ended a wait.
@@ -62,36 +56,31 @@ struct Woken {
 
 impl Worker {
     /// Nothing is opened yet.
-    pub fn new(start: Start, mailbox: Arc<Mailbox>) -> io::Result<Self> {
+    pub fn new(start: Start) -> io::Result<Self> {
         Ok(Self {
-            orders: mailbox.read(),
-            mailbox,
+            told: start.orders.read(),
+            orders: start.orders,
             counters: start.counters,
             heartbeat: start.heartbeat,
             sink: start.sink,
             hotplug: Hotplug::new()?,
-            source: Source::None,
-            loss: None,
+            state: State::Starting,
             retry: Retry::default(),
-            status: Status {
-                state: CameraState::Starting,
-                reason: String::new(),
-                path: String::new(),
-                card: String::new(),
-                layout: None,
-                driver_fps: 0.0,
-            },
             reported: None,
-            sequence: 0,
-            was_there: false,
+            handed_on: 0,
         })
+    }
+
+    /// The camera's name.
+    pub fn name(&self) -> &str {
+        &self.told.settings.name
     }
 
     /// The thread's life.
     pub fn run(mut self) {
         self.report();
         self.open();
-        while !self.orders.stop {
+        while !self.told.stop {
             let woken = self.wait();
             self.serve(woken.device);
             if woken.orders {
@@ -108,7 +97,7 @@ impl Worker {
     }
 
     fn settings(&self) -> &Settings {
-        &self.orders.settings
+        &self.told.settings
     }
 
     /// Sleeps until something is to be done.
@@ -118,16 +107,11 @@ impl Worker {
             Some(_) => self.heartbeat.beat(),
             None => self.heartbeat.idle(),
         }
-        let orders = PollFd::new(self.mailbox.event().as_fd(), PollFlags::POLLIN);
+        let orders = PollFd::new(self.orders.event().as_fd(), PollFlags::POLLIN);
         let plug = PollFd::new(self.hotplug.as_fd(), PollFlags::POLLIN);
         let mut fds = vec![orders, plug];
-        if let Source::Camera(stream) = &self.source {
-            fds.extend(
-                stream
-                    .interest()
-                    .map(|(fd, events)| PollFd::new(fd, events)),
-            );
-        }
+        let device = self.state.stream().and_then(Stream::interest);
+        fds.extend(device.map(|(fd, events)| PollFd::new(fd, events)));
         // It fails only when a signal interrupts it, and then nothing has happened.
         let happened = ppoll(&mut fds, timeout.map(TimeSpec::from), None).is_ok();
         let events = |n: usize| {
@@ -145,13 +129,13 @@ impl Worker {
 
     /// How long nothing needs to be done; `None` for as long as nothing happens.
     fn timeout(&self, now: Timestamp) -> Option<Duration> {
-        let watched = self.orders.watched;
-        let source = match &self.source {
-            Source::Camera(stream) => stream.is_on().then(|| now + TURN),
-            Source::Pattern(_, ticker) => watched.then(|| ticker.due()),
-            Source::None => None,
+        let watched = self.told.watched;
+        let source = match &self.state {
+            State::Open(stream) | State::Returning(stream, _) => stream.is_on().then(|| now + TURN),
+            State::Pattern(pattern) => watched.then(|| pattern.ticker.due()),
+            State::Starting | State::Lost(_) => None,
         };
-        let blank = self.loss.as_ref().filter(|_| watched);
+        let blank = self.state.loss().filter(|_| watched);
         [source, blank.map(|loss| loss.next_picture), self.retry.at()]
             .into_iter()
             .flatten()
@@ -159,113 +143,85 @@ impl Worker {
             .map(|next| next.since(now).min(TURN))
     }
 
-    /// Takes what the source has.
+    /// Takes what the device or the test pattern has.
     fn serve(&mut self, events: PollFlags) {
-        let result = match &mut self.source {
-            Source::Camera(stream) => {
-                let frame = stream.woken(events, &mut self.sequence, &self.counters);
-                match frame {
+        let result = match &mut self.state {
+            State::Open(stream) | State::Returning(stream, _) => {
+                match stream.woken(events, &self.counters) {
                     Ok(None) => stream.check_silence(Timestamp::now()).map(|()| None),
                     other => other,
                 }
             }
-            Source::Pattern(..) => Ok(self.next_pattern()),
-            Source::None => return,
+            State::Pattern(pattern) if self.told.watched => {
+                Ok(pattern.next(self.handed_on + 1, &self.counters))
+            }
+            State::Starting | State::Pattern(_) | State::Lost(_) => return,
         };
         match result {
             Ok(Some(frame)) => {
-                if self.status.state != CameraState::Streaming {
-                    self.recovered();
-                }
-                self.sink.frame(frame);
+                self.delivers();
+                self.hand_on(frame);
             }
             Ok(None) => {}
-            Err(error) => self.lose(error),
+            Err(error) => self.lose(&error),
         }
     }
 
-    fn next_pattern(&mut self) -> Option<RawFrame> {
-        let Source::Pattern(pattern, ticker) = &mut self.source else {
-            return None;
-        };
-        let now = Timestamp::now();
-        let passed = if self.orders.watched {
-            ticker.pass(now)
-        } else {
-            0
-        };
-        if passed == 0 {
-            return None;
-        }
-        self.sequence += passed;
-        let picture = pattern.draw(self.sequence, now);
-        let taken = u64::from(picture.is_some());
-        self.counters.captured.add(taken);
-        self.counters.skipped.add(passed - taken);
-        picture.map(|picture| RawFrame {
-            sequence: self.sequence,
-            captured: Timestamp::now(),
-            layout: pattern.layout(),
-            origin: Origin::TestPattern,
-            pixels: Box::new(picture),
-        })
+    /// Gives a frame its number and hands it on: what a viewer misses in it, it did not get.
+    fn hand_on(&mut self, mut frame: RawFrame) {
+        self.handed_on += 1;
+        frame.sequence = self.handed_on;
+        self.sink.frame(frame);
     }
 
     /// Does what the orders say now.
     fn obey(&mut self) {
-        let orders = self.mailbox.read();
-        let old = std::mem::replace(&mut self.orders, orders);
-        let new = self.settings().clone();
-        if self.orders.stop {
+        let old = std::mem::replace(&mut self.told, self.orders.read());
+        if self.told.stop {
             return;
         }
+        let new = self.settings().clone();
+        let fps = new.fps;
         if (Settings {
-            fps: new.fps,
+            fps,
             ..old.settings.clone()
         }) != new
         {
-            if let Source::Camera(stream) = std::mem::replace(&mut self.source, Source::None) {
+            if let State::Open(stream) | State::Returning(stream, _) = self.leave() {
                 stream.close();
             }
-            self.loss = None;
-            self.was_there = false;
-            self.status.layout = None;
             self.retry.reset();
             self.open();
-        } else if old.settings.fps != new.fps {
+        } else if old.settings.fps != fps {
             self.set_fps();
         }
-        if old.watched != self.orders.watched {
+        if old.watched != self.told.watched {
             self.switch();
         }
     }
 
     fn set_fps(&mut self) {
         let fps = self.settings().fps;
-        let result = match &mut self.source {
-            Source::Camera(stream) => {
-                let result = stream.set_fps(fps);
-                self.status.driver_fps = stream.camera().driver_fps;
-                result
-            }
-            Source::Pattern(_, ticker) => {
-                *ticker = Ticker::new(fps, Timestamp::now());
-                self.status.driver_fps = fps.get();
+        let result = match &mut self.state {
+            State::Open(stream) | State::Returning(stream, _) => stream.set_fps(fps),
+            State::Pattern(pattern) => {
+                pattern.ticker = Ticker::new(fps, Timestamp::now());
+                pattern.fps = fps.get();
                 Ok(())
             }
-            Source::None => Ok(()),
+            State::Starting | State::Lost(_) => Ok(()),
         };
         match result {
             Ok(()) => self.report(),
-            Err(error) => self.lose(error),
+            Err(error) => self.lose(&error),
         }
     }
 
     /// Something has happened to the device's path.
     fn plugged(&mut self) {
-        if let Source::Camera(stream) = &self.source {
+        if let Some(stream) = self.state.stream() {
             if let Err(error) = stream.camera().check() {
-                self.lose(error);
+                self.lose(&error);
             }
         } else {
             self.retry.reset();
@@ -278,24 +234,21 @@ impl Worker {
         let dev = Path::new(DEV);
         let target = source::target(&self.settings().device, dev);
         self.hotplug.watch(target);
-        match source::find(self.settings(), dev, self.was_there) {
+        match source::find(self.settings(), dev, self.state.has_been_open()) {
             Found::Camera(stream) => self.adopt(stream),
             Found::Pattern(reason) => self.show_pattern(reason),
-            Found::Lost(error) => self.lose(error),
+            Found::Lost(error) => self.lose(&error),
         }
     }
 
+    /// The device is open. After a loss, that is shown until the device delivers.
     fn adopt(&mut self, stream: Box<Stream>) {
-        let camera = stream.camera();
-        self.status.card.clone_from(&camera.card);
-        self.status.layout = Some(camera.layout);
-        self.status.driver_fps = camera.driver_fps;
-        self.source = Source::Camera(stream);
-        self.was_there = true;
         self.retry.cancel();
-        if self.loss.is_none() {
-            // What it takes the place of may have had a reason: the test pattern.
-            self.status.reason.clear();
+        self.state = match self.leave() {
+            State::Lost(loss) => State::Returning(stream, loss),
+            _ => State::Open(stream),
+        };
+        if matches!(self.state, State::Open(_)) {
             self.log_opened();
         }
         self.switch();
@@ -305,55 +258,118 @@ impl Worker {
         if !reason.is_empty() {
             self.schedule_retry();
         }
-        if matches!(self.source, Source::Pattern(..)) && self.status.reason == reason {
+        if matches!(&self.state, State::Pattern(shown) if shown.reason == reason) {
             return;
         }
-        let fps = self.settings().fps;
-        let pattern = TestPattern::new(&self.settings().name, self.settings().size);
-        self.status.card = "test pattern".into();
-        self.status.layout = Some(pattern.layout());
-        self.status.driver_fps = fps.get();
-        self.status.reason = reason;
-        self.source = Source::Pattern(pattern, Ticker::new(fps, Timestamp::now()));
+        let Settings {
+            name, size, fps, ..
+        } = self.settings();
+        self.state = State::Pattern(Box::new(Pattern {
+            picture: TestPattern::new(name, *size),
+            ticker: Ticker::new(*fps, Timestamp::now()),
+            reason,
+            fps: fps.get(),
+        }));
         self.log_opened();
         self.switch();
     }
 
     /// Puts the source in the state that fits whether somebody watches.
     fn switch(&mut self) {
-        let watched = self.orders.watched;
+        let watched = self.told.watched;
         let now = Timestamp::now();
         let fps = self.settings().fps;
-        let result = match &mut self.source {
-            Source::Camera(stream) if watched => stream.start(),
-            Source::Camera(stream) => {
+        let result = match &mut self.state {
+            State::Open(stream) | State::Returning(stream, _) if watched => stream.start(),
+            State::Open(stream) | State::Returning(stream, _) => {
                 if stream.is_on() {
                     tracing::info!(
                         message_id = events::CAMERA_IDLE,
-                        camera = self.orders.settings.name,
+                        camera = self.told.settings.name,
                         "camera off: nobody watches"
                     );
                 }
                 stream.stop();
                 Ok(())
             }
-            Source::Pattern(_, ticker) => {
-                *ticker = Ticker::new(fps, now);
+            State::Pattern(pattern) => {
+                pattern.ticker = Ticker::new(fps, now);
                 Ok(())
             }
-            Source::None => {
-                self.loss
-                    .iter_mut()
-                    .for_each(|loss| loss.next_picture = now);
+            State::Lost(loss) => {
+                loss.next_picture = now;
                 return;
             }
+            State::Starting => return,
         };
-        match result {
-            Err(error) => self.lose(error),
-            Ok(())
-                if watched && self.loss.is_some() && matches!(self.source, Source::Camera(_)) => {}
-            Ok(()) => self.recovered(),
+        if !watched {
+            // Nobody waits for its first frame.
+            self.delivers();
         }
+        match result {
+            Ok(()) => self.report(),
+            Err(error) => self.lose(&error),
+        }
+    }
+
+    /// The source does what it should: no loss is shown any more.
+    fn delivers(&mut self) {
+        if matches!(self.state, State::Returning(..)) {
+            if let State::Returning(stream, _) = self.leave() {
+                self.state = State::Open(stream);
+            }
+            self.retry.reset();
+            self.log_opened();
+            self.report();
+        }
+    }
+
+    /// The device is gone or unusable: says why, shows it, and waits for it.
+    fn lose(&mut self, error: &DeviceError) {
+        let (loss, news) = Loss::after(&self.state, error, Timestamp::now());
+        if matches!(self.state, State::Open(_)) {
+            self.counters.losses.add(1);
+        }
+        if news {
+            tracing::warn!(
+                message_id = events::CAMERA_LOST,
+                camera = self.settings().name,
+                reason = %error,
+                "no signal: {error}"
+            );
+        }
+        let old = std::mem::replace(&mut self.state, State::Lost(loss));
+        self.report();
+        self.show_loss();
+        // Only now, since stopping a device that is going away may take its time.
+        drop(old);
+        self.schedule_retry();
+    }
+
+    /// Looks again later, if something is there that may change without an event.
+    fn schedule_retry(&mut self) {
+        if source::may_return_unannounced(&self.settings().device, Path::new(DEV)) {
+            self.retry.schedule(Timestamp::now());
+        } else {
+            self.retry.cancel();
+        }
+    }
+
+    /// Shows the "no signal" picture when one is due.
+    fn show_loss(&mut self) {
+        if !self.told.watched {
+            return;
+        }
+        let loss = self.state.loss_mut();
+        let picture = loss.and_then(|loss| loss.picture(&self.told.settings, Timestamp::now()));
+        if let Some(picture) = picture {
+            self.hand_on(picture);
+        }
+    }
+
+    /// Takes the state, to go on to another one.
+    fn leave(&mut self) -> State {
+        std::mem::replace(&mut self.state, State::Starting)
     }
 
     fn log_opened(&self) {
@@ -364,34 +380,60 @@ impl Worker {
             fps,
             ..
         } = self.settings();
-        let (format_granted, granted) = self.status.layout.map_or_else(Default::default, |l| {
+        let status = self.state.status(self.told.watched);
+        let (format_granted, granted) = status.layout.map_or_else(Default::default, |l| {
             (l.format.to_string(), format!("{}x{}", l.width, l.height))
         });
+        let (path, reason) = (&status.path, &status.reason);
+        let because = match reason.as_str() {
+            "" => String::new(),
+            reason => format!(" ({reason})"),
+        };
         tracing::info!(
             message_id = events::CAMERA_OPENED,
             camera = name,
-            path = %self.source.path().display(),
-            card = self.status.card,
-            driver = match &self.source {
-                Source::Camera(stream) => stream.camera().driver.as_str(),
-                _ => "",
-            },
+            path,
+            card = status.card,
+            driver = self
+                .state
+                .stream()
+                .map_or("", |stream| stream.camera().driver.as_str()),
             asked = format!("{size} {} fps {format}", fps.get()),
-            granted = format!("{granted} {} fps {format_granted}", self.status.driver_fps),
-            reason = self.status.reason,
-            "camera opened: {}, {granted} {} fps {format_granted}{}",
-            self.source.path().display(),
-            self.status.driver_fps,
-            if self.status.reason.is_empty() { String::new() } else { format!(" ({})", self.status.reason) }
+            granted = format!("{granted} {} fps {format_granted}", status.driver_fps),
+            reason,
+            "camera opened: {path}, {granted} {} fps {format_granted}{because}",
+            status.driver_fps,
         );
     }
 
     /// Tells the sink of the state, if it has changed.
     fn report(&mut self) {
-        self.status.path = self.source.path().display().to_string();
-        if self.reported.as_ref() != Some(&self.status) {
-            self.reported = Some(self.status.clone());
-            self.sink.status(self.status.clone());
+        let status = self.state.status(self.told.watched);
+        if self.reported.as_ref() != Some(&status) {
+            self.reported = Some(status.clone());
+            self.sink.status(status);
         }
+    }
+}
+
+impl Pattern {
+    /// The next picture, if its time has come and there is memory for it.
+    fn next(&mut self, number: u64, counters: &CaptureCounters) -> Option<RawFrame> {
+        let now = Timestamp::now();
+        let passed = self.ticker.pass(now);
+        if passed == 0 {
+            return None;
+        }
+        let picture = self.picture.draw(number, now);
+        let taken = u64::from(picture.is_some());
+        counters.captured.add(taken);
+        counters.skipped.add(passed - taken);
+        picture.map(|picture| RawFrame {
+            sequence: number,
+            captured: Timestamp::now(),
+            layout: self.picture.layout(),
+            origin: Origin::TestPattern,
+            pixels: Box::new(picture),
+        })
     }
 }

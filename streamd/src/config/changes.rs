@@ -55,30 +55,45 @@ impl Changes {
 
 /// What is in force once `new` takes the place of `old` without a restart, and what changed. What
 /// needs a restart stays as it is, so that the next reload names it again.
-pub fn reloaded(old: &Config, new: Config) -> (Config, Changes) {
-    let changes = changes(old, &new);
-    let mut cameras = old.camera.clone();
-    for (name, camera) in &mut cameras {
-        if let Some(new) = new.camera.get(name) {
-            let listen = camera.listen.take();
-            *camera = super::Camera {
-                listen,
-                ..new.clone()
-            };
+pub fn reloaded(old: &Config, new: &Config) -> (Config, Changes) {
+    let (was, mut is) = (tree(old), tree(new));
+    for key in KEYS.iter().filter(|key| key.reload == Reload::Restart) {
+        if key.table == CAMERA {
+            for name in old.camera.keys() {
+                keep(&was, &mut is, &[CAMERA, name.as_str(), key.name]);
+            }
+        } else {
+            keep(&was, &mut is, &[key.table, key.name]);
         }
     }
-    let http = super::Http {
-        listen: old.http.listen.clone(),
-        ..new.http.clone()
+    let mut config: Config = is
+        .try_into()
+        .expect("what is allowed in one configuration is in another");
+    // Cameras that come or go wait for a restart as well.
+    let cameras = old.camera.iter().map(|(name, camera)| {
+        let new = config.camera.shift_remove(name);
+        (name.clone(), new.unwrap_or_else(|| camera.clone()))
+    });
+    config.camera = cameras.collect();
+    (config, changes(old, new))
+}
+
+/// Puts the value at `path` as it was.
+fn keep(was: &Table, is: &mut Table, path: &[&str]) {
+    let Some((name, tables)) = path.split_last() else {
+        return;
     };
-    let config = Config {
-        http,
-        metrics: old.metrics.clone(),
-        control: old.control.clone(),
-        camera: cameras,
-        ..new
+    let mut table = is;
+    for inner in tables {
+        match table.get_mut(*inner).and_then(Value::as_table_mut) {
+            Some(inner) => table = inner,
+            None => return,
+        }
+    }
+    match at(was, path) {
+        Some(value) => table.insert((*name).into(), value.clone()),
+        None => table.remove(*name),
     };
-    (config, changes)
 }
 
 /// Compares two configurations, key by key.

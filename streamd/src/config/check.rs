@@ -74,7 +74,7 @@ impl Check<'_> {
                 _ => self.add(
                     name.span(),
                     format!("{CAMERA}.{shown} is not a camera"),
-                    "allowed: a table a camera, as in [camera.main]",
+                    "allowed: one table per camera, as in [camera.main]",
                 ),
             }
         }
@@ -89,7 +89,7 @@ impl Check<'_> {
             };
             for part in key.refused(value) {
                 let message = format!("{shown}.{}: {} is not allowed", key.name, self.cut(part));
-                self.add(part.span(), message, format!("allowed: {}", key.allowed));
+                self.add(part.span(), message, format!("allowed: {}", key.allowed()));
             }
         }
     }
@@ -173,7 +173,7 @@ pub fn listeners(file: &str, text: &str, document: &DeTable<'_>, config: &Config
                 "{}: {} clashes with {} ({}{default})",
                 at.key, at.listen, other.listen, other.key
             ),
-            "allowed: for each listener an address and port of its own; 0.0.0.0 and [::] take the port on every address",
+            "allowed: an address and port of its own for each listener; 0.0.0.0 and [::] take the port on every address",
         ));
     }
     faults

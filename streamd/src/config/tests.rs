@@ -96,7 +96,7 @@ streamd.toml:1:9: camera name \"front door\" is not allowed
 streamd.toml:2:1: camera.quality is not a camera
   2 | quality = 3
     | ^^^^^^^
-    = allowed: a table a camera, as in [camera.main]"
+    = allowed: one table per camera, as in [camera.main]"
     );
     assert!(refused("[camera]").contains("no camera"));
     assert!(refused("log = 3").contains("log is not a table"));
@@ -110,7 +110,7 @@ fn two_listeners_on_one_port_are_shown() {
 streamd.toml:4:10: camera.b.listen: 0.0.0.0:9000 clashes with 127.0.0.1:9000 (camera.a.listen)
   4 | listen = \"0.0.0.0:9000\"
     |          ^^^^^^^^^^^^^^
-    = allowed: for each listener an address and port of its own; 0.0.0.0 and [::] take the port on every address"
+    = allowed: an address and port of its own for each listener; 0.0.0.0 and [::] take the port on every address"
     );
     assert_eq!(
         refused("[metrics]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:8002\"]")
@@ -246,7 +246,7 @@ fn changes_are_named_and_sorted_by_what_they_need() {
         "f",
     )
     .unwrap();
-    let changes = reloaded(&old, new.clone()).1;
+    let changes = reloaded(&old, &new).1;
     let live: Vec<_> = changes.live.iter().map(Change::to_string).collect();
     assert_eq!(live, ["log.level", "camera.a.quality"]);
     assert_eq!(changes.live[1].camera, Some("a".parse().unwrap()));
@@ -263,7 +263,7 @@ fn changes_are_named_and_sorted_by_what_they_need() {
             "camera.come"
         ]
     );
-    assert_eq!(reloaded(&new, new.clone()).1, Changes::default());
+    assert_eq!(reloaded(&new, &new).1, Changes::default());
 }
 
 fn camera() -> impl Strategy<Value = Camera> {

@@ -7,7 +7,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 
-use super::values::Listen;
+use super::values::{Listen, Value, refused};
 
 /// A log filter whose every part names a level; see [`check_filter`].
 #[derive(Deserialize)]
@@ -18,6 +18,12 @@ impl TryFrom<String> for Level {
     type Error = String;
     fn try_from(filter: String) -> Result<Self, String> {
         check_filter(&filter).map(|()| Self(filter))
+    }
+}
+
+impl Value for Level {
+    fn allowed() -> String {
+        "\"error\", \"warn\", \"info\", \"debug\", \"trace\" or \"off\", or a filter such as \"info,streamd::capture=debug\"".into()
     }
 }
 
@@ -35,10 +41,14 @@ impl TryFrom<String> for SocketPath {
         if path.starts_with('/') && path.len() <= SUN_PATH_MAX && !path.contains('\0') {
             Ok(Self(path.into()))
         } else {
-            Err(format!(
-                "socket {path:?}: an absolute path of at most {SUN_PATH_MAX} bytes is allowed"
-            ))
+            Err(refused::<Self>("socket", path))
         }
+    }
+}
+
+impl Value for SocketPath {
+    fn allowed() -> String {
+        format!("an absolute path of at most {SUN_PATH_MAX} bytes")
     }
 }
 
@@ -60,10 +70,14 @@ impl TryFrom<String> for Origin {
         if origin == "*" || host.is_some_and(legal) {
             Ok(Self(origin))
         } else {
-            Err(format!(
-                "origin {origin:?}: \"*\" or SCHEME://HOST[:PORT] is allowed, as in \"https://panel.example\""
-            ))
+            Err(refused::<Self>("origin", origin))
         }
+    }
+}
+
+impl Value for Origin {
+    fn allowed() -> String {
+        "\"SCHEME://HOST[:PORT]\", as in [\"https://panel.example\"], or [\"*\"]".into()
     }
 }
 
@@ -77,9 +91,7 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
     });
     match bad {
         None => Ok(()),
-        Some(part) => Err(format!(
-            "log level {part:?}: error, warn, info, debug, trace or off is allowed, or a filter such as info,streamd::capture=debug"
-        )),
+        Some(part) => Err(refused::<Level>("log level", part)),
     }
 }
 

@@ -3,8 +3,26 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use streamd_protocol::limits::{FPS, QUALITY, SIDE};
 
 use crate::media::{PixelFormat, Rendition, Scale};
+
+/// A value of the configuration: its range in words stands at its type, and nowhere else.
+pub trait Value {
+    /// What is allowed, in words that follow "allowed:".
+    fn allowed() -> String;
+}
+
+/// The error for a value that is not allowed; `what` names it.
+pub(super) fn refused<T: Value>(what: &str, value: impl fmt::Debug) -> String {
+    format!("{what} {value:?}: {} is allowed", T::allowed())
+}
+
+impl Value for bool {
+    fn allowed() -> String {
+        "true or false".into()
+    }
+}
 
 /// Makes a type that serde reads and writes as a string, by `FromStr` and `Display`.
 macro_rules! by_string {
@@ -86,11 +104,15 @@ impl FromStr for Device {
         match text {
             "auto" => Ok(Self::Auto),
             "test" => Ok(Self::Test),
-            path if path.starts_with('/') => Ok(Self::Path(path.into())),
-            _ => Err(format!(
-                "device {text:?}: an absolute path, \"auto\" or \"test\" is allowed"
-            )),
+            path if path.starts_with('/') && !path.contains('\0') => Ok(Self::Path(path.into())),
+            _ => Err(refused::<Self>("device", text)),
         }
+    }
+}
+
+impl Value for Device {
+    fn allowed() -> String {
+        "an absolute path, \"auto\" or \"test\"".into()
     }
 }
 
@@ -124,14 +146,17 @@ impl Size {
 impl FromStr for Size {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let side = |s: &str| s.parse().ok().filter(|n| (16..=16384).contains(n));
+        let side = |s: &str| s.parse().ok().filter(|n| SIDE.contains(n));
         text.split_once('x')
             .and_then(|(w, h)| Some(Self::new(side(w)?, side(h)?)))
-            .ok_or_else(|| {
-                format!(
-                    "size {text:?}: WIDTHxHEIGHT is allowed, each 16 to 16384, as in \"640x480\""
-                )
-            })
+            .ok_or_else(|| refused::<Self>("size", text))
+    }
+}
+
+impl Value for Size {
+    fn allowed() -> String {
+        let (least, most) = (SIDE.start(), SIDE.end());
+        format!("\"WIDTHxHEIGHT\", each from {least} to {most}, as in \"640x480\"")
     }
 }
 
@@ -162,13 +187,15 @@ impl FromStr for Format {
             .into_iter()
             .find(|f| format_name(*f) == upper || f.to_string() == upper)
             .map(Self::Fixed)
-            .ok_or_else(|| {
-                let names: Vec<_> = PixelFormat::ALL.into_iter().map(format_name).collect();
-                format!(
-                    "format {text:?}: \"auto\" or one of {} is allowed",
-                    names.join(", ")
-                )
-            })
+            .ok_or_else(|| refused::<Self>("format", text))
+    }
+}
+
+impl Value for Format {
+    fn allowed() -> String {
+        let names = PixelFormat::ALL.map(|format| format!("\"{}\"", format_name(format)));
+        let (last, others) = names.split_last().expect("there are formats");
+        format!("\"auto\", {} or {last}", others.join(", "))
     }
 }
 
@@ -210,11 +237,16 @@ impl Fps {
 impl TryFrom<f64> for Fps {
     type Error = String;
     fn try_from(fps: f64) -> Result<Self, String> {
-        if (0.1..=1000.0).contains(&fps) {
-            Ok(Self(fps))
-        } else {
-            Err(format!("fps {fps}: 0.1 to 1000 is allowed"))
+        match FPS.contains(&fps) {
+            true => Ok(Self(fps)),
+            false => Err(refused::<Self>("fps", fps)),
         }
+    }
+}
+
+impl Value for Fps {
+    fn allowed() -> String {
+        format!("a number from {} to {}", FPS.start(), FPS.end())
     }
 }
 
@@ -245,9 +277,16 @@ impl TryFrom<i64> for Quality {
     type Error = String;
     fn try_from(quality: i64) -> Result<Self, String> {
         match u8::try_from(quality) {
-            Ok(q @ 1..=100) => Ok(Self(q)),
-            _ => Err(format!("quality {quality}: 1 to 100 is allowed")),
+            Ok(q) if QUALITY.contains(&q) => Ok(Self(q)),
+            _ => Err(refused::<Self>("quality", quality)),
         }
+    }
+}
+
+impl Value for Quality {
+    fn allowed() -> String {
+        let (least, most) = (QUALITY.start(), QUALITY.end());
+        format!("a whole number from {least} to {most}")
     }
 }
 
@@ -266,6 +305,12 @@ pub enum Chroma {
     /// Half the chroma horizontally only: sharper coloured edges, 7 % more bytes.
     #[serde(rename = "4:2:2")]
     Yuv422,
+}
+
+impl Value for Chroma {
+    fn allowed() -> String {
+        "\"4:2:0\" or \"4:2:2\"".into()
+    }
 }
 
 /// A length of time with its unit: `500ms`, `10s`, `2min`, `1h`.
@@ -304,9 +349,13 @@ impl FromStr for Duration {
             .and_then(|(unit, n)| unit.checked_mul(n))
             .filter(|ms| *ms <= 24 * 3_600_000)
             .map(|ms| Self(std::time::Duration::from_millis(ms)))
-            .ok_or_else(|| {
-                format!("duration {text:?}: a whole number with ms, s, min or h is allowed, up to 24h, as in \"10s\"")
-            })
+            .ok_or_else(|| refused::<Self>("duration", text))
+    }
+}
+
+impl Value for Duration {
+    fn allowed() -> String {
+        "a whole number with ms, s, min or h, up to 24h, as in \"10s\"".into()
     }
 }
 
@@ -362,11 +411,18 @@ impl FromStr for Rung {
             _ => None,
         };
         scale
-            .zip(quality.parse::<u8>().ok().filter(|q| (1..=100).contains(q)))
+            .zip(quality.parse::<u8>().ok().filter(|q| QUALITY.contains(q)))
             .map(|(scale, quality)| Self(Rendition { quality, scale }))
-            .ok_or_else(|| {
-                format!("ladder step {text:?}: QUALITY, QUALITY/2 or QUALITY/4 is allowed, with a quality of 1 to 100, as in \"60/2\"")
-            })
+            .ok_or_else(|| refused::<Self>("ladder step", text))
+    }
+}
+
+impl Value for Rung {
+    fn allowed() -> String {
+        let (least, most) = (QUALITY.start(), QUALITY.end());
+        format!(
+            "\"QUALITY\", \"QUALITY/2\" or \"QUALITY/4\", each quality from {least} to {most}, as in [\"60\", \"40/2\"]"
+        )
     }
 }
 

@@ -1,14 +1,13 @@
 //! The control socket: Varlink over a Unix socket, on a thread and a runtime of its own.
 //!
 //! [`socket`] accepts, [`session`] is one connection's life, [`codec`] the framing, [`methods`]
-//! and [`changes`] what each call does, [`access`] who may call it. The rest of the daemon is reached only through
+//! what each call does, [`access`] who may call it. The rest of the daemon is reached only through
 //! [`State`], which never waits for the video path.
 
 mod access;
-mod changes;
 mod codec;
+mod method;
 mod methods;
-mod parameters;
 mod session;
 mod socket;
 
@@ -39,15 +38,16 @@ struct Shared {
 
 impl Shared {
     /// Marks that a call of [`State`] is under way, which must end within moments, until dropped.
-    fn busy(&self) -> Busy<'_> {
+    fn working(&self) -> Working<'_> {
         self.heartbeat.beat();
-        Busy(&self.heartbeat)
+        Working(&self.heartbeat)
     }
 }
 
-struct Busy<'a>(&'a Heartbeat);
+/// A call that is under way.
+struct Working<'a>(&'a Heartbeat);
 
-impl Drop for Busy<'_> {
+impl Drop for Working<'_> {
     fn drop(&mut self) {
         self.0.idle();
     }

@@ -16,7 +16,8 @@ use super::{
     Shared,
     access::Peer,
     codec::{Codec, Incoming, Lost},
-    methods::{self, Answer},
+    method::Answer,
+    methods::{self, get_stats::figures},
 };
 use crate::events;
 
@@ -123,21 +124,21 @@ async fn answer(wire: &mut Wire, call: Call, peer: &Peer, shared: &Shared) -> Re
     let result = match answer {
         Ok(Answer::Now(parameters)) => Ok(parameters),
         Ok(Answer::Later(future)) => future.await,
-        Ok(Answer::Stats { every }) if more => return stream(wire, every, shared).await,
-        Ok(Answer::Stats { .. }) => Ok(methods::stats(shared)),
+        Ok(Answer::Figures { every }) if more => return stream(wire, every, shared).await,
+        Ok(Answer::Figures { .. }) => Ok(figures(shared)),
         Err(error) => Err(error),
     };
     send(wire, result.map_or_else(Error::into_reply, reply)).await
 }
 
-/// Sends the stats again and again, until the caller hangs up.
+/// Sends the figures again and again, until the caller hangs up.
 async fn stream(wire: &mut Wire, every: Duration, shared: &Shared) -> Result<(), End> {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                let continues = Reply { continues: true, ..reply(methods::stats(shared)) };
+                let continues = Reply { continues: true, ..reply(figures(shared)) };
                 send(wire, continues).await?;
             }
             incoming = wire.next() => {

@@ -9,7 +9,7 @@ mod reload;
 use std::{path::PathBuf, sync::Arc};
 
 use parking_lot::Mutex;
-use streamd_protocol::{control::NoSuchCamera, stream::Want};
+use streamd_protocol::{control::NoSuchCamera, limits::BadLimit, stream::Want};
 
 pub use self::reload::Reloaded;
 use crate::{
@@ -40,7 +40,7 @@ pub struct State {
 }
 
 /// Why something that was asked of the daemon is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Refused {
     /// No camera of this name.
     #[error(transparent)]
@@ -48,6 +48,9 @@ pub enum Refused {
     /// No viewer of this number.
     #[error("no client {0}")]
     NoClient(u64),
+    /// A limit out of its range.
+    #[error(transparent)]
+    BadLimit(#[from] BadLimit),
     /// A value out of its range.
     #[error("{0}")]
     BadValue(String),
@@ -126,9 +129,7 @@ impl State {
     /// When there is no such viewer, or a limit is out of its range.
     pub fn set_client(&self, id: u64, want: &Want) -> Result<(), Refused> {
         let viewer = self.viewers.registry.get(id).ok_or(Refused::NoClient(id))?;
-        viewer
-            .set_limits(want)
-            .map_err(|bad| Refused::BadValue(bad.to_string()))
+        Ok(viewer.set_limits(want)?)
     }
 
     /// Disconnects a viewer, with the reason it is told.

@@ -48,7 +48,7 @@ impl State {
     /// Puts in force what can be of a new configuration.
     fn apply(&self, new: Config) -> Result<Reloaded, Refused> {
         let old = self.configuration();
-        let (config, changes) = config::reloaded(&old, new);
+        let (config, changes) = config::reloaded(&old, &new);
         if old.log.level != config.log.level {
             self.log
                 .set(&config.log.level)

@@ -1,175 +1,93 @@
-//! A daemon without video: the control plane over a target that remembers what it was asked.
+//! A daemon whose cameras have no threads, and its control plane.
 
 use std::{
     io::{Read, Write},
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
 use streamd::{
-    config::values::{Fps, Quality},
-    control::{
-        Control,
-        command::{NextPicture, Refusal, Reloaded, Target},
-        spawn,
-    },
-    media::{JpegFrame, Origin, Rendition, Scale, Timestamp},
-    supervise::heartbeat::Heartbeats,
+    camera::{Camera, Cameras},
+    config,
+    control::{Control, spawn},
+    link::readiness::Readiness,
+    media::{Origin, Packet, Timestamp, Track},
+    state::State,
+    supervise::{heartbeat::Heartbeats, log::LogLevel},
+    viewer::{registry::Guard, viewers::Viewers},
 };
-use streamd_protocol::{client::Client, control::Device, stats::*, stream::Want};
+use streamd_protocol::{client::Client, limits::Limits, stats::Transport};
 
 /// Above anything these tests do; a test that hangs fails by it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Remembers what it was asked; has a camera `main` and a client 7.
-#[derive(Default)]
-pub struct Recorder {
-    asked: Mutex<Vec<String>>,
-}
+/// The cameras; nothing ever comes from `stuck`.
+const CONFIG: &str = "[camera.main]\n[camera.stuck]\nlisten = []\n";
 
-impl Recorder {
-    fn note(&self, what: String) {
-        self.asked.lock().unwrap().push(what);
-    }
-
-    /// What it was asked to change, in order.
-    pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-impl Target for Recorder {
-    fn stats(&self) -> Stats {
-        Stats {
-            version: "1.2.3".into(),
-            pid: 1,
-            uptime_seconds: 1.0,
-            status: "1 camera".into(),
-            healthy: true,
-            stuck: vec![],
-            cameras: vec![],
-            clients: vec![],
-            refused: 0,
-            dropped_clients: 0,
-        }
-    }
-
-    fn configuration(&self) -> String {
-        "[camera.main]\n".into()
-    }
-
-    fn set_camera(
-        &self,
-        camera: Option<&str>,
-        quality: Option<Quality>,
-        fps: Option<Fps>,
-    ) -> Result<Vec<String>, Refusal> {
-        if let Some(name) = camera.filter(|name| *name != "main") {
-            return Err(Refusal::NoCamera {
-                name: name.into(),
-                known: vec!["main".into()],
-            });
-        }
-        let (quality, fps) = (quality.map(Quality::get), fps.map(Fps::get));
-        self.note(format!("camera {camera:?} {quality:?} {fps:?}"));
-        Ok(vec!["main".into()])
-    }
-
-    fn set_client(&self, id: u64, want: Want) -> Result<(), Refusal> {
-        if id != 7 {
-            return Err(Refusal::NoClient(id));
-        }
-        let (fps, quality, width) = (want.fps, want.quality, want.max_width);
-        self.note(format!("client {id} {fps:?} {quality:?} {width:?}"));
-        Ok(())
-    }
-
-    fn kick(&self, id: u64, reason: &str) -> Result<(), Refusal> {
-        if id != 7 {
-            return Err(Refusal::NoClient(id));
-        }
-        self.note(format!("kick {id} {reason}"));
-        Ok(())
-    }
-
-    fn kick_all(&self, reason: &str) -> usize {
-        self.note(format!("kick all {reason}"));
-        3
-    }
-
-    fn reload(&self) -> Result<Reloaded, Refusal> {
-        Err(Refusal::BadConfiguration("line 3: unknown key".into()))
-    }
-
-    fn set_log_level(&self, filter: &str) -> Result<(), Refusal> {
-        if filter == "loud" {
-            return Err(Refusal::BadValue("filter \"loud\": no such level".into()));
-        }
-        self.note(format!("log {filter}"));
-        Ok(())
-    }
-
-    fn devices(&self) -> std::io::Result<Vec<Device>> {
-        Ok(vec![Device {
-            path: "/dev/video0".into(),
-            ..Device::default()
-        }])
-    }
-
-    fn next_picture(&self, camera: Option<&str>) -> Result<NextPicture, Refusal> {
-        if camera == Some("stopping") {
-            return Ok(Box::pin(std::future::ready(None)));
-        }
-        if camera == Some("stuck") {
-            return Ok(Box::pin(std::future::pending()));
-        }
-        let now = Timestamp::now();
-        let frame = JpegFrame {
-            bytes: Bytes::from(vec![0xFF; 300_000]),
-            sequence: 42,
-            captured: now,
-            encode_begin: now,
-            encode_end: now,
-            width: 640,
-            height: 480,
-            rendition: Rendition {
-                quality: 80,
-                scale: Scale::Full,
-            },
-            origin: Origin::TestPattern,
-        };
-        Ok(Box::pin(std::future::ready(Some(Arc::new(frame)))))
-    }
-}
-
-/// The control plane, listening in a folder of its own.
+/// The control plane of such a daemon, listening in a folder of its own. A viewer with the number
+/// 7 is entered.
 pub struct Daemon {
-    pub target: Arc<Recorder>,
+    pub state: Arc<State>,
+    pub viewer: Guard,
     pub socket: PathBuf,
     pub control: Control,
     pub heartbeats: Heartbeats,
+    /// The configuration file.
+    pub file: PathBuf,
+    _runtime: tokio::runtime::Runtime,
     _folder: tempfile::TempDir,
 }
 
 impl Daemon {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("control");
-        let listener = UnixListener::bind(&socket).unwrap();
-        let target = Arc::new(Recorder::default());
+        let (socket, file) = (folder.path().join("control"), folder.path().join("config"));
+        std::fs::write(&file, CONFIG).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let entered = runtime.enter();
         let heartbeats = Heartbeats::default();
+        let state = state(&file, &heartbeats);
+        drop(entered);
+        let registry = &state.viewers.registry;
+        let viewer = registry.enter(7, "10.0.0.7:1".into(), Transport::Tcp, Limits::default());
+        let listener = UnixListener::bind(&socket).unwrap();
         let heartbeat = heartbeats.register("control");
-        let control = spawn(vec![listener], Arc::clone(&target) as _, heartbeat).unwrap();
+        let control = spawn(vec![listener], Arc::clone(&state), heartbeat).unwrap();
         Self {
-            target,
+            state,
+            viewer,
             socket,
             control,
             heartbeats,
+            file,
+            _runtime: runtime,
             _folder: folder,
         }
+    }
+
+    /// A picture of so many bytes for all who wait for one of `main`.
+    pub fn publish(&self, sequence: u64, bytes: usize) {
+        let camera = self.state.cameras.find(None).unwrap();
+        let now = Timestamp::now();
+        camera.hub.publish(Arc::new(Packet {
+            track: Track::jpeg(camera.settings().ladder[0]),
+            sequence,
+            captured: now,
+            key: true,
+            bytes: Bytes::from(vec![0xFF; bytes]),
+            width: 640,
+            height: 480,
+            origin: Origin::TestPattern,
+            encode_begin: now,
+            encode_end: now,
+        }));
     }
 
     pub fn client(&self) -> Client {
@@ -183,6 +101,24 @@ impl Daemon {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Raw(stream)
     }
+}
+
+fn state(file: &std::path::Path, heartbeats: &Heartbeats) -> Arc<State> {
+    let config = config::load(Some(file)).unwrap();
+    let camera = |(name, settings): (&config::values::CameraName, &config::Camera)| {
+        let camera = Camera::new(name.to_string(), settings.clone(), Arc::default(), |_| {});
+        Arc::new(camera.unwrap())
+    };
+    let cameras = Cameras::new(config.camera.iter().map(camera).collect());
+    let readiness = Readiness::spawn().unwrap();
+    let viewers = Viewers::new(Arc::new(cameras), readiness, Duration::from_secs(10));
+    Arc::new(State::new(
+        Arc::new(viewers),
+        heartbeats.clone(),
+        LogLevel::default(),
+        Some(file.into()),
+        config,
+    ))
 }
 
 /// A connection without a client's manners.

@@ -73,9 +73,9 @@ fn the_reference_has_every_key_with_its_range_default_and_reload() {
             .find(|line| line.starts_with(&format!("| `{}` |", key.name)))
             .unwrap_or_else(|| panic!("no row for {here}"));
         assert!(
-            row.contains(&format!("| {} |", key.allowed)),
+            row.contains(&format!("| {} |", key.allowed())),
             "{here}: {}",
-            key.allowed
+            key.allowed()
         );
         let change = match key.reload {
             Reload::Live => "| live |",

@@ -1,8 +1,10 @@
 //! Where to listen, for how many, and how TCP sends.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+
+use super::{Value, refused};
 
 by_string!(Listen);
 
@@ -16,6 +18,12 @@ pub enum Congestion {
     Cubic,
     /// BBR.
     Bbr,
+}
+
+impl Value for Congestion {
+    fn allowed() -> String {
+        "\"system\", \"cubic\" or \"bbr\"".into()
+    }
 }
 
 /// Where to listen.
@@ -44,11 +52,15 @@ impl FromStr for Listen {
         if let Some(path) = text.strip_prefix("unix:").filter(|p| p.starts_with('/')) {
             return Ok(Self::Unix(path.into()));
         }
-        text.parse().map(Self::Tcp).map_err(|_| {
-            format!(
-                "listen {text:?}: ADDRESS:PORT is allowed, as in \"127.0.0.1:8002\" or \"[::]:8002\", or \"unix:/path\""
-            )
-        })
+        text.parse()
+            .map(Self::Tcp)
+            .map_err(|_| refused::<Self>("listen", text))
+    }
+}
+
+impl Value for Listen {
+    fn allowed() -> String {
+        "\"ADDRESS:PORT\" as in \"127.0.0.1:8002\" or \"[::]:8002\", \"unix:/path\"".into()
     }
 }
 
@@ -67,6 +79,8 @@ impl fmt::Display for Listen {
 pub struct MaxClients(u32);
 
 impl MaxClients {
+    const RANGE: RangeInclusive<u32> = 1..=100_000;
+
     /// A limit; the caller answers for its range.
     pub const fn new(clients: u32) -> Self {
         Self(clients)
@@ -82,9 +96,16 @@ impl TryFrom<i64> for MaxClients {
     type Error = String;
     fn try_from(clients: i64) -> Result<Self, String> {
         match u32::try_from(clients) {
-            Ok(n @ 1..=100_000) => Ok(Self(n)),
-            _ => Err(format!("max-clients {clients}: 1 to 100000 is allowed")),
+            Ok(n) if Self::RANGE.contains(&n) => Ok(Self(n)),
+            _ => Err(refused::<Self>("max-clients", clients)),
         }
+    }
+}
+
+impl Value for MaxClients {
+    fn allowed() -> String {
+        let (least, most) = (Self::RANGE.start(), Self::RANGE.end());
+        format!("a whole number from {least} to {most}")
     }
 }
 

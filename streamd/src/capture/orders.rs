@@ -1,0 +1,74 @@
+//! What a capture thread is told from outside: whole values, read without waiting.
+
+use std::{io, sync::Arc};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use parking_lot::Mutex;
+
+use super::Settings;
+
+/// The mailbox of one capture thread. Each value in it replaces the one before. Its lock is held
+/// for an assignment or a clone, never while anything waits.
+#[derive(Debug)]
+pub struct Orders {
+    told: Mutex<Told>,
+    wake: EventFd,
+}
+
+/// What the thread is to do, as of now.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Told {
+    pub settings: Settings,
+    pub watched: bool,
+    pub stop: bool,
+}
+
+impl Orders {
+    /// For a thread that begins with these settings, and nobody watches.
+    ///
+    /// # Errors
+    /// When the kernel has no descriptor to spare.
+    pub fn new(settings: Settings) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            told: Mutex::new(Told {
+                settings,
+                watched: false,
+                stop: false,
+            }),
+            wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+        }))
+    }
+
+    /// These settings hold from now on. The device is opened anew if more than the rate differs.
+    pub fn set_settings(&self, settings: Settings) {
+        self.tell(|told| told.settings = settings);
+    }
+
+    /// Switches the camera on, or at once off.
+    pub fn set_watched(&self, watched: bool) {
+        self.tell(|told| told.watched = watched);
+    }
+
+    /// Ends the thread.
+    pub(super) fn stop(&self) {
+        self.tell(|told| told.stop = true);
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Told)) {
+        change(&mut self.told.lock());
+        // Fails only when the count is at its limit, and then the thread is awake already.
+        let _ = self.wake.write(1);
+    }
+
+    /// What is told as of now; the event is cleared first, so that nothing is missed.
+    pub(super) fn read(&self) -> Told {
+        // Fails when nothing has happened since the last time.
+        let _ = self.wake.read();
+        self.told.lock().clone()
+    }
+
+    /// Readable when something new is told.
+    pub(super) fn event(&self) -> &EventFd {
+        &self.wake
+    }
+}

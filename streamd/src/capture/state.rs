@@ -1,0 +1,245 @@
+//! What a camera is doing, as one value: each state holds what it needs and nothing else.
+
+use std::time::Duration;
+
+use streamd_protocol::stats::CameraState;
+
+use super::{
+    Settings, Status, blank::Blank, error::DeviceError, pace::Ticker, stream::Stream,
+    test_pattern::TestPattern,
+};
+use crate::{
+    config::values::Size,
+    media::{Layout, Origin, RawFrame, Timestamp},
+};
+
+/// Between two "no signal" pictures: they show a clock in seconds.
+const BLANK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The state of a camera.
+pub(super) enum State {
+    /// Its device has not been opened yet.
+    Starting,
+    /// Its device is open, and delivers while somebody watches.
+    Open(Box<Stream>),
+    /// Its device is open again after a loss, and has not delivered yet: open is not alive.
+    Returning(Box<Stream>, Loss),
+    /// The test pattern stands in.
+    Pattern(Box<Pattern>),
+    /// Its device is absent, unplugged or unusable.
+    Lost(Loss),
+}
+
+/// The test pattern, with the times of its pictures.
+pub(super) struct Pattern {
+    pub picture: TestPattern,
+    pub ticker: Ticker,
+    /// Why it stands in for a camera; empty where it was asked for.
+    pub reason: String,
+    pub fps: f64,
+}
+
+/// A loss: what is said and shown of it until the first frame comes again.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Loss {
+    /// For people.
+    pub reason: String,
+    pub since: Timestamp,
+    /// When the next "no signal" picture is due.
+    pub next_picture: Timestamp,
+    /// The device's name and the layout of its frames, if it has been open.
+    known: Option<(String, Layout)>,
+}
+
+impl Loss {
+    /// What to say of an error in a state, and whether that is news: that an unplugged device
+    /// can't be opened either is none.
+    pub fn after(state: &State, error: &DeviceError, now: Timestamp) -> (Self, bool) {
+        let known = match state {
+            State::Open(stream) | State::Returning(stream, _) => {
+                let camera = stream.camera();
+                Some((camera.card.clone(), camera.layout))
+            }
+            State::Lost(loss) => loss.known.clone(),
+            State::Starting | State::Pattern(_) => None,
+        };
+        let reason = error.to_string();
+        match state.loss() {
+            Some(old) => {
+                let news = !matches!(error, DeviceError::Absent { .. }) && reason != old.reason;
+                let (reason, next_picture) = match news {
+                    true => (reason, now),
+                    false => (old.reason.clone(), old.next_picture),
+                };
+                let loss = Self {
+                    reason,
+                    since: old.since,
+                    next_picture,
+                    known,
+                };
+                (loss, news)
+            }
+            None => {
+                let loss = Self {
+                    reason,
+                    since: now,
+                    next_picture: now,
+                    known,
+                };
+                (loss, true)
+            }
+        }
+    }
+
+    /// The "no signal" picture, if one is due.
+    pub fn picture(&mut self, settings: &Settings, now: Timestamp) -> Option<RawFrame> {
+        if self.next_picture > now {
+            return None;
+        }
+        self.next_picture = now + BLANK_INTERVAL;
+        let blank = Blank {
+            name: &settings.name,
+            reason: &self.reason,
+            lost_for: now.since(self.since),
+        };
+        let size = self.known.as_ref().map_or(settings.size, |(_, layout)| {
+            Size::new(layout.width, layout.height)
+        });
+        let (layout, bytes) = blank.draw(size);
+        Some(RawFrame {
+            sequence: 0,
+            captured: Timestamp::now(),
+            layout,
+            origin: Origin::Blank,
+            pixels: Box::new(bytes),
+        })
+    }
+}
+
+impl State {
+    /// The loss that is shown.
+    pub fn loss(&self) -> Option<&Loss> {
+        match self {
+            Self::Lost(loss) | Self::Returning(_, loss) => Some(loss),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn loss_mut(&mut self) -> Option<&mut Loss> {
+        match self {
+            Self::Lost(loss) | Self::Returning(_, loss) => Some(loss),
+            _ => None,
+        }
+    }
+
+    /// The device, if it is open.
+    pub fn stream(&self) -> Option<&Stream> {
+        match self {
+            Self::Open(stream) | Self::Returning(stream, _) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Whether a camera has been there: who watches it is shown its loss, and not the test pattern.
+    pub fn has_been_open(&self) -> bool {
+        match self {
+            Self::Open(_) | Self::Returning(..) => true,
+            Self::Lost(loss) => loss.known.is_some(),
+            Self::Starting | Self::Pattern(_) => false,
+        }
+    }
+
+    /// What is told of it to the rest of the daemon; a camera that returns is lost until it
+    /// delivers, if somebody watches to see that.
+    pub fn status(&self, watched: bool) -> Status {
+        let on = match watched {
+            true => CameraState::Streaming,
+            false => CameraState::Idle,
+        };
+        let mut status = Status {
+            state: on,
+            ..Status::default()
+        };
+        if let Some(loss) = self.loss() {
+            status.state = CameraState::Lost;
+            status.reason.clone_from(&loss.reason);
+            if let Some((card, layout)) = &loss.known {
+                status.card.clone_from(card);
+                status.layout = Some(*layout);
+            }
+        }
+        if let Some(stream) = self.stream() {
+            let camera = stream.camera();
+            status.path = camera.path.display().to_string();
+            status.card.clone_from(&camera.card);
+            status.layout = Some(camera.layout);
+            status.driver_fps = camera.driver_fps;
+        }
+        match self {
+            Self::Starting => status.state = CameraState::Starting,
+            Self::Pattern(pattern) => {
+                status.path = "test".into();
+                status.card = "test pattern".into();
+                status.layout = Some(pattern.picture.layout());
+                status.driver_fps = pattern.fps;
+                status.reason.clone_from(&pattern.reason);
+            }
+            _ => {}
+        }
+        status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Timestamp {
+        Timestamp::from_nanos(ms * 1_000_000)
+    }
+
+    fn gone() -> DeviceError {
+        DeviceError::Absent {
+            path: "/dev/video7".into(),
+        }
+    }
+
+    fn unplugged() -> DeviceError {
+        DeviceError::Unplugged {
+            path: "/dev/video7".into(),
+        }
+    }
+
+    #[test]
+    fn a_loss_is_told_once_and_dates_from_its_beginning() {
+        let (first, news) = Loss::after(&State::Starting, &unplugged(), at(5));
+        assert!(news && first.since == at(5));
+        let lost = State::Lost(first.clone());
+        let (again, news) = Loss::after(&lost, &gone(), at(9));
+        assert_eq!(
+            (again, news),
+            (first, false),
+            "that it can't be opened is no news"
+        );
+        assert!(!lost.has_been_open());
+        let other = DeviceError::NotACamera {
+            path: "/dev/video7".into(),
+        };
+        let (other, news) = Loss::after(&lost, &other, at(20));
+        assert!(news && other.since == at(5) && other.next_picture == at(20));
+        assert_eq!(lost.status(true).state, CameraState::Lost);
+        assert_eq!(State::Starting.status(true).state, CameraState::Starting);
+    }
+
+    #[test]
+    fn a_picture_of_the_loss_comes_each_second() {
+        let settings = Settings::test("main");
+        let (mut loss, _) = Loss::after(&State::Starting, &gone(), at(5));
+        let picture = loss.picture(&settings, at(5)).unwrap();
+        let size = (picture.layout.width, picture.layout.height);
+        assert_eq!(size, (settings.size.width, settings.size.height));
+        assert!(loss.picture(&settings, at(1004)).is_none());
+        assert!(loss.picture(&settings, at(1005)).is_some());
+    }
+}

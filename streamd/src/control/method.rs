@@ -1,0 +1,118 @@
+//! A method of the control socket: how its parameters are read, and what its answer is made of.
+
+use std::{pin::Pin, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use streamd_protocol::{
+    control::{Error, Method},
+    limits::BadLimit,
+};
+
+use super::Shared;
+use crate::state::Refused;
+
+/// What a call is answered with.
+pub(super) enum Answer {
+    /// The reply's parameters.
+    Now(Value),
+    /// The reply's parameters, after a wait that is bounded.
+    Later(Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>),
+    /// The figures: again and again where the caller wants more.
+    Figures {
+        /// Between two replies.
+        every: Duration,
+    },
+}
+
+/// A method that is served. Its parameters are the fields of the implementing type.
+pub(super) trait Served: Method + DeserializeOwned {
+    /// Whether it changes something: then not everybody may call it, and each call is logged.
+    const CHANGES: bool = false;
+
+    /// Checks the parameters, and does what they ask for.
+    fn answer(self, shared: &Shared) -> Result<Answer, Error>;
+}
+
+/// A method in the table of all methods.
+pub(super) struct Entry {
+    /// Its full name.
+    pub name: &'static str,
+    /// [`Served::CHANGES`].
+    pub changes: bool,
+    /// Reads the parameters and answers.
+    pub call: fn(Value, &Shared) -> Result<Answer, Error>,
+}
+
+/// The table's line of a method.
+pub(super) const fn entry<M: Served>() -> Entry {
+    Entry {
+        name: M::NAME,
+        changes: M::CHANGES,
+        call: |parameters, shared| {
+            let method: M = read(parameters)?;
+            let _working = shared.working();
+            method.answer(shared)
+        },
+    }
+}
+
+/// The parameters of a call; an error names the one that is unknown, missing or of a wrong type.
+fn read<M: DeserializeOwned>(parameters: Value) -> Result<M, Error> {
+    let parameters = match parameters {
+        Value::Null => Value::Object(Map::new()),
+        Value::Object(_) => parameters,
+        _ => return Err(invalid("parameters".into())),
+    };
+    serde_path_to_error::deserialize(parameters).map_err(|error| {
+        // Of a parameter that is missing, the path ends above it, and the text names it.
+        let named = error.inner().to_string();
+        match named.strip_prefix("missing field `") {
+            Some(rest) => invalid(rest.trim_end_matches('`').into()),
+            None => invalid(error.path().to_string()),
+        }
+    })
+}
+
+fn invalid(parameter: String) -> Error {
+    Error::InvalidParameter { parameter }
+}
+
+/// The error for a value that has the right type but is not allowed.
+pub(super) fn out_of_range(name: &str, message: impl Into<String>) -> Error {
+    Error::InvalidValue {
+        parameter: name.into(),
+        message: message.into(),
+    }
+}
+
+/// The error for a limit that is out of its range.
+pub(super) fn bad_limit(bad: &BadLimit) -> Error {
+    out_of_range(bad.name, bad.to_string())
+}
+
+/// The error of a refusal; `parameter` is the one that a bad value was given for.
+pub(super) fn refused(refused: Refused, parameter: &str) -> Error {
+    match refused {
+        Refused::NoCamera(no) => Error::NoSuchCamera(no),
+        Refused::NoClient(id) => Error::NoSuchClient { id: id as i64 },
+        Refused::BadLimit(bad) => bad_limit(&bad),
+        Refused::BadValue(message) => out_of_range(parameter, message),
+        Refused::BadConfiguration(message) => Error::ConfigurationInvalid { message },
+    }
+}
+
+/// A viewer's number, as calls have it.
+pub(super) fn client_id(id: i64) -> Result<u64, Error> {
+    u64::try_from(id).map_err(|_| Error::NoSuchClient { id })
+}
+
+/// A reply that is there at once.
+pub(super) fn now(reply: &impl Serialize) -> Result<Answer, Error> {
+    Ok(Answer::Now(json(reply)))
+}
+
+/// A reply's parameters.
+pub(super) fn json(reply: &impl Serialize) -> Value {
+    serde_json::to_value(reply).expect("replies hold strings, numbers and lists of them")
+}

@@ -1,0 +1,32 @@
+//! `GetStats`: everything that is counted, once or as a stream.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use streamd_protocol::control::{Error, GetStats, GetStatsReply, INTERVAL_MS};
+
+use crate::control::{
+    Shared,
+    method::{Answer, Served, json, out_of_range},
+};
+
+impl Served for GetStats {
+    fn answer(self, _: &Shared) -> Result<Answer, Error> {
+        let ms = self.interval_ms.unwrap_or(1000);
+        if !INTERVAL_MS.contains(&ms) {
+            let (least, most) = (INTERVAL_MS.start(), INTERVAL_MS.end());
+            let message = format!("intervalMs {ms}: {least} to {most} is allowed");
+            return Err(out_of_range("intervalMs", message));
+        }
+        let every = Duration::from_millis(ms.unsigned_abs());
+        Ok(Answer::Figures { every })
+    }
+}
+
+/// One reply's parameters.
+pub(in crate::control) fn figures(shared: &Shared) -> Value {
+    let _working = shared.working();
+    json(&GetStatsReply {
+        stats: shared.state.stats(),
+    })
+}

@@ -1,0 +1,106 @@
+//! The methods, one file each, and the table that lists them.
+
+mod get_configuration;
+mod get_picture;
+pub(super) mod get_stats;
+mod kick_client;
+mod list_clients;
+mod list_devices;
+mod reload;
+mod service;
+mod set_camera;
+mod set_client;
+mod set_log_level;
+
+use serde_json::Value;
+use streamd_protocol::control::{
+    Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture, GetStats,
+    INTERFACE, KickClient, ListClients, ListDevices, Reload, SERVICE_INTERFACE, SetCamera,
+    SetClient, SetLogLevel,
+};
+
+pub(super) use self::list_devices::MAX_LISTINGS;
+use super::{
+    Shared,
+    access::Peer,
+    method::{Answer, Entry, entry},
+};
+use crate::events;
+
+/// How much of a change's parameters is logged, in characters.
+const MAX_LOGGED: usize = 300;
+
+const METHODS: &[Entry] = &[
+    entry::<GetInfo>(),
+    entry::<GetInterfaceDescription>(),
+    entry::<GetStats>(),
+    entry::<ListClients>(),
+    entry::<KickClient>(),
+    entry::<SetCamera>(),
+    entry::<SetClient>(),
+    entry::<GetConfiguration>(),
+    entry::<Reload>(),
+    entry::<ListDevices>(),
+    entry::<SetLogLevel>(),
+    entry::<GetPicture>(),
+];
+
+/// Does what a call asks for.
+pub(super) fn answer(call: Call, peer: &Peer, shared: &Shared) -> Result<Answer, Error> {
+    let method = call.method;
+    if call.upgrade {
+        return Err(Error::MethodNotImplemented { method });
+    }
+    match METHODS.iter().find(|entry| entry.name == method) {
+        Some(entry) if entry.changes => change(entry, call.parameters, peer, shared),
+        Some(entry) => (entry.call)(call.parameters, shared),
+        None => match method.rsplit_once('.') {
+            Some((INTERFACE | SERVICE_INTERFACE, _)) => Err(Error::MethodNotFound { method }),
+            Some((interface, _)) => Err(Error::InterfaceNotFound {
+                interface: interface.into(),
+            }),
+            None => Err(Error::InterfaceNotFound {
+                interface: String::new(),
+            }),
+        },
+    }
+}
+
+/// Makes a change if the peer may, and logs it in either case.
+fn change(entry: &Entry, parameters: Value, peer: &Peer, shared: &Shared) -> Result<Answer, Error> {
+    let logged: String = parameters.to_string().chars().take(MAX_LOGGED).collect();
+    let result = match peer.may_change {
+        false => Err(Error::PermissionDenied {}),
+        true => (entry.call)(parameters, shared),
+    };
+    let outcome = match &result {
+        Ok(_) => "done".into(),
+        Err(error) => format!("refused: {error}"),
+    };
+    let (_, method) = entry.name.rsplit_once('.').unwrap_or(("", entry.name));
+    tracing::info!(
+        message_id = events::CONTROL_CHANGE,
+        uid = peer.uid,
+        pid = peer.pid,
+        process = peer.process(),
+        method,
+        parameters = logged,
+        "{method}: {outcome}"
+    );
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_method_of_the_interface_is_served() {
+        let served: BTreeSet<_> = METHODS.iter().map(|entry| entry.name).collect();
+        for method in streamd_protocol::control::METHODS {
+            assert!(served.contains(method), "{method}");
+        }
+    }
+}
