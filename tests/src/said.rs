@@ -3,9 +3,11 @@
 use std::{
     io::{BufRead, Read},
     os::unix::net::UnixDatagram,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Instant,
 };
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::PATIENCE;
 
@@ -54,18 +56,18 @@ impl Said {
     }
 
     fn add(&self, words: String) {
-        self.lock().push(words);
+        self.words.lock().push(words);
         self.more.notify_all();
     }
 
     /// All of it.
     pub fn all(&self) -> Vec<String> {
-        self.lock().clone()
+        self.words.lock().clone()
     }
 
     /// How much there is: what comes after is new.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.words.lock().len()
     }
 
     /// Waits for something that contains all of `parts`, and returns it.
@@ -85,7 +87,7 @@ impl Said {
     #[track_caller]
     pub fn wait_after(&self, from: usize, parts: &[&str]) -> (usize, String) {
         let deadline = Instant::now() + PATIENCE;
-        let mut words = self.lock();
+        let mut words = self.words.lock();
         loop {
             let fits = |said: &&String| parts.iter().all(|part| said.contains(part));
             if let Some(at) = words.iter().skip(from).position(|said| fits(&said)) {
@@ -98,12 +100,7 @@ impl Said {
                 self.place,
                 words[from.min(words.len())..].join("\n")
             );
-            let woken = self.more.wait_timeout(words, left);
-            words = woken.unwrap_or_else(PoisonError::into_inner).0;
+            self.more.wait_for(&mut words, left);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

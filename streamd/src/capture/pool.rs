@@ -1,6 +1,8 @@
 //! A few buffers that pictures drawn by ourselves are made in, used again and again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// Pictures that may be on their way at once: one being encoded, one waiting for it, one being
 /// drawn, and one to spare. Whoever holds them all is too slow for a further one anyway.
@@ -33,7 +35,7 @@ impl Pool {
 
     /// A picture with whatever was drawn in it before; `None` while all are on their way.
     pub fn take(&mut self) -> Option<Picture> {
-        let free = lock(&self.free).pop();
+        let free = self.free.lock().pop();
         let bytes = match free {
             Some(bytes) => bytes,
             None if self.made < PICTURES => {
@@ -64,12 +66,8 @@ impl AsRef<[u8]> for Picture {
 
 impl Drop for Picture {
     fn drop(&mut self) {
-        lock(&self.home).push(std::mem::take(&mut self.bytes));
+        self.home.lock().push(std::mem::take(&mut self.bytes));
     }
-}
-
-fn lock(free: &Mutex<Vec<Vec<u8>>>) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
-    free.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

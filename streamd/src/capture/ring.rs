@@ -4,12 +4,9 @@
 //! or the camera closed: it keeps mapping and descriptor alive, and is queued again only while the
 //! stream it could serve is on.
 
-use std::{
-    io,
-    ptr::NonNull,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{io, ptr::NonNull, sync::Arc, time::Duration};
+
+use parking_lot::{Condvar, Mutex};
 
 use v4l::{buffer::Type, device::Handle, memory::Memory, v4l_sys as sys, v4l2::vidioc};
 
@@ -106,7 +103,7 @@ impl Ring {
     }
 
     fn queue_all(&self) -> io::Result<()> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.on = true;
         for (index, leased) in (0..).zip(&state.leased) {
             if !leased {
@@ -118,7 +115,7 @@ impl Ring {
 
     /// Stops the stream: the driver lets go of all buffers.
     pub fn stop(&self) {
-        self.0.lock().on = false;
+        self.0.state.lock().on = false;
         // A device that is gone refuses, and has stopped anyway.
         if let Err(error) = self.switch(vidioc::VIDIOC_STREAMOFF) {
             tracing::debug!(%error, "VIDIOC_STREAMOFF");
@@ -152,7 +149,7 @@ impl Ring {
 
     /// Leases a buffer; gives it back as it came if so many are leased that the driver would starve.
     pub fn lease(&self, filled: Filled) -> Result<Lease, Filled> {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         let out = state.leased.iter().filter(|leased| **leased).count();
         // A driver that grants only two buffers could lend none by this rule; it lends one.
         if out >= self.len().saturating_sub(DRIVERS_OWN).max(1) {
@@ -171,19 +168,12 @@ impl Ring {
     /// opened anew, only then.
     pub fn wait_for_leases(&self, limit: Duration) {
         let leased = |state: &mut State| state.leased.iter().any(|leased| *leased);
-        drop(
-            self.0
-                .returned
-                .wait_timeout_while(self.0.lock(), limit, leased),
-        );
+        let mut state = self.0.state.lock();
+        self.0.returned.wait_while_for(&mut state, leased, limit);
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn queue(&self, index: u32) -> io::Result<()> {
         ioctl(&self.handle, vidioc::VIDIOC_QBUF, &mut descriptor(index))
     }
@@ -222,7 +212,7 @@ impl AsRef<[u8]> for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut state = self.ring.lock();
+        let mut state = self.ring.state.lock();
         state.leased[self.index] = false;
         if state.on {
             // If it fails the stream is broken, which the capture thread sees by itself.

@@ -10,11 +10,13 @@ use std::{
     io,
     os::fd::{AsFd, AsRawFd, RawFd},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     task::Waker,
 };
+
+use parking_lot::Mutex;
 
 use futures_util::task::AtomicWaker;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -80,7 +82,7 @@ impl Readiness {
     pub fn register(&self, socket: &(impl AsFd + AsRawFd)) -> io::Result<Registration> {
         let key = self.0.next.fetch_add(1, Ordering::Relaxed);
         let flags = Arc::<Flags>::default();
-        self.0.lock().insert(key, Arc::clone(&flags));
+        self.0.sockets.lock().insert(key, Arc::clone(&flags));
         let events = EpollFlags::EPOLLIN
             | EpollFlags::EPOLLOUT
             | EpollFlags::EPOLLRDHUP
@@ -106,18 +108,14 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.all.lock().remove(&self.key);
+        self.all.sockets.lock().remove(&self.key);
         // SAFETY: the socket outlives its registration, so the descriptor is still its own.
         let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(self.fd) };
         let _ = self.all.epoll.delete(fd);
     }
 }
 
-impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Flags>>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl Shared {}
 
 async fn run(shared: Arc<Shared>, watched: AsyncFd<std::os::fd::OwnedFd>) {
     let mut events = [EpollEvent::empty(); BATCH];
@@ -127,7 +125,7 @@ async fn run(shared: Arc<Shared>, watched: AsyncFd<std::os::fd::OwnedFd>) {
                 .epoll
                 .wait(&mut events, EpollTimeout::ZERO)
                 .unwrap_or(0);
-            let sockets = shared.lock();
+            let sockets = shared.sockets.lock();
             for event in &events[..count] {
                 if let Some(flags) = sockets.get(&event.data()) {
                     flags

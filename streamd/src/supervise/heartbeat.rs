@@ -2,11 +2,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use crate::media::Timestamp;
 
@@ -34,7 +36,7 @@ impl Heartbeats {
     /// Adds a part, idle at first. `name` is shown when it is stuck, for instance `capture-main`.
     pub fn register(&self, name: impl Into<String>) -> Heartbeat {
         let last = Arc::new(AtomicU64::new(IDLE));
-        self.lock().push((name.into(), Arc::clone(&last)));
+        self.0.lock().push((name.into(), Arc::clone(&last)));
         Heartbeat {
             last,
             all: self.clone(),
@@ -47,15 +49,12 @@ impl Heartbeats {
             IDLE => false,
             nanos => now.since(Timestamp::from_nanos(nanos)) > OVERDUE_AFTER,
         };
-        self.lock()
+        self.0
+            .lock()
             .iter()
             .filter(|(_, last)| late(last))
             .map(|(name, _)| name.clone())
             .collect()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Part>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +74,7 @@ impl Heartbeat {
 impl Drop for Heartbeat {
     fn drop(&mut self) {
         self.all
+            .0
             .lock()
             .retain(|(_, last)| !Arc::ptr_eq(last, &self.last));
     }

@@ -1,6 +1,6 @@
 //! What systemd is told: ready, reloading, stopping, status. Nothing where `NOTIFY_SOCKET` is not set.
 
-use std::sync::{Mutex, PoisonError};
+use parking_lot::Mutex;
 
 use sd_notify::NotifyState;
 use tracing::debug;
@@ -32,7 +32,7 @@ impl Notify {
 
     /// The line that `systemctl status` shows. Sent only when it differs from the last one.
     pub fn status(&self, status: &str) {
-        let mut last = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.status.lock();
         if *last != status {
             status.clone_into(&mut last);
             // A line feed would begin another assignment.

@@ -1,12 +1,8 @@
 //! Reads the streaming GetStats on a thread of its own; connects again when the daemon goes away.
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{io, path::PathBuf, sync::Arc, thread, time::Duration};
+
+use parking_lot::Mutex;
 
 use streamd_protocol::{
     client::{Client, Error},
@@ -52,7 +48,7 @@ impl Feed {
 
     /// Hands what is new to the model.
     pub fn update(&self, model: &mut Model) {
-        let mut newest = self.lock();
+        let mut newest = self.newest.lock();
         model.trouble.clone_from(&newest.trouble);
         if let Some(stats) = newest.stats.take() {
             model.update(stats);
@@ -65,7 +61,7 @@ impl Feed {
                 Ok(()) => "the stream of figures ended".to_owned(),
                 Err(error) => error.to_string(),
             };
-            self.lock().trouble = Some(error);
+            self.newest.lock().trouble = Some(error);
             self.rope.ring();
             thread::sleep(RETRY);
         }
@@ -79,16 +75,12 @@ impl Feed {
         let interval = Duration::from_millis(interval_ms.unsigned_abs());
         for reply in client.stream(&call, interval)? {
             let stats = reply?.stats;
-            *self.lock() = Newest {
+            *self.newest.lock() = Newest {
                 stats: Some(stats),
                 trouble: None,
             };
             self.rope.ring();
         }
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Newest> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

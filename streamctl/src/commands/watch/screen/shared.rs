@@ -1,11 +1,9 @@
 //! What the receiving thread hands to the screen: the newest picture, and what is known of the
 //! stream. A picture that the screen has not taken is replaced by the next.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
 
 use super::super::view::{Front, View};
 use crate::terminal::bell::Rope;
@@ -45,7 +43,7 @@ impl Shared {
     /// Takes what is new into `mine`; a new picture only if `picture`, else it (or the next one)
     /// can be taken later.
     pub fn take(&self, mine: &mut Slot, picture: bool) {
-        let mut slot = self.lock();
+        let mut slot = self.slot.lock();
         mine.view.clone_from(&slot.view);
         mine.notice = slot.notice.take();
         mine.fresh = picture && slot.fresh;
@@ -61,12 +59,8 @@ impl Shared {
     }
 
     fn change(&self, change: impl FnOnce(&mut Slot)) {
-        change(&mut self.lock());
+        change(&mut self.slot.lock());
         self.rope.ring();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
