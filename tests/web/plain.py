@@ -43,9 +43,9 @@ def statuses(daemon):
         ("GET", "/", 200, "<!doctype html"),
         ("HEAD", "/", 200, ""),
         ("GET", "/nowhere", 404, "nothing is at /nowhere"),
-        ("GET", "/stream/back", 404, "there is front, side"),
-        ("GET", "/snapshot?camera=back", 404, "there is front, side"),
-        ("GET", "/?action=stream_7", 404, "there is front, side"),
+        ("GET", "/stream/back", 404, "there are front and side"),
+        ("GET", "/snapshot?camera=back", 404, "there are front and side"),
+        ("GET", "/?action=stream_7", 404, "there are front and side"),
         ("GET", "/?action=input", 400, "stream and snapshot are allowed"),
         ("GET", "/stream?quality=200", 400, "quality"),
         ("GET", "/snapshot?max_delay=-1", 400, "max_delay"),
@@ -53,13 +53,17 @@ def statuses(daemon):
         ("POST", "/snapshot", 405, "GET, HEAD, OPTIONS"),
         ("OPTIONS", "/stream", 204, ""),
         ("GET", "/ws", 426, "WebSocket only"),
+        ("HEAD", "/ws", 405, ""),
     ]:
         got, _, body = ask(daemon, method, path)
         that(f"{method} {path} is {status}", got == status and says in body.decode(), (got, body))
 
 
 def both_spellings(daemon):
-    for path in ["/snapshot", "/?action=snapshot", "/?action=snapshot_0", "/snapshot/front?t=1"]:
+    first = ["/snapshot", "/?action=snapshot", "/?action=snapshot_0", "/snapshot/front?t=1"]
+    # As dashboards for mjpg-streamer send it.
+    loose = ["/?action=snapshot?t=1", "/?action=snapshot/", "/?action=snapshot_0/&n=1", "/?action=snapshot.jpg"]
+    for path in first + loose:
         status, headers, body = ask(daemon, "GET", path)
         right = status == 200 and check.jpeg_size(body) == (640, 480)
         right &= headers.get("Content-Length") == str(len(body))
@@ -130,7 +134,8 @@ def origins(daemon):
     status, _, body = ask(daemon, "GET", "/ws", {**handshake, "Origin": "http://evil.example"})
     that("a foreign page is 403 with its origin", status == 403 and b"http://evil.example" in body, body)
     status, headers, _ = ask(daemon, "GET", "/ws", {**handshake, "Origin": daemon.address})
-    accepted = headers.get("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    lower = {name.lower(): value for name, value in headers.items()}
+    accepted = lower.get("sec-websocket-accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
     that("the own page is let in", status == 101 and accepted, (status, headers))
     _, headers, _ = ask(daemon, "GET", "/state", {"Origin": "http://evil.example"})
     that("no page may read answers unasked", "Access-Control-Allow-Origin" not in headers, headers)

@@ -140,6 +140,8 @@ mod tests {
             let mut socket = TcpStream::connect(address).await.unwrap();
             let request = b"GET /stream?key=me HTTP/1.1\r\nHost: cam\r\n\r\n";
             socket.write_all(request).await.unwrap();
+            // It has nothing more to say, and reads on.
+            socket.shutdown().await.unwrap();
             let head = read_until(&mut socket, b"\r\n\r\n").await;
             let (_, cookie) = head.split_once("stream_client=me/").unwrap();
             let id = cookie.split(';').next().unwrap();
