@@ -15,7 +15,7 @@ Exit codes:
   64  wrong command line
   65  a value that streamd does not take
   66  no such camera, client or setting
-  69  streamd is not there, or is stopping
+  69  streamd is not there
   73  a file can't be written
   74  reading or writing failed
   75  no answer, or no picture, in time; or too many connections

@@ -315,8 +315,6 @@ fn a_daemon_that_is_not_there_is_told_from_one_that_may_not_be_reached() {
     Daemon::start(refuses)
         .run("stats")
         .failed(77, &["group streamd"]);
-    let stops: Script = |_, _| error("Stopping", json!({}));
-    Daemon::start(stops).run("stats").failed(69, &["stopping"]);
     let full: Script = |_, _| error("TooManyConnections", json!({"maximum": 16}));
     Daemon::start(full).run("stats").failed(75, &["16"]);
 }
