@@ -56,7 +56,8 @@ fn site() -> Arc<Site> {
     let config = config::parse(CONFIGURATION, "fuzz").expect("a configuration");
     let camera = |(name, settings): (&config::values::CameraName, &config::Camera)| {
         let name = name.to_string();
-        Arc::new(Camera::new(name, settings.clone(), Arc::default(), |_| {}))
+        let camera = Camera::new(name, settings.clone(), Arc::default(), |_| {});
+        Arc::new(camera.expect("a descriptor"))
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");
