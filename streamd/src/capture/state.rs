@@ -10,7 +10,9 @@ use super::{
 };
 use crate::{
     config::values::Size,
+    events,
     media::{Layout, Origin, RawFrame, Timestamp},
+    meters::CaptureCounters,
 };
 
 /// Between two "no signal" pictures: they show a clock in seconds.
@@ -188,6 +190,62 @@ impl State {
             _ => {}
         }
         status
+    }
+
+    /// Says in the log what has been opened.
+    pub fn log_opened(&self, settings: &Settings) {
+        let Settings {
+            name,
+            size,
+            format,
+            fps,
+            ..
+        } = settings;
+        let status = self.status(true);
+        let granted = status.layout.map_or_else(String::new, |layout| {
+            let (width, height, format) = (layout.width, layout.height, layout.format);
+            format!("{width}x{height} {} fps {format}", status.driver_fps)
+        });
+        let (path, reason) = (&status.path, &status.reason);
+        let because = match reason.as_str() {
+            "" => String::new(),
+            reason => format!(" ({reason})"),
+        };
+        tracing::info!(
+            message_id = events::CAMERA_OPENED,
+            camera = name,
+            path,
+            card = status.card,
+            driver = self
+                .stream()
+                .map_or("", |stream| stream.camera().driver.as_str()),
+            asked = format!("{size} {} fps {format}", fps.get()),
+            granted,
+            reason,
+            "camera opened: {path}, {granted}{because}"
+        );
+    }
+}
+
+impl Pattern {
+    /// The next picture, if its time has come and there is memory for it.
+    pub fn next(&mut self, number: u64, counters: &CaptureCounters) -> Option<RawFrame> {
+        let now = Timestamp::now();
+        let passed = self.ticker.pass(now);
+        if passed == 0 {
+            return None;
+        }
+        let picture = self.picture.draw(number, now);
+        let taken = u64::from(picture.is_some());
+        counters.captured.add(taken);
+        counters.skipped.add(passed - taken);
+        picture.map(|picture| RawFrame {
+            sequence: number,
+            captured: Timestamp::now(),
+            layout: self.picture.layout(),
+            origin: Origin::TestPattern,
+            pixels: Box::new(picture),
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     events,
-    media::{Origin, RawFrame, Timestamp},
+    media::{RawFrame, Timestamp},
     meters::CaptureCounters,
     supervise::heartbeat::Heartbeat,
 };
@@ -373,37 +373,7 @@ impl Worker {
     }
 
     fn log_opened(&self) {
-        let Settings {
-            name,
-            size,
-            format,
-            fps,
-            ..
-        } = self.settings();
-        let status = self.state.status(self.told.watched);
-        let (format_granted, granted) = status.layout.map_or_else(Default::default, |l| {
-            (l.format.to_string(), format!("{}x{}", l.width, l.height))
-        });
-        let (path, reason) = (&status.path, &status.reason);
-        let because = match reason.as_str() {
-            "" => String::new(),
-            reason => format!(" ({reason})"),
-        };
-        tracing::info!(
-            message_id = events::CAMERA_OPENED,
-            camera = name,
-            path,
-            card = status.card,
-            driver = self
-                .state
-                .stream()
-                .map_or("", |stream| stream.camera().driver.as_str()),
-            asked = format!("{size} {} fps {format}", fps.get()),
-            granted = format!("{granted} {} fps {format_granted}", status.driver_fps),
-            reason,
-            "camera opened: {path}, {granted} {} fps {format_granted}{because}",
-            status.driver_fps,
-        );
+        self.state.log_opened(self.settings());
     }
 
     /// Tells the sink of the state, if it has changed.
@@ -413,27 +383,5 @@ impl Worker {
             self.reported = Some(status.clone());
             self.sink.status(status);
         }
-    }
-}
-
-impl Pattern {
-    /// The next picture, if its time has come and there is memory for it.
-    fn next(&mut self, number: u64, counters: &CaptureCounters) -> Option<RawFrame> {
-        let now = Timestamp::now();
-        let passed = self.ticker.pass(now);
-        if passed == 0 {
-            return None;
-        }
-        let picture = self.picture.draw(number, now);
-        let taken = u64::from(picture.is_some());
-        counters.captured.add(taken);
-        counters.skipped.add(passed - taken);
-        picture.map(|picture| RawFrame {
-            sequence: number,
-            captured: Timestamp::now(),
-            layout: self.picture.layout(),
-            origin: Origin::TestPattern,
-            pixels: Box::new(picture),
-        })
     }
 }

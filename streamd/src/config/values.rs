@@ -3,9 +3,6 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use streamd_protocol::limits::{FPS, QUALITY, SIDE};
-
-use crate::media::{PixelFormat, Rendition, Scale};
 
 /// A value of the configuration: its range in words stands at its type, and nowhere else.
 pub trait Value {
@@ -41,11 +38,13 @@ macro_rules! by_string {
     )*};
 }
 
-by_string!(CameraName, Device, Size, Format, Duration, Rung);
+by_string!(CameraName, Device, Duration);
 
 mod network;
+mod picture;
 
 pub use network::{Congestion, Listen, MaxClients};
+pub use picture::{Chroma, Format, Fps, Quality, Rung, Size};
 
 /// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,193 +125,6 @@ impl fmt::Display for Device {
     }
 }
 
-/// Width and height in pixels, 16–16384 each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Size {
-    /// Pixels.
-    pub width: u32,
-    /// Pixels.
-    pub height: u32,
-}
-
-impl Size {
-    /// A size; the caller answers for its range.
-    pub const fn new(width: u32, height: u32) -> Self {
-        Self { width, height }
-    }
-}
-
-impl FromStr for Size {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let side = |s: &str| s.parse().ok().filter(|n| SIDE.contains(n));
-        text.split_once('x')
-            .and_then(|(w, h)| Some(Self::new(side(w)?, side(h)?)))
-            .ok_or_else(|| refused::<Self>("size", text))
-    }
-}
-
-impl Value for Size {
-    fn allowed() -> String {
-        let (least, most) = (SIDE.start(), SIDE.end());
-        format!("\"WIDTHxHEIGHT\", each from {least} to {most}, as in \"640x480\"")
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}", self.width, self.height)
-    }
-}
-
-/// The pixel format asked of the driver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Format {
-    /// A raw format where the driver gives the wanted size and rate in one, else MJPG.
-    Auto,
-    /// This one.
-    Fixed(PixelFormat),
-}
-
-impl FromStr for Format {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "auto" {
-            return Ok(Self::Auto);
-        }
-        let upper = text.to_ascii_uppercase();
-        PixelFormat::ALL
-            .into_iter()
-            .find(|f| format_name(*f) == upper || f.to_string() == upper)
-            .map(Self::Fixed)
-            .ok_or_else(|| refused::<Self>("format", text))
-    }
-}
-
-impl Value for Format {
-    fn allowed() -> String {
-        let names = PixelFormat::ALL.map(|format| format!("\"{}\"", format_name(format)));
-        let (last, others) = names.split_last().expect("there are formats");
-        format!("\"auto\", {} or {last}", others.join(", "))
-    }
-}
-
-/// The name people use: that of the code, but for the RGB formats.
-fn format_name(format: PixelFormat) -> String {
-    match format {
-        PixelFormat::Rgb24 => "RGB24".into(),
-        PixelFormat::Bgr24 => "BGR24".into(),
-        other => other.to_string(),
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Fixed(format) => f.write_str(&format_name(*format)),
-        }
-    }
-}
-
-/// Frames a second, 0.1–1000; any rational rate.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
-pub struct Fps(f64);
-
-impl Fps {
-    /// A rate; the caller answers for its range.
-    pub const fn new(fps: f64) -> Self {
-        Self(fps)
-    }
-
-    /// Frames a second.
-    pub const fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl TryFrom<f64> for Fps {
-    type Error = String;
-    fn try_from(fps: f64) -> Result<Self, String> {
-        match FPS.contains(&fps) {
-            true => Ok(Self(fps)),
-            false => Err(refused::<Self>("fps", fps)),
-        }
-    }
-}
-
-impl Value for Fps {
-    fn allowed() -> String {
-        format!("a number from {} to {}", FPS.start(), FPS.end())
-    }
-}
-
-impl From<Fps> for f64 {
-    fn from(fps: Fps) -> Self {
-        fps.0
-    }
-}
-
-/// JPEG quality, 1–100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i64")]
-pub struct Quality(u8);
-
-impl Quality {
-    /// A quality; the caller answers for its range.
-    pub const fn new(quality: u8) -> Self {
-        Self(quality)
-    }
-
-    /// 1–100.
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-}
-
-impl TryFrom<i64> for Quality {
-    type Error = String;
-    fn try_from(quality: i64) -> Result<Self, String> {
-        match u8::try_from(quality) {
-            Ok(q) if QUALITY.contains(&q) => Ok(Self(q)),
-            _ => Err(refused::<Self>("quality", quality)),
-        }
-    }
-}
-
-impl Value for Quality {
-    fn allowed() -> String {
-        let (least, most) = (QUALITY.start(), QUALITY.end());
-        format!("a whole number from {least} to {most}")
-    }
-}
-
-impl From<Quality> for i64 {
-    fn from(quality: Quality) -> Self {
-        quality.0.into()
-    }
-}
-
-/// Chroma subsampling of the pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Chroma {
-    /// Half the chroma in both directions: the fastest, and what every viewer expects.
-    #[serde(rename = "4:2:0")]
-    Yuv420,
-    /// Half the chroma horizontally only: sharper coloured edges, 7 % more bytes.
-    #[serde(rename = "4:2:2")]
-    Yuv422,
-}
-
-impl Value for Chroma {
-    fn allowed() -> String {
-        "\"4:2:0\" or \"4:2:2\"".into()
-    }
-}
-
 /// A length of time with its unit: `500ms`, `10s`, `2min`, `1h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -366,71 +178,6 @@ impl fmt::Display for Duration {
             write!(f, "{}s", ms / 1000)
         } else {
             write!(f, "{ms}ms")
-        }
-    }
-}
-
-/// A step of the ladder of renditions: a quality, and by what the picture is smaller: `60`, `60/2`, `40/4`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Rung(pub Rendition);
-
-impl Rung {
-    /// Steps of at most a quarter of the bytes each, so that some step fills more than half of a link.
-    pub fn default_ladder() -> Vec<Self> {
-        use Scale::{Full, Half, Quarter};
-        [
-            (70, Full),
-            (60, Full),
-            (50, Full),
-            (40, Full),
-            (30, Full),
-            (80, Half),
-            (70, Half),
-            (60, Half),
-            (50, Half),
-            (40, Half),
-            (80, Quarter),
-            (65, Quarter),
-            (50, Quarter),
-            (40, Quarter),
-        ]
-        .map(|(quality, scale)| Self(Rendition { quality, scale }))
-        .to_vec()
-    }
-}
-
-impl FromStr for Rung {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (quality, divisor) = text.split_once('/').unwrap_or((text, "1"));
-        let scale = match divisor {
-            "1" => Some(Scale::Full),
-            "2" => Some(Scale::Half),
-            "4" => Some(Scale::Quarter),
-            _ => None,
-        };
-        scale
-            .zip(quality.parse::<u8>().ok().filter(|q| QUALITY.contains(q)))
-            .map(|(scale, quality)| Self(Rendition { quality, scale }))
-            .ok_or_else(|| refused::<Self>("ladder step", text))
-    }
-}
-
-impl Value for Rung {
-    fn allowed() -> String {
-        let (least, most) = (QUALITY.start(), QUALITY.end());
-        format!(
-            "\"QUALITY\", \"QUALITY/2\" or \"QUALITY/4\", each quality from {least} to {most}, as in [\"60\", \"40/2\"]"
-        )
-    }
-}
-
-impl fmt::Display for Rung {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.scale {
-            Scale::Full => write!(f, "{}", self.0.quality),
-            scale => write!(f, "{}/{}", self.0.quality, scale.divisor()),
         }
     }
 }
