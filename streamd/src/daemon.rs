@@ -82,12 +82,7 @@ impl Daemon {
 
         let heartbeats = Heartbeats::default();
         let work = Arc::<WorkList>::default();
-        let cameras = config.camera.iter();
-        let (cameras, watched): (Vec<_>, Vec<_>) = cameras
-            .map(|(name, config)| camera(name.as_str(), config, &work))
-            .collect::<anyhow::Result<Vec<_>>>()?
-            .into_iter()
-            .unzip();
+        let (cameras, watched) = cameras(&config, &work)?;
         let workers = Workers::spawn(&work, &cameras, &heartbeats)?;
         let captures = cameras
             .iter()
@@ -261,12 +256,26 @@ fn handed_over(inherited: &mut Inherited, name: &str) -> anyhow::Result<Vec<Boun
     inherited.take_named(name).into_iter().map(take).collect()
 }
 
+/// All cameras, and of each whether somebody watches it.
+fn cameras(
+    config: &Config,
+    work: &Arc<WorkList>,
+) -> anyhow::Result<(Vec<Arc<Camera>>, Vec<Watched>)> {
+    let cameras = config.camera.iter();
+    let cameras = cameras.map(|(name, config)| camera(name.as_str(), config, work));
+    let cameras = cameras.collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(cameras.into_iter().unzip())
+}
+
+/// Whether somebody watches a camera.
+type Watched = watch::Receiver<bool>;
+
 /// A camera, and whether somebody watches it.
 fn camera(
     name: &str,
     config: &crate::config::Camera,
     work: &Arc<WorkList>,
-) -> anyhow::Result<(Arc<Camera>, watch::Receiver<bool>)> {
+) -> anyhow::Result<(Arc<Camera>, Watched)> {
     let (tell, told) = watch::channel(false);
     let tell = move |watched| {
         tell.send_replace(watched);
@@ -287,7 +296,7 @@ fn capture(camera: &Arc<Camera>, heartbeats: &Heartbeats) -> anyhow::Result<Capt
 }
 
 /// Switches a camera on as soon as somebody watches, and off when nobody has for `idle-after`.
-async fn keep_on(camera: Arc<Camera>, mut watched: watch::Receiver<bool>) {
+async fn keep_on(camera: Arc<Camera>, mut watched: Watched) {
     while watched.changed().await.is_ok() {
         let now = *watched.borrow_and_update();
         if !now {

@@ -142,6 +142,35 @@ fn names(code: &str, room: &str) -> bool {
     })
 }
 
+/// What decides about a link is handed all it knows, so that tests can go through it.
+#[test]
+fn what_decides_about_a_link_does_no_io_and_reads_no_clock() {
+    for file in ["estimate", "gate", "adapt", "delivery"] {
+        let code = code_of(&format!("link/{file}"));
+        assert!(!code.is_empty(), "there is no {file}");
+        for forbidden in [
+            "::now()",
+            "Instant",
+            "SystemTime",
+            "std::io",
+            "std::net",
+            "std::os",
+            "libc",
+            "nix::",
+            "tokio",
+            "socket",
+            "readiness",
+            "sleep",
+        ] {
+            assert!(!code.contains(forbidden), "{file} names {forbidden}");
+        }
+    }
+    assert!(
+        code_of("link/socket").contains("libc"),
+        "what is named is found"
+    );
+}
+
 #[test]
 fn no_room_names_one_that_the_architecture_forbids() {
     let page = read("docs/design/architecture.md");
