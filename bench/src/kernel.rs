@@ -37,7 +37,7 @@ pub fn die_with_parent(command: &mut Command) {
 }
 
 /// Makes a point-to-point device in the network namespace of this thread, brings it up with this
-/// address, and gives the file from which the packets that go out are read, one a read, and to
+/// address, and gives the file from which the packets that go out are read, one per read, and to
 /// which those that come in are written. It does not block; the device ends with the file.
 pub fn tun(name: &str, address: Ipv4Addr) -> io::Result<File> {
     let device = OpenOptions::new()

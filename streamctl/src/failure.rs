@@ -40,7 +40,7 @@ pub enum Failure {
     /// A file that can't be written.
     #[error("{}: {why}", path.display())]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why, and what to do.
         why: String,

@@ -17,7 +17,7 @@ use crate::{
 
 /// Show the daemon, its cameras and its clients
 ///
-/// With --json: a Stats object; with --follow, one a line.
+/// With --json: a Stats object; with --follow, one per line.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Print again and again, until interrupted

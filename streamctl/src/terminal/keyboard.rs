@@ -1,4 +1,4 @@
-//! Sleeps until the terminal says something, the bell rings or the time has come.
+//! Sleeps until the terminal says something, the wakeups rings or the time has come.
 
 use std::{
     io,
@@ -13,8 +13,8 @@ use nix::{
 };
 
 use super::{
-    bell::{Bell, until},
     input::{Input, Parser},
+    wake::{Wakeups, until},
 };
 
 /// An escape that nothing follows for this long is the key.
@@ -27,17 +27,21 @@ pub struct Keyboard {
 }
 
 impl Keyboard {
-    /// What the terminal said until the bell or `patience`; `None` when it has gone away.
+    /// What the terminal said until the wakeups or `patience`; `None` when it has gone away.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn listen(&mut self, bell: &Bell, patience: Duration) -> io::Result<Option<Vec<Input>>> {
+    pub fn listen(
+        &mut self,
+        wakeups: &Wakeups,
+        patience: Duration,
+    ) -> io::Result<Option<Vec<Input>>> {
         let waits = self.parser.waits();
         let patience = if waits { ESCAPE } else { patience };
         let stdin = io::stdin();
         let mut fds = [
             PollFd::new(stdin.as_fd(), PollFlags::POLLIN),
-            PollFd::new(bell.as_fd(), PollFlags::POLLIN),
+            PollFd::new(wakeups.as_fd(), PollFlags::POLLIN),
         ];
         let woken = match poll(&mut fds, until(Instant::now() + patience)) {
             Ok(woken) => woken,
@@ -46,7 +50,7 @@ impl Keyboard {
         };
         let (said, rung) = (fds[0].any() == Some(true), fds[1].any() == Some(true));
         if rung {
-            bell.hush();
+            wakeups.drain();
         }
         if said {
             return self.read();

@@ -21,7 +21,7 @@ const ROUNDS: usize = 8;
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum WatchFor {
     /// This path, or a link to it.
     Path(PathBuf),
     /// Any `videoN` in the directory.
@@ -54,7 +54,7 @@ impl Name {
 #[derive(Debug)]
 pub(super) struct Hotplug {
     inotify: Inotify,
-    target: Option<Target>,
+    target: Option<WatchFor>,
     watches: Vec<(WatchDescriptor, Name)>,
 }
 
@@ -70,7 +70,7 @@ impl Hotplug {
 
     /// Watches `target` and nothing else. What happens from here on is not missed: look at the
     /// device after this call.
-    pub fn watch(&mut self, target: Option<Target>) {
+    pub fn watch(&mut self, target: Option<WatchFor>) {
         self.target = target;
         self.arm();
     }
@@ -107,7 +107,7 @@ impl Hotplug {
     }
 
     fn arm(&mut self) {
-        let points = |target: &Option<Target>| target.as_ref().map(points_of).unwrap_or_default();
+        let points = |target: &Option<WatchFor>| target.as_ref().map(points_of).unwrap_or_default();
         let mut watched = points(&self.target);
         for _ in 0..ROUNDS {
             self.watch_all(&watched);
@@ -154,10 +154,10 @@ impl AsFd for Hotplug {
 }
 
 /// The directories in which something must happen before the target can be opened.
-fn points_of(target: &Target) -> Vec<Point> {
+fn points_of(target: &WatchFor) -> Vec<Point> {
     let mut path = match target {
-        Target::Path(path) => path.clone(),
-        Target::AnyVideo(directory) => {
+        WatchFor::Path(path) => path.clone(),
+        WatchFor::AnyVideo(directory) => {
             return vec![Point {
                 directory: directory.clone(),
                 name: Name::BeginsWithVideo,
@@ -210,7 +210,7 @@ mod tests {
 
     fn watching(path: &Path) -> Hotplug {
         let mut hotplug = Hotplug::new().expect("inotify");
-        hotplug.watch(Some(Target::Path(path.into())));
+        hotplug.watch(Some(WatchFor::Path(path.into())));
         hotplug
     }
 
@@ -252,7 +252,7 @@ mod tests {
     fn any_camera_is_heard_when_none_is_named() {
         let dev = tempfile::tempdir().expect("a directory");
         let mut hotplug = Hotplug::new().expect("inotify");
-        hotplug.watch(Some(Target::AnyVideo(dev.path().into())));
+        hotplug.watch(Some(WatchFor::AnyVideo(dev.path().into())));
         fs::write(dev.path().join("tty7"), "").expect("written");
         assert!(!hears(&mut hotplug, NEVER));
         fs::write(dev.path().join("video7"), "").expect("written");

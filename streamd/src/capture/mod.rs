@@ -1,4 +1,4 @@
-//! From the device to a [`RawFrame`]: one thread a camera, which owns the device.
+//! From the device to a [`RawFrame`]: one thread per camera, which owns the device.
 
 mod blank;
 mod calendar;

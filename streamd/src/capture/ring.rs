@@ -20,16 +20,16 @@ const BUFFERS: u32 = 5;
 const DRIVERS_OWN: usize = 2;
 
 /// The buffers of one open device.
-pub(super) struct Ring(Arc<Shared>);
+pub(super) struct Ring(Arc<Buffers>);
 
-struct Shared {
+struct Buffers {
     handle: Arc<Handle>,
     maps: Vec<Map>,
-    state: Mutex<State>,
+    state: Mutex<Queue>,
     returned: Condvar,
 }
 
-struct State {
+struct Queue {
     /// Whether a buffer that is given back is to be queued.
     on: bool,
     /// By index.
@@ -62,7 +62,7 @@ pub(super) struct Filled {
 
 /// A filled buffer in our hands; dropped, it goes back to the driver.
 pub(super) struct Lease {
-    ring: Arc<Shared>,
+    ring: Arc<Buffers>,
     index: usize,
     bytes: usize,
 }
@@ -74,9 +74,9 @@ impl Ring {
         let maps = (0..count)
             .map(|index| map(&handle, index))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Self(Arc::new(Buffers {
             handle,
-            state: Mutex::new(State {
+            state: Mutex::new(Queue {
                 on: false,
                 leased: vec![false; maps.len()],
             }),
@@ -167,13 +167,13 @@ impl Ring {
     /// Waits until all leases have ended, or for `limit`: the device is closed, and free to be
     /// opened anew, only then.
     pub fn wait_for_leases(&self, limit: Duration) {
-        let leased = |state: &mut State| state.leased.iter().any(|leased| *leased);
+        let leased = |state: &mut Queue| state.leased.iter().any(|leased| *leased);
         let mut state = self.0.state.lock();
         self.0.returned.wait_while_for(&mut state, leased, limit);
     }
 }
 
-impl Shared {
+impl Buffers {
     fn queue(&self, index: u32) -> io::Result<()> {
         ioctl(&self.handle, vidioc::VIDIOC_QBUF, &mut descriptor(index))
     }

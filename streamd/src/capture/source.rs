@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Settings, devices, error::DeviceError, hotplug::Target, stream::Stream};
+use super::{Settings, devices, error::DeviceError, hotplug::WatchFor, stream::Stream};
 use crate::config::values::Device;
 
 /// What was found for a configured device.
@@ -57,11 +57,11 @@ fn first_camera(settings: &Settings, dev: &Path) -> Result<Found, Option<DeviceE
 }
 
 /// What the kernel is asked to tell of for this device.
-pub(super) fn target(device: &Device, dev: &Path) -> Option<Target> {
+pub(super) fn watch_for(device: &Device, dev: &Path) -> Option<WatchFor> {
     match device {
         Device::Test => None,
-        Device::Auto => Some(Target::AnyVideo(dev.into())),
-        Device::Path(path) => Some(Target::Path(path.clone())),
+        Device::Auto => Some(WatchFor::AnyVideo(dev.into())),
+        Device::Path(path) => Some(WatchFor::Path(path.clone())),
     }
 }
 

@@ -127,7 +127,7 @@ impl State {
         }
     }
 
-    /// The same, to be changed.
+    /// The loss that is shown, to change when its next picture is due.
     pub fn loss_mut(&mut self) -> Option<&mut Loss> {
         match self {
             Self::Lost(loss) | Self::Returning(_, loss) => Some(loss),

@@ -232,7 +232,7 @@ impl Worker {
     /// Opens what the settings ask for, and streams if somebody watches.
     fn open(&mut self) {
         let dev = Path::new(DEV);
-        let target = source::target(&self.settings().device, dev);
+        let target = source::watch_for(&self.settings().device, dev);
         self.hotplug.watch(target);
         match source::find(self.settings(), dev, self.state.has_been_open()) {
             Found::Camera(stream) => self.adopt(stream),

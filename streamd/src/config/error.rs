@@ -13,7 +13,7 @@ pub enum Error {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What the system says.
         reason: io::Error,
     },
     /// The file says what is not allowed: every fault that was found, in the order of the file.

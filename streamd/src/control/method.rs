@@ -9,7 +9,7 @@ use streamd_protocol::{
     limits::BadLimit,
 };
 
-use super::Shared;
+use super::Context;
 use crate::state::Refused;
 
 /// What a call is answered with.
@@ -31,7 +31,7 @@ pub(super) trait Served: Method + DeserializeOwned {
     const CHANGES: bool = false;
 
     /// Checks the parameters, and does what they ask for.
-    fn answer(self, shared: &Shared) -> Result<Answer, Error>;
+    fn answer(self, context: &Context) -> Result<Answer, Error>;
 }
 
 /// A method in the table of all methods.
@@ -41,7 +41,7 @@ pub(super) struct Entry {
     /// [`Served::CHANGES`].
     pub changes: bool,
     /// Reads the parameters and answers.
-    pub call: fn(Value, &Shared) -> Result<Answer, Error>,
+    pub call: fn(Value, &Context) -> Result<Answer, Error>,
 }
 
 /// The table's line of a method.
@@ -49,10 +49,10 @@ pub(super) const fn entry<M: Served>() -> Entry {
     Entry {
         name: M::NAME,
         changes: M::CHANGES,
-        call: |parameters, shared| {
+        call: |parameters, context| {
             let method: M = read(parameters)?;
-            let _working = shared.working();
-            method.answer(shared)
+            let _working = context.working();
+            method.answer(context)
         },
     }
 }

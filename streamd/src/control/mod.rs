@@ -30,13 +30,13 @@ pub struct Control {
 }
 
 /// What all connections share.
-struct Shared {
+struct Context {
     state: Arc<State>,
     heartbeat: Heartbeat,
     slots: Arc<Semaphore>,
 }
 
-impl Shared {
+impl Context {
     /// Marks that a call of [`State`] is under way, which must end within moments, until dropped.
     fn working(&self) -> Working<'_> {
         self.heartbeat.beat();
@@ -67,7 +67,7 @@ pub fn spawn(
         .thread_name("control-devices")
         .max_blocking_threads(methods::MAX_LISTINGS)
         .build()?;
-    let shared = Arc::new(Shared {
+    let context = Arc::new(Context {
         state,
         heartbeat,
         slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
@@ -76,7 +76,7 @@ pub fn spawn(
         listener.set_nonblocking(true)?;
         let _entered = runtime.enter();
         let listener = tokio::net::UnixListener::from_std(listener)?;
-        runtime.spawn(socket::serve(listener, Arc::clone(&shared)));
+        runtime.spawn(socket::serve(listener, Arc::clone(&context)));
     }
     let stop = CancellationToken::new();
     let stopped = stop.clone();

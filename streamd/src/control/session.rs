@@ -13,7 +13,7 @@ use tokio_util::codec::Framed;
 use tracing::{debug, info};
 
 use super::{
-    Shared,
+    Context,
     access::Peer,
     codec::{Codec, Incoming, Lost},
     method::Answer,
@@ -30,7 +30,7 @@ const HALF_MESSAGE: Duration = Duration::from_secs(10);
 /// For a reply to be taken by the caller's kernel.
 const NOT_READING: Duration = Duration::from_secs(10);
 
-type Wire = Framed<UnixStream, Codec>;
+type Connection = Framed<UnixStream, Codec>;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +50,9 @@ enum End {
 }
 
 /// Serves a connection to its end, and logs an end that the caller is to blame for.
-pub(super) async fn run(stream: UnixStream, peer: Peer, shared: &Shared) {
-    let mut wire = Framed::new(stream, Codec::default());
-    let Err(end) = converse(&mut wire, &peer, shared).await;
+pub(super) async fn run(stream: UnixStream, peer: Peer, context: &Context) {
+    let mut connection = Framed::new(stream, Codec::default());
+    let Err(end) = converse(&mut connection, &peer, context).await;
     match end {
         End::HungUp | End::Idle | End::Lost(Lost::Io(_)) => {
             debug!(
@@ -74,39 +74,41 @@ pub(super) async fn run(stream: UnixStream, peer: Peer, shared: &Shared) {
 }
 
 async fn converse(
-    wire: &mut Wire,
+    connection: &mut Connection,
     peer: &Peer,
-    shared: &Shared,
+    context: &Context,
 ) -> Result<std::convert::Infallible, End> {
     loop {
-        let message = match next_message(wire).await {
+        let message = match next_message(connection).await {
             Err(End::Lost(Lost::TooLong)) => {
                 let error = Error::MessageTooLong {
                     maximum_bytes: MAX_CALL_BYTES as i64,
                 };
-                send(wire, error.into_reply()).await?;
+                send(connection, error.into_reply()).await?;
                 return Err(Lost::TooLong.into());
             }
             message => message?,
         };
         match serde_json::from_slice::<Call>(&message) {
-            Ok(call) => answer(wire, call, peer, shared).await?,
+            Ok(call) => answer(connection, call, peer, context).await?,
             Err(e) => {
                 let message = e.to_string();
-                send(wire, Error::MessageMalformed { message }.into_reply()).await?;
+                send(connection, Error::MessageMalformed { message }.into_reply()).await?;
             }
         }
     }
 }
 
 /// The next whole message. A message that has begun has its own, shorter deadline.
-async fn next_message(wire: &mut Wire) -> Result<bytes::BytesMut, End> {
-    let first = timeout(IDLE, wire.next()).await.map_err(|_| End::Idle)?;
+async fn next_message(connection: &mut Connection) -> Result<bytes::BytesMut, End> {
+    let first = timeout(IDLE, connection.next())
+        .await
+        .map_err(|_| End::Idle)?;
     match first.ok_or(End::HungUp)?? {
         Incoming::Whole(message) => return Ok(message),
         Incoming::Began => {}
     }
-    let rest = timeout(HALF_MESSAGE, wire.next())
+    let rest = timeout(HALF_MESSAGE, connection.next())
         .await
         .map_err(|_| End::HalfMessage)?;
     match rest.ok_or(End::HungUp)?? {
@@ -115,33 +117,42 @@ async fn next_message(wire: &mut Wire) -> Result<bytes::BytesMut, End> {
     }
 }
 
-async fn answer(wire: &mut Wire, call: Call, peer: &Peer, shared: &Shared) -> Result<(), End> {
+async fn answer(
+    connection: &mut Connection,
+    call: Call,
+    peer: &Peer,
+    context: &Context,
+) -> Result<(), End> {
     let (oneway, more) = (call.oneway, call.more);
-    let answer = methods::answer(call, peer, shared);
+    let answer = methods::answer(call, peer, context);
     if oneway {
         return Ok(());
     }
     let result = match answer {
         Ok(Answer::Now(parameters)) => Ok(parameters),
         Ok(Answer::Later(future)) => future.await,
-        Ok(Answer::Figures { every }) if more => return stream(wire, every, shared).await,
-        Ok(Answer::Figures { .. }) => Ok(figures(shared)),
+        Ok(Answer::Figures { every }) if more => return stream(connection, every, context).await,
+        Ok(Answer::Figures { .. }) => Ok(figures(context)),
         Err(error) => Err(error),
     };
-    send(wire, result.map_or_else(Error::into_reply, reply)).await
+    send(connection, result.map_or_else(Error::into_reply, reply)).await
 }
 
 /// Sends the figures again and again, until the caller hangs up.
-async fn stream(wire: &mut Wire, every: Duration, shared: &Shared) -> Result<(), End> {
+async fn stream(
+    connection: &mut Connection,
+    every: Duration,
+    context: &Context,
+) -> Result<(), End> {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                let continues = Reply { continues: true, ..reply(figures(shared)) };
-                send(wire, continues).await?;
+                let continues = Reply { continues: true, ..reply(figures(context)) };
+                send(connection, continues).await?;
             }
-            incoming = wire.next() => {
+            incoming = connection.next() => {
                 incoming.ok_or(End::HungUp)??;
                 return Err(End::CallDuringStream);
             }
@@ -156,8 +167,8 @@ fn reply(parameters: Value) -> Reply {
     }
 }
 
-async fn send(wire: &mut Wire, reply: Reply) -> Result<(), End> {
-    let sent = timeout(NOT_READING, wire.send(reply)).await;
+async fn send(connection: &mut Connection, reply: Reply) -> Result<(), End> {
+    let sent = timeout(NOT_READING, connection.send(reply)).await;
     Ok(sent.map_err(|_| End::NotReading)??)
 }
 
@@ -168,39 +179,45 @@ mod tests {
     use super::*;
 
     /// Our end of a connection, and the caller's.
-    fn connection() -> (Wire, UnixStream) {
+    fn pair() -> (Connection, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
         (Framed::new(ours, Codec::default()), theirs)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_caller_is_idle_and_one_that_stops_halfway_is_not() {
-        let (mut wire, mut caller) = connection();
-        assert!(matches!(next_message(&mut wire).await, Err(End::Idle)));
+        let (mut connection, mut caller) = pair();
+        assert!(matches!(
+            next_message(&mut connection).await,
+            Err(End::Idle)
+        ));
         caller.write_all(b"{}\0{\"method\"").await.unwrap();
-        let message = next_message(&mut wire).await.unwrap();
+        let message = next_message(&mut connection).await.unwrap();
         assert_eq!(&message[..], b"{}");
-        let half = next_message(&mut wire).await;
+        let half = next_message(&mut connection).await;
         assert!(matches!(half, Err(End::HalfMessage)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_does_not_read_is_given_up() {
-        let (mut wire, _caller) = connection();
+        let (mut connection, _caller) = pair();
         let large = reply("x".repeat(16 << 20).into());
-        let sent = send(&mut wire, large).await;
+        let sent = send(&mut connection, large).await;
         assert!(matches!(sent, Err(End::NotReading)));
     }
 
     #[tokio::test]
     async fn the_end_is_no_fault_even_within_a_message() {
-        let (mut wire, mut caller) = connection();
+        let (mut connection, mut caller) = pair();
         caller.write_all(b"{").await.unwrap();
         drop(caller);
-        let end = next_message(&mut wire).await.unwrap_err();
+        let end = next_message(&mut connection).await.unwrap_err();
         assert!(matches!(end, End::Lost(Lost::Io(_))), "{end}");
-        let (mut wire, caller) = connection();
+        let (mut connection, caller) = pair();
         drop(caller);
-        assert!(matches!(next_message(&mut wire).await, Err(End::HungUp)));
+        assert!(matches!(
+            next_message(&mut connection).await,
+            Err(End::HungUp)
+        ));
     }
 }

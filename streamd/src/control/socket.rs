@@ -6,17 +6,17 @@ use streamd_protocol::control::Error;
 use tokio::net::{UnixListener, UnixStream};
 use tracing::warn;
 
-use super::{MAX_CONNECTIONS, Shared, access::Peer, session};
+use super::{Context, MAX_CONNECTIONS, access::Peer, session};
 use crate::events;
 
 /// After a failed accept: what it lacks (descriptors, memory) does not come back at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts for ever; a task a connection.
-pub(super) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
+/// Accepts for ever; one task per connection.
+pub(super) async fn serve(listener: UnixListener, context: Arc<Context>) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => admit(&listener, stream, &shared),
+            Ok((stream, _)) => admit(&listener, stream, &context),
             Err(error) => {
                 warn!(%error, "accepting a control connection failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -25,7 +25,7 @@ pub(super) async fn serve(listener: UnixListener, shared: Arc<Shared>) {
     }
 }
 
-fn admit(listener: &UnixListener, stream: UnixStream, shared: &Arc<Shared>) {
+fn admit(listener: &UnixListener, stream: UnixStream, context: &Arc<Context>) {
     let peer = match Peer::of(&stream, listener) {
         Ok(peer) => peer,
         Err(error) => {
@@ -36,7 +36,7 @@ fn admit(listener: &UnixListener, stream: UnixStream, shared: &Arc<Shared>) {
             return;
         }
     };
-    let Ok(slot) = Arc::clone(&shared.slots).try_acquire_owned() else {
+    let Ok(slot) = Arc::clone(&context.slots).try_acquire_owned() else {
         warn!(
             message_id = events::CONTROL_REFUSED,
             uid = peer.uid,
@@ -46,9 +46,9 @@ fn admit(listener: &UnixListener, stream: UnixStream, shared: &Arc<Shared>) {
         refuse(stream);
         return;
     };
-    let shared = Arc::clone(shared);
+    let context = Arc::clone(context);
     tokio::spawn(async move {
-        session::run(stream, peer, &shared).await;
+        session::run(stream, peer, &context).await;
         drop(slot);
     });
 }

@@ -28,7 +28,7 @@ static CONNECTIONS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(MAX_CONNECTIONS)));
 
 /// A connection to a web listener.
-type Stream = Either<TcpStream, UnixStream>;
+type Connection = Either<TcpStream, UnixStream>;
 
 /// Serves a site on a listener.
 pub async fn serve(listener: Listener, site: Arc<Site>) {
@@ -46,7 +46,7 @@ fn unserved(error: &io::Error) {
     tracing::debug!(%error, "a connection ended before it was served");
 }
 
-fn admit(connection: OwnedFd) -> io::Result<(Stream, Arc<str>, OwnedSemaphorePermit)> {
+fn admit(connection: OwnedFd) -> io::Result<(Connection, Arc<str>, OwnedSemaphorePermit)> {
     let permit = Arc::clone(&CONNECTIONS).try_acquire_owned();
     let permit = permit.map_err(|_| io::Error::other("too many connections at once"))?;
     let socket = Socket::new(connection)?;
@@ -61,7 +61,12 @@ fn admit(connection: OwnedFd) -> io::Result<(Stream, Arc<str>, OwnedSemaphorePer
     Ok((stream, peer, permit))
 }
 
-async fn answer(mut stream: Stream, peer: Arc<str>, permit: OwnedSemaphorePermit, site: Arc<Site>) {
+async fn answer(
+    mut stream: Connection,
+    peer: Arc<str>,
+    permit: OwnedSemaphorePermit,
+    site: Arc<Site>,
+) {
     let became = connection::serve(&site, peer, &mut stream).await;
     drop(permit);
     if let Some((newcomer, input)) = became {
@@ -74,7 +79,7 @@ async fn answer(mut stream: Stream, peer: Arc<str>, permit: OwnedSemaphorePermit
 }
 
 fn viewer(
-    stream: Stream,
+    stream: Connection,
     newcomer: Newcomer,
     input: BytesMut,
     state: &State,

@@ -51,7 +51,7 @@ struct Tracks {
 /// What is known of a track, for the figures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrackUse {
-    /// Which.
+    /// The track that is in use.
     pub track: Track,
     /// Subscriptions on it.
     pub users: usize,

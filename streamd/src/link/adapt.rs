@@ -113,7 +113,7 @@ impl Adapt {
         self.rung
     }
 
-    /// Why.
+    /// What keeps it on this rung.
     pub fn reason(&self) -> Reason {
         self.reason
     }

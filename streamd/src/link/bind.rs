@@ -102,7 +102,7 @@ fn tcp_advice(errno: Errno, address: SocketAddr) -> String {
 /// # Errors
 /// The path can't be used, or somebody listens there.
 pub fn bind_unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
-    let bound = || -> Result<OwnedFd, Refused> {
+    let bound = || -> Result<OwnedFd, Failed> {
         let address = UnixAddr::new(path)?;
         make_parent(path)?;
         remove_stale(path)?;
@@ -115,25 +115,23 @@ pub fn bind_unix(path: &Path, mode: u32) -> Result<UnixListener, BindError> {
         listen(&fd, Backlog::new(BACKLOG)?)?;
         Ok(fd)
     };
-    bound()
-        .map(UnixListener::from)
-        .map_err(|refused| BindError {
-            address: format!("unix:{}", path.display()),
-            reason: refused.errno.desc(),
-            advice: refused
-                .advice
-                .unwrap_or_else(|| unix_advice(refused.errno, path)),
-            errno: refused.errno,
-        })
+    bound().map(UnixListener::from).map_err(|failed| BindError {
+        address: format!("unix:{}", path.display()),
+        reason: failed.errno.desc(),
+        advice: failed
+            .advice
+            .unwrap_or_else(|| unix_advice(failed.errno, path)),
+        errno: failed.errno,
+    })
 }
 
 /// An errno, and advice where the errno alone would mislead.
-struct Refused {
+struct Failed {
     errno: Errno,
     advice: Option<String>,
 }
 
-impl From<Errno> for Refused {
+impl From<Errno> for Failed {
     fn from(errno: Errno) -> Self {
         Self {
             errno,
@@ -142,7 +140,7 @@ impl From<Errno> for Refused {
     }
 }
 
-impl From<io::Error> for Refused {
+impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Errno::from_raw(error.raw_os_error().unwrap_or(nix::libc::EIO)).into()
     }
@@ -158,12 +156,12 @@ fn make_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-fn remove_stale(path: &Path) -> Result<(), Refused> {
+fn remove_stale(path: &Path) -> Result<(), Failed> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
         Ok(found) if !found.file_type().is_socket() => {
-            return Err(Refused {
+            return Err(Failed {
                 errno: Errno::EEXIST,
                 advice: Some("what is there is no socket, so it is not replaced".into()),
             });

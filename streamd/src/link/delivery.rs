@@ -48,7 +48,7 @@ pub struct Sent {
 pub struct Acknowledged {
     /// The kernel's key of the byte.
     pub key: u32,
-    /// When.
+    /// The moment of the acknowledgement.
     pub at: Timestamp,
     /// The smallest round trip time that the kernel knows.
     pub min_rtt: Duration,

@@ -34,9 +34,9 @@ pub const STAMPED: u8 = 4;
 
 /// All sockets that are waited for.
 #[derive(Clone)]
-pub struct Readiness(Arc<Shared>);
+pub struct Readiness(Arc<Watched>);
 
-struct Shared {
+struct Watched {
     epoll: Epoll,
     next: AtomicU64,
     sockets: Mutex<HashMap<u64, Arc<Flags>>>,
@@ -53,7 +53,7 @@ pub struct Registration {
     key: u64,
     fd: RawFd,
     flags: Arc<Flags>,
-    all: Arc<Shared>,
+    all: Arc<Watched>,
 }
 
 impl Readiness {
@@ -66,7 +66,7 @@ impl Readiness {
         let duplicate = epoll.0.try_clone()?;
         // SAFETY: an OwnedFd returns the same open descriptor from as_raw_fd as long as it lives.
         let watched = unsafe { AsyncFd::register_with_interest(duplicate, Interest::READABLE)? };
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Watched {
             epoll,
             next: AtomicU64::new(0),
             sockets: Mutex::default(),
@@ -115,9 +115,9 @@ impl Drop for Registration {
     }
 }
 
-impl Shared {}
+impl Watched {}
 
-async fn run(shared: Arc<Shared>, watched: AsyncFd<std::os::fd::OwnedFd>) {
+async fn run(shared: Arc<Watched>, watched: AsyncFd<std::os::fd::OwnedFd>) {
     let mut events = [EpollEvent::empty(); BATCH];
     while let Ok(mut guard) = watched.readable().await {
         loop {

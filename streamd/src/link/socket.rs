@@ -77,7 +77,7 @@ impl Info {
 pub struct Stamp {
     /// The byte, as [`Socket::written`] counted it, less one.
     pub key: u32,
-    /// When.
+    /// The moment of the acknowledgement.
     pub at: Timestamp,
 }
 
@@ -179,8 +179,8 @@ impl Socket {
         });
         // A control message of one u32, aligned as the kernel wants it.
         #[repr(C, align(8))]
-        struct Control([u8; 32]);
-        let mut control = Control([0; 32]);
+        struct ControlMessage([u8; 32]);
+        let mut control = ControlMessage([0; 32]);
         // SAFETY: an all-zero msghdr is a valid one.
         let mut message: libc::msghdr = unsafe { zeroed() };
         message.msg_iov = iov.as_ptr().cast_mut();
@@ -271,8 +271,8 @@ impl Socket {
     /// The next time stamp from the socket's error queue; `None` when there is none.
     pub fn take_stamp(&self) -> Option<Stamp> {
         #[repr(C, align(8))]
-        struct Control([u8; 256]);
-        let mut control = Control([0; 256]);
+        struct ControlMessage([u8; 256]);
+        let mut control = ControlMessage([0; 256]);
         // SAFETY: an all-zero msghdr is a valid one.
         let mut message: libc::msghdr = unsafe { zeroed() };
         message.msg_control = control.0.as_mut_ptr().cast();

@@ -123,13 +123,13 @@ fn fractions<'a>(
 }
 
 /// A label's value, and what is counted under it.
-type Kind = (&'static str, fn(&Camera) -> u64);
+type Count = (&'static str, fn(&Camera) -> u64);
 
 /// A histogram's samples, ready to be written: sum in seconds, count, buckets.
-type Reading = (f64, u64, Vec<(f64, u64)>);
+type Samples = (f64, u64, Vec<(f64, u64)>);
 
 /// Reads a histogram. The count is that of the buckets read, so that the two always agree.
-fn read<const N: usize>(histogram: &Histogram<N>) -> Reading {
+fn read<const N: usize>(histogram: &Histogram<N>) -> Samples {
     let buckets: Vec<_> = histogram.buckets().collect();
     let count = buckets.iter().map(|(_, n)| n).sum();
     (histogram.sum().as_secs_f64(), count, buckets)
@@ -139,7 +139,7 @@ fn read<const N: usize>(histogram: &Histogram<N>) -> Reading {
 fn seconds<'a>(
     encoder: &mut DescriptorEncoder<'_>,
     family: &Family,
-    samples: impl IntoIterator<Item = (Labels<'a>, Reading)>,
+    samples: impl IntoIterator<Item = (Labels<'a>, Samples)>,
 ) -> fmt::Result {
     let unit = Some(&Unit::Seconds);
     let mut metric =
@@ -180,7 +180,7 @@ impl Scrape {
     fn by_kind<'a, const N: usize>(
         &'a self,
         label: &'static str,
-        kinds: [Kind; N],
+        kinds: [Count; N],
     ) -> impl Iterator<Item = (Labels<'a>, i64)> {
         self.cameras.iter().flat_map(move |camera| {
             kinds.map(|(kind, value)| {

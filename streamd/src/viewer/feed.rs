@@ -70,7 +70,7 @@ pub struct Change {
     pub height: u32,
     /// Frames a second at most.
     pub fps: f64,
-    /// Why.
+    /// What decided on it: the link, a limit, or nothing.
     pub reason: Reason,
 }
 

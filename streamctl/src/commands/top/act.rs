@@ -14,7 +14,7 @@ use streamd_protocol::{
     control::{KickClient, SetCamera, SetClient},
 };
 
-use crate::{terminal::bell::Rope, units};
+use crate::{terminal::wake::Waker, units};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,7 @@ impl Hand {
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn start(way: (PathBuf, Duration), rope: Rope) -> io::Result<Self> {
+    pub fn start(way: (PathBuf, Duration), waker: Waker) -> io::Result<Self> {
         // One action at a time, and one more that was asked for meanwhile.
         let (actions, asked) = sync_channel(1);
         let (sender, said) = sync_channel(4);
@@ -49,7 +49,7 @@ impl Hand {
                 if sender.send(said).is_err() {
                     return;
                 }
-                rope.ring();
+                waker.wake();
             }
         })?;
         Ok(Self { actions, said })

@@ -11,7 +11,7 @@ use streamd_protocol::{
 };
 
 use super::model::Model;
-use crate::terminal::bell::Rope;
+use crate::terminal::wake::Waker;
 
 /// Between two attempts to reach the daemon.
 const RETRY: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Feed {
     newest: Mutex<Newest>,
-    rope: Rope,
+    waker: Waker,
 }
 
 #[derive(Debug, Default)]
@@ -34,10 +34,14 @@ impl Feed {
     ///
     /// # Errors
     /// When there can be no more threads.
-    pub fn start(way: (PathBuf, Duration), interval_ms: i64, rope: Rope) -> io::Result<Arc<Self>> {
+    pub fn start(
+        way: (PathBuf, Duration),
+        interval_ms: i64,
+        waker: Waker,
+    ) -> io::Result<Arc<Self>> {
         let feed = Arc::new(Self {
             newest: Mutex::default(),
-            rope,
+            waker,
         });
         let theirs = Arc::clone(&feed);
         thread::Builder::new()
@@ -62,7 +66,7 @@ impl Feed {
                 Err(error) => error.to_string(),
             };
             self.newest.lock().trouble = Some(error);
-            self.rope.ring();
+            self.waker.wake();
             thread::sleep(RETRY);
         }
     }
@@ -79,7 +83,7 @@ impl Feed {
                 stats: Some(stats),
                 trouble: None,
             };
-            self.rope.ring();
+            self.waker.wake();
         }
         Ok(())
     }

@@ -28,10 +28,10 @@ use crate::{
     failure::Failure,
     session::{Session, stdout_is_terminal},
     terminal::{
-        bell::{Bell, Signals},
         input::Input,
         keyboard::Keyboard,
         raw::RawTerminal,
+        wake::{Signals, Wakeups},
     },
 };
 
@@ -71,12 +71,12 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     }
     // A daemon that is not there at the start is a mistake to tell; later it is waited for.
     drop(session.connect()?);
-    let bell = Bell::new()?;
-    let signals = Signals::catch(&bell)?;
-    let feed = Feed::start(session.way(), args.interval, bell.rope()?)?;
-    let hand = Hand::start(session.way(), bell.rope()?)?;
+    let wakeups = Wakeups::new()?;
+    let signals = Signals::catch(&wakeups)?;
+    let feed = Feed::start(session.way(), args.interval, wakeups.waker()?)?;
+    let hand = Hand::start(session.way(), wakeups.waker()?)?;
     let terminal = RawTerminal::enter()?;
-    let shown = show(&args, session, &bell, &signals, &feed, &hand);
+    let shown = show(&args, session, &wakeups, &signals, &feed, &hand);
     drop(terminal);
     Ok(shown?)
 }
@@ -97,7 +97,7 @@ fn follow(args: &Args, session: &Session) -> Result<(), Failure> {
 fn show(
     args: &Args,
     session: &Session,
-    bell: &Bell,
+    wakeups: &Wakeups,
     signals: &Signals,
     feed: &Arc<Feed>,
     hand: &Hand,
@@ -111,7 +111,7 @@ fn show(
             model.tell(said);
         }
         terminal.draw(|frame| page::draw(frame, &mut model, session.screen.colour))?;
-        let Some(inputs) = keyboard.listen(bell, TICK)? else {
+        let Some(inputs) = keyboard.listen(wakeups, TICK)? else {
             return Ok(());
         };
         if signals.stop() {

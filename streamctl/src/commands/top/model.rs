@@ -68,9 +68,9 @@ pub enum Mode {
     },
     /// A number is typed.
     Prompt {
-        /// What for.
+        /// What the number sets.
         setting: Setting,
-        /// Whose.
+        /// Of which client or camera.
         whose: Whose,
         /// What has been typed.
         text: String,

@@ -122,8 +122,8 @@ fn attempt(
         match steering.wait_writable(socket.as_fd(), deadline)? {
             Woken::Ready => break,
             Woken::Deadline => return Err(Errno::ETIMEDOUT.into()),
-            Woken::Bell if steering.stop() => return Ok(None),
-            Woken::Bell => {}
+            Woken::Wakeups if steering.stop() => return Ok(None),
+            Woken::Wakeups => {}
         }
     }
     match socket::getsockopt(&socket, sockopt::SocketError)? {

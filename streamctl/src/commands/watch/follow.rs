@@ -151,7 +151,7 @@ impl<'a> Follower<'a> {
             self.on_time()?;
             let deadline = until.min(self.deadline());
             match self.steering.wait(deadline).map_err(Ending::Unshown)? {
-                Woken::Bell if self.steering.stop() => return Err(Ending::Asked),
+                Woken::Wakeups if self.steering.stop() => return Err(Ending::Asked),
                 _ => {}
             }
         }

@@ -18,7 +18,7 @@ use super::{
 /// A pipe that is said to be writable takes this much without blocking (PIPE_BUF).
 const PIPE_BYTES: usize = 4096;
 
-/// A reader that does not read is asked about the bell this often at least.
+/// A reader that does not read is asked about the wakeups this often at least.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where frames are written one after the other.

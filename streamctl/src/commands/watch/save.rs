@@ -11,9 +11,9 @@ use std::{
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}: {source}", path.display())]
 pub struct Error {
-    /// Which.
+    /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// What the system says.
     pub source: io::Error,
 }
 

@@ -12,12 +12,12 @@ use nix::{
     poll::{PollFd, PollFlags, poll},
 };
 
-use crate::terminal::bell::{Bell, Signals, until};
+use crate::terminal::wake::{Signals, Wakeups, until};
 
 /// Shared by the one who watches and the one who steers.
 #[derive(Debug)]
 pub struct Steering {
-    bell: Bell,
+    wakeups: Wakeups,
     signals: Option<Signals>,
     stop: AtomicBool,
     paused: AtomicBool,
@@ -29,7 +29,7 @@ pub enum Woken {
     /// The descriptor is ready, or broken.
     Ready,
     /// Somebody wants something: see [`Steering::stop`] and [`Steering::paused`].
-    Bell,
+    Wakeups,
     /// The time has come.
     Deadline,
 }
@@ -41,7 +41,7 @@ impl Steering {
     /// When the kernel refuses descriptors or signals.
     pub fn by_signals() -> io::Result<Self> {
         let mut steering = Self::by_hand()?;
-        steering.signals = Some(Signals::catch(&steering.bell)?);
+        steering.signals = Some(Signals::catch(&steering.wakeups)?);
         Ok(steering)
     }
 
@@ -51,7 +51,7 @@ impl Steering {
     /// When the process has no descriptors left.
     pub fn by_hand() -> io::Result<Self> {
         Ok(Self {
-            bell: Bell::new()?,
+            wakeups: Wakeups::new()?,
             signals: None,
             stop: AtomicBool::new(false),
             paused: AtomicBool::new(false),
@@ -64,7 +64,7 @@ impl Steering {
     /// When the process has no descriptors left to wake it by.
     pub fn end(&self) -> io::Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        self.bell.rope().map(|rope| rope.ring())
+        self.wakeups.waker().map(|waker| waker.wake())
     }
 
     /// Pauses the stream or lets it go on.
@@ -73,7 +73,7 @@ impl Steering {
     /// When the process has no descriptors left to wake it by.
     pub fn pause(&self, paused: bool) -> io::Result<()> {
         self.paused.store(paused, Ordering::Relaxed);
-        self.bell.rope().map(|rope| rope.ring())
+        self.wakeups.waker().map(|waker| waker.wake())
     }
 
     /// Whether the watch is to end.
@@ -86,7 +86,7 @@ impl Steering {
         self.paused.load(Ordering::Relaxed)
     }
 
-    /// Sleeps until the deadline or the bell.
+    /// Sleeps until the deadline or the wakeups.
     ///
     /// # Errors
     /// When the kernel has no memory.
@@ -118,8 +118,8 @@ impl Steering {
     }
 
     fn poll(&self, fd: Option<PollFd<'_>>, deadline: Instant) -> io::Result<Woken> {
-        let bell = PollFd::new(self.bell.as_fd(), PollFlags::POLLIN);
-        let mut both = [bell.clone(), fd.clone().unwrap_or(bell)];
+        let wakeups = PollFd::new(self.wakeups.as_fd(), PollFlags::POLLIN);
+        let mut both = [wakeups.clone(), fd.clone().unwrap_or(wakeups)];
         let fds = if fd.is_some() {
             &mut both[..]
         } else {
@@ -128,12 +128,12 @@ impl Steering {
         match poll(fds, until(deadline)) {
             Ok(0) => return Ok(Woken::Deadline),
             Ok(_) => {}
-            Err(Errno::EINTR) => return Ok(Woken::Bell),
+            Err(Errno::EINTR) => return Ok(Woken::Wakeups),
             Err(errno) => return Err(errno.into()),
         }
         if fds[0].any() == Some(true) {
-            self.bell.hush();
-            return Ok(Woken::Bell);
+            self.wakeups.drain();
+            return Ok(Woken::Wakeups);
         }
         Ok(Woken::Ready)
     }

@@ -3,13 +3,13 @@
 use streamd_protocol::control::{Error, GetConfiguration, GetConfigurationReply};
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, now},
 };
 
 impl Served for GetConfiguration {
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
-        let toml = shared.state.configuration().to_toml();
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
+        let toml = context.state.configuration().to_toml();
         now(&GetConfigurationReply { toml })
     }
 }

@@ -6,7 +6,7 @@ use streamd_protocol::control::{self, Error, GetPicture, GetPictureReply};
 
 use crate::{
     control::{
-        Shared,
+        Context,
         method::{Answer, Served, json},
     },
     media::{Origin, Packet, Timestamp},
@@ -16,8 +16,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Served for GetPicture {
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
-        let picture = shared
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
+        let picture = context
             .state
             .picture(self.camera.as_deref(), Timestamp::now());
         let (camera, picture) = picture.map_err(Error::NoSuchCamera)?;

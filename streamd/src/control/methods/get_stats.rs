@@ -6,12 +6,12 @@ use serde_json::Value;
 use streamd_protocol::control::{Error, GetStats, GetStatsReply, INTERVAL_MS};
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, json, out_of_range},
 };
 
 impl Served for GetStats {
-    fn answer(self, _: &Shared) -> Result<Answer, Error> {
+    fn answer(self, _: &Context) -> Result<Answer, Error> {
         let ms = self.interval_ms.unwrap_or(1000);
         if !INTERVAL_MS.contains(&ms) {
             let (least, most) = (INTERVAL_MS.start(), INTERVAL_MS.end());
@@ -24,9 +24,9 @@ impl Served for GetStats {
 }
 
 /// One reply's parameters.
-pub(in crate::control) fn figures(shared: &Shared) -> Value {
-    let _working = shared.working();
+pub(in crate::control) fn figures(context: &Context) -> Value {
+    let _working = context.working();
     json(&GetStatsReply {
-        stats: shared.state.stats(),
+        stats: context.state.stats(),
     })
 }

@@ -3,23 +3,23 @@
 use streamd_protocol::control::{Error, KickClient, KickClientReply, MAX_REASON};
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, client_id, now, out_of_range, refused},
 };
 
 impl Served for KickClient {
     const CHANGES: bool = true;
 
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
         let reason = self.reason.unwrap_or_else(|| "by an administrator".into());
         if reason.chars().count() > MAX_REASON || reason.chars().any(char::is_control) {
             let message = format!("reason: up to {MAX_REASON} characters on one line are allowed");
             return Err(out_of_range("reason", message));
         }
         let kicked = match (self.id, self.all.unwrap_or(false)) {
-            (None, true) => shared.state.kick_all(&reason) as i64,
+            (None, true) => context.state.kick_all(&reason) as i64,
             (Some(id), false) => {
-                let kicked = shared.state.kick(client_id(id)?, &reason);
+                let kicked = context.state.kick(client_id(id)?, &reason);
                 kicked.map_err(|no| refused(no, "id"))?;
                 1
             }

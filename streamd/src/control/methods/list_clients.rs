@@ -3,13 +3,13 @@
 use streamd_protocol::control::{Error, ListClients, ListClientsReply};
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, now},
 };
 
 impl Served for ListClients {
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
-        let clients = shared.state.stats().clients;
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
+        let clients = context.state.stats().clients;
         now(&ListClientsReply { clients })
     }
 }

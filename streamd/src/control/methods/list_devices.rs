@@ -7,7 +7,7 @@ use streamd_protocol::control::{Error, ListDevices, ListDevicesReply};
 
 use crate::{
     control::{
-        Shared,
+        Context,
         method::{Answer, Served, json},
     },
     state::State,
@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(in crate::control) const MAX_LISTINGS: usize = 2;
 
 impl Served for ListDevices {
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
-        let listed = listed(Arc::clone(&shared.state));
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
+        let listed = listed(Arc::clone(&context.state));
         Ok(Answer::Later(Box::pin(listed)))
     }
 }

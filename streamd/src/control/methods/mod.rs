@@ -21,7 +21,7 @@ use streamd_protocol::control::{
 
 pub(super) use self::list_devices::MAX_LISTINGS;
 use super::{
-    Shared,
+    Context,
     access::Peer,
     method::{Answer, Entry, entry},
 };
@@ -46,14 +46,14 @@ const METHODS: &[Entry] = &[
 ];
 
 /// Does what a call asks for.
-pub(super) fn answer(call: Call, peer: &Peer, shared: &Shared) -> Result<Answer, Error> {
+pub(super) fn answer(call: Call, peer: &Peer, context: &Context) -> Result<Answer, Error> {
     let method = call.method;
     if call.upgrade {
         return Err(Error::MethodNotImplemented { method });
     }
     match METHODS.iter().find(|entry| entry.name == method) {
-        Some(entry) if entry.changes => change(entry, call.parameters, peer, shared),
-        Some(entry) => (entry.call)(call.parameters, shared),
+        Some(entry) if entry.changes => change(entry, call.parameters, peer, context),
+        Some(entry) => (entry.call)(call.parameters, context),
         None => match method.rsplit_once('.') {
             Some((INTERFACE | SERVICE_INTERFACE, _)) => Err(Error::MethodNotFound { method }),
             Some((interface, _)) => Err(Error::InterfaceNotFound {
@@ -67,11 +67,16 @@ pub(super) fn answer(call: Call, peer: &Peer, shared: &Shared) -> Result<Answer,
 }
 
 /// Makes a change if the peer may, and logs it in either case.
-fn change(entry: &Entry, parameters: Value, peer: &Peer, shared: &Shared) -> Result<Answer, Error> {
+fn change(
+    entry: &Entry,
+    parameters: Value,
+    peer: &Peer,
+    context: &Context,
+) -> Result<Answer, Error> {
     let logged: String = parameters.to_string().chars().take(MAX_LOGGED).collect();
     let result = match peer.may_change {
         false => Err(Error::PermissionDenied {}),
-        true => (entry.call)(parameters, shared),
+        true => (entry.call)(parameters, context),
     };
     let outcome = match &result {
         Ok(_) => "done".into(),

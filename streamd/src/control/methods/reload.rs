@@ -3,15 +3,15 @@
 use streamd_protocol::control::{Error, Reload, ReloadReply};
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, now, refused},
 };
 
 impl Served for Reload {
     const CHANGES: bool = true;
 
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
-        let reloaded = shared.state.reload();
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
+        let reloaded = context.state.reload();
         let reloaded = reloaded.map_err(|no| refused(no, "configuration"))?;
         now(&ReloadReply {
             applied: reloaded.applied,

@@ -6,12 +6,12 @@ use streamd_protocol::control::{
 };
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, now},
 };
 
 impl Served for GetInfo {
-    fn answer(self, _: &Shared) -> Result<Answer, Error> {
+    fn answer(self, _: &Context) -> Result<Answer, Error> {
         now(&GetInfoReply {
             vendor: "streamd".into(),
             product: "streamd".into(),
@@ -23,7 +23,7 @@ impl Served for GetInfo {
 }
 
 impl Served for GetInterfaceDescription {
-    fn answer(self, _: &Shared) -> Result<Answer, Error> {
+    fn answer(self, _: &Context) -> Result<Answer, Error> {
         let description = match self.interface.as_str() {
             INTERFACE => DESCRIPTION,
             SERVICE_INTERFACE => SERVICE_DESCRIPTION,

@@ -5,7 +5,7 @@ use streamd_protocol::control::{Error, SetCamera, SetCameraReply};
 use crate::{
     config::values::{Fps, Quality},
     control::{
-        Shared,
+        Context,
         method::{Answer, Served, now, out_of_range, refused},
     },
 };
@@ -13,7 +13,7 @@ use crate::{
 impl Served for SetCamera {
     const CHANGES: bool = true;
 
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
         let bad = |name| move |message: String| out_of_range(name, message);
         let quality = self.quality.map(Quality::try_from).transpose();
         let quality = quality.map_err(bad("quality"))?;
@@ -22,7 +22,7 @@ impl Served for SetCamera {
         if quality.is_none() && fps.is_none() {
             return Err(out_of_range("quality", "quality, fps or both are needed"));
         }
-        let changed = shared
+        let changed = context
             .state
             .set_camera(self.camera.as_deref(), quality, fps);
         let cameras = changed.map_err(|no| refused(no, "camera"))?;

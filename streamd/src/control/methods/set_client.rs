@@ -9,14 +9,14 @@ use streamd_protocol::{
 };
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, bad_limit, client_id, now, out_of_range, refused},
 };
 
 impl Served for SetClient {
     const CHANGES: bool = true;
 
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
         let id = client_id(self.id)?;
         let want = Want {
             fps: self.fps,
@@ -28,7 +28,7 @@ impl Served for SetClient {
             let message = "one of fps, quality and maxWidth is needed";
             return Err(out_of_range("fps", message));
         }
-        let changed = shared.state.set_client(id, &want);
+        let changed = context.state.set_client(id, &want);
         changed.map_err(|no| refused(no, "id"))?;
         now(&Empty {})
     }

@@ -3,7 +3,7 @@
 use streamd_protocol::control::{Empty, Error, SetLogLevel};
 
 use crate::control::{
-    Shared,
+    Context,
     method::{Answer, Served, now, out_of_range, refused},
 };
 
@@ -13,13 +13,13 @@ const MAX_FILTER: usize = 1024;
 impl Served for SetLogLevel {
     const CHANGES: bool = true;
 
-    fn answer(self, shared: &Shared) -> Result<Answer, Error> {
+    fn answer(self, context: &Context) -> Result<Answer, Error> {
         if self.filter.trim().is_empty() || self.filter.len() > MAX_FILTER {
             let message =
                 format!("filter: a level or a filter of up to {MAX_FILTER} bytes is needed");
             return Err(out_of_range("filter", message));
         }
-        let changed = shared.state.set_log_level(&self.filter);
+        let changed = context.state.set_log_level(&self.filter);
         changed.map_err(|no| refused(no, "filter"))?;
         now(&Empty {})
     }

@@ -25,7 +25,7 @@ use crate::{
 /// The longest side of a JPEG picture that mozjpeg writes, in pixels (`JPEG_MAX_DIMENSION`).
 const MAX_SIDE: u32 = 65_500;
 
-/// An encoder, one a thread. It keeps its tables and row buffers from picture to picture, never a
+/// An encoder, one per thread. It keeps its tables and row buffers from picture to picture, never a
 /// whole frame.
 pub struct Encoder {
     compressor: Compressor,

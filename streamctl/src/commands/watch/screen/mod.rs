@@ -34,10 +34,10 @@ use super::{
     view::State,
 };
 use crate::terminal::{
-    bell::{Bell, Signals},
     input::{Input, Key},
     keyboard::Keyboard,
     raw::{self, RawTerminal},
+    wake::{Signals, Wakeups},
 };
 
 /// Asks for kitty graphics (with a picture of one pixel that is not kept), the cells' size, and
@@ -60,10 +60,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// # Errors
 /// When the terminal cannot be used.
 pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> {
-    let bell = Bell::new()?;
-    let signals = Signals::catch(&bell)?;
+    let wakeups = Wakeups::new()?;
+    let signals = Signals::catch(&wakeups)?;
     let steering = Arc::new(Steering::by_hand()?);
-    let shared = Arc::new(Shared::new(bell.rope()?));
+    let shared = Arc::new(Shared::new(wakeups.waker()?));
     let terminal = RawTerminal::enter()?;
     let args = Arc::new(args);
     let outcome = receive(&args, &steering, &shared, keep)?;
@@ -83,7 +83,7 @@ pub fn run(args: Args, keep: Keep, colour: bool) -> io::Result<Option<Outcome>> 
         notice: None,
         folder: None,
     };
-    let ended = screen.run(&bell, &signals, &outcome);
+    let ended = screen.run(&wakeups, &signals, &outcome);
     drop(terminal);
     match ended? {
         Some(outcome) => Ok(Some(outcome)),
@@ -152,7 +152,7 @@ impl Screen<'_> {
     /// Draws until the user or a signal wants an end (`None`), or the watch has ended by itself.
     fn run(
         &mut self,
-        bell: &Bell,
+        wakeups: &Wakeups,
         signals: &Signals,
         outcome: &Receiver<Outcome>,
     ) -> io::Result<Option<Outcome>> {
@@ -168,7 +168,7 @@ impl Screen<'_> {
                 }
             }
             self.draw()?;
-            let Some(inputs) = self.keyboard.listen(bell, WORDS)? else {
+            let Some(inputs) = self.keyboard.listen(wakeups, WORDS)? else {
                 return Ok(None);
             };
             if signals.stop() {

@@ -6,7 +6,7 @@ use std::{io, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use super::super::view::{Front, View};
-use crate::terminal::bell::Rope;
+use crate::terminal::wake::Waker;
 
 /// The figures on the screen change this often: faster cannot be read.
 const FIGURES: Duration = Duration::from_millis(250);
@@ -28,15 +28,15 @@ pub struct Slot {
 #[derive(Debug)]
 pub struct Shared {
     slot: Mutex<Slot>,
-    rope: Rope,
+    waker: Waker,
 }
 
 impl Shared {
-    /// An empty one, which wakes by `rope`.
-    pub fn new(rope: Rope) -> Self {
+    /// An empty one, which wakes by `waker`.
+    pub fn new(waker: Waker) -> Self {
         Self {
             slot: Mutex::new(Slot::default()),
-            rope,
+            waker,
         }
     }
 
@@ -54,13 +54,13 @@ impl Shared {
     }
 
     /// Wakes the screen.
-    pub fn ring(&self) {
-        self.rope.ring();
+    pub fn wake(&self) {
+        self.waker.wake();
     }
 
     fn change(&self, change: impl FnOnce(&mut Slot)) {
         change(&mut self.slot.lock());
-        self.rope.ring();
+        self.waker.wake();
     }
 }
 
@@ -99,19 +99,19 @@ impl Front for Publisher {
 impl Drop for Publisher {
     /// The screen must notice the end of the thread, however it ends.
     fn drop(&mut self) {
-        self.0.ring();
+        self.0.wake();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terminal::bell::Bell;
+    use crate::terminal::wake::Wakeups;
 
     #[test]
     fn the_newest_picture_wins_and_is_handed_over_once() {
-        let bell = Bell::new().unwrap();
-        let shared = Arc::new(Shared::new(bell.rope().unwrap()));
+        let wakeups = Wakeups::new().unwrap();
+        let shared = Arc::new(Shared::new(wakeups.waker().unwrap()));
         let mut publisher = Publisher(Arc::clone(&shared));
         for jpeg in [&b"one"[..], b"two", b"three"] {
             publisher.picture(jpeg);

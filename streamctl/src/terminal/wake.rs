@@ -18,56 +18,56 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 
 /// The end that a poll loop listens to.
 #[derive(Debug)]
-pub struct Bell {
-    ear: UnixStream,
-    rope: UnixStream,
+pub struct Wakeups {
+    receiver: UnixStream,
+    waker: UnixStream,
 }
 
 /// The end that wakes it; never blocks.
 #[derive(Debug)]
-pub struct Rope(UnixStream);
+pub struct Waker(UnixStream);
 
-impl Bell {
-    /// A new bell.
+impl Wakeups {
+    /// Nothing has been woken yet.
     ///
     /// # Errors
     /// When the process has no descriptors left.
     pub fn new() -> io::Result<Self> {
-        let (ear, rope) = UnixStream::pair()?;
-        ear.set_nonblocking(true)?;
-        rope.set_nonblocking(true)?;
-        Ok(Self { ear, rope })
+        let (receiver, waker) = UnixStream::pair()?;
+        receiver.set_nonblocking(true)?;
+        waker.set_nonblocking(true)?;
+        Ok(Self { receiver, waker })
     }
 
-    /// Another rope to ring it by.
+    /// Another end that wakes the loop.
     ///
     /// # Errors
     /// When the process has no descriptors left.
-    pub fn rope(&self) -> io::Result<Rope> {
-        self.rope.try_clone().map(Rope)
+    pub fn waker(&self) -> io::Result<Waker> {
+        self.waker.try_clone().map(Waker)
     }
 
-    /// Takes what has been rung so far, so that the next poll sleeps.
-    pub fn hush(&self) {
-        let mut rung = [0; 64];
-        while matches!((&self.ear).read(&mut rung), Ok(n) if n == rung.len()) {}
+    /// Takes the wake-ups so far, so that the next poll sleeps.
+    pub fn drain(&self) {
+        let mut taken = [0; 64];
+        while matches!((&self.receiver).read(&mut taken), Ok(n) if n == taken.len()) {}
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for Wakeups {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.ear.as_fd()
+        self.receiver.as_fd()
     }
 }
 
-impl Rope {
-    /// Wakes the loop. A full pipe is as good as a ring: the loop is being woken already.
-    pub fn ring(&self) {
+impl Waker {
+    /// Wakes the loop. A full pipe is as good: the loop is being woken already.
+    pub fn wake(&self) {
         let _ = (&self.0).write(&[1]);
     }
 }
 
-/// What signals have asked for. Each also rings the bell.
+/// What signals have asked for. Each also wakes the loop.
 #[derive(Debug, Default)]
 pub struct Signals {
     stop: Arc<AtomicBool>,
@@ -81,15 +81,15 @@ impl Signals {
     ///
     /// # Errors
     /// When the kernel refuses.
-    pub fn catch(bell: &Bell) -> io::Result<Self> {
+    pub fn catch(wakeups: &Wakeups) -> io::Result<Self> {
         let signals = Self::default();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             signal_hook::flag::register_conditional_default(signal, Arc::clone(&signals.stop))?;
             signal_hook::flag::register(signal, Arc::clone(&signals.stop))?;
-            signal_hook::low_level::pipe::register(signal, bell.rope.try_clone()?)?;
+            signal_hook::low_level::pipe::register(signal, wakeups.waker.try_clone()?)?;
         }
         signal_hook::flag::register(SIGWINCH, Arc::clone(&signals.resized))?;
-        signal_hook::low_level::pipe::register(SIGWINCH, bell.rope.try_clone()?)?;
+        signal_hook::low_level::pipe::register(SIGWINCH, wakeups.waker.try_clone()?)?;
         Ok(signals)
     }
 
@@ -117,21 +117,21 @@ mod tests {
 
     use super::*;
 
-    fn rings(bell: &Bell) -> bool {
-        let mut fds = [PollFd::new(bell.as_fd(), PollFlags::POLLIN)];
+    fn rings(wakeups: &Wakeups) -> bool {
+        let mut fds = [PollFd::new(wakeups.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::ZERO).unwrap() == 1
     }
 
     #[test]
     fn many_rings_are_one_waking() {
-        let bell = Bell::new().unwrap();
-        let rope = bell.rope().unwrap();
-        assert!(!rings(&bell));
+        let wakeups = Wakeups::new().unwrap();
+        let waker = wakeups.waker().unwrap();
+        assert!(!rings(&wakeups));
         for _ in 0..10_000 {
-            rope.ring();
+            waker.wake();
         }
-        assert!(rings(&bell));
-        bell.hush();
-        assert!(!rings(&bell));
+        assert!(rings(&wakeups));
+        wakeups.drain();
+        assert!(!rings(&wakeups));
     }
 }
