@@ -1,7 +1,6 @@
 //! From the device to a [`RawFrame`]: one thread per camera, which owns the device.
 
 mod blank;
-mod calendar;
 mod choose;
 mod continuity;
 pub mod devices;
@@ -11,7 +10,6 @@ mod handle;
 mod hotplug;
 mod orders;
 mod pace;
-mod pool;
 mod retry;
 mod ring;
 mod source;

@@ -1,10 +1,11 @@
 //! The built-in moving test pattern: colour bars, a sweeping box, the frame's number and the time.
 
+use chrono::DateTime;
+
 use crate::{
     capture::{
-        calendar, draw,
+        draw,
         draw::{Canvas, Colour, GLYPH},
-        pool::{Picture, Pool},
     },
     config::values::Size,
     media::{Layout, Timestamp},
@@ -61,15 +62,13 @@ pub struct TestPattern {
     layout: Layout,
     background: Vec<u8>,
     name: String,
-    pool: Pool,
 }
 
 impl TestPattern {
     /// At this size, showing the camera's `name`.
     pub fn new(name: &str, size: Size) -> Self {
         let layout = draw::layout(size.width, size.height);
-        let bytes = draw::picture_bytes(layout);
-        let mut background = vec![0; bytes];
+        let mut background = vec![0; draw::picture_bytes(layout)];
         let mut canvas = Canvas::new(layout, &mut background);
         let bars = BARS.len() as u32;
         for (n, colour) in (0..).zip(BARS) {
@@ -82,7 +81,6 @@ impl TestPattern {
             layout,
             background,
             name: name.into(),
-            pool: Pool::new(bytes),
         }
     }
 
@@ -91,12 +89,10 @@ impl TestPattern {
         self.layout
     }
 
-    /// The picture with this number, at `now`. `None` if all buffers are on their way: whoever
-    /// takes the pictures is slower than they come.
-    pub fn draw(&mut self, sequence: u64, now: Timestamp) -> Option<Picture> {
-        let mut picture = self.pool.take()?;
-        picture.bytes_mut().copy_from_slice(&self.background);
-        let mut canvas = Canvas::new(self.layout, picture.bytes_mut());
+    /// The picture with this number, at `now`.
+    pub fn draw(&self, sequence: u64, now: Timestamp) -> Vec<u8> {
+        let mut picture = self.background.clone();
+        let mut canvas = Canvas::new(self.layout, &mut picture);
         let side = (self.layout.width.min(self.layout.height) / 8).max(2);
         let path = u64::from(self.layout.width.saturating_sub(side));
         let step = sequence % (2 * SWEEP);
@@ -106,7 +102,7 @@ impl TestPattern {
         let top = panel(self.layout) + line / 4;
         let title = format!("{} - test pattern", self.name);
         let number = format!("frame {sequence}");
-        let time = calendar::utc(now.unix_micros());
+        let time = utc(now);
         for (n, text) in (0..).zip([&time, &number, &title]) {
             canvas.text(
                 GLYPH * scale / 2,
@@ -116,8 +112,14 @@ impl TestPattern {
                 text,
             );
         }
-        Some(picture)
+        picture
     }
+}
+
+/// `2026-11-23 14:32:35.123 UTC`
+fn utc(at: Timestamp) -> String {
+    let time = DateTime::from_timestamp_micros(at.unix_micros() as i64).unwrap_or_default();
+    time.format("%F %T%.3f UTC").to_string()
 }
 
 /// The scale of the text, and the pixels from one line to the next.
@@ -139,16 +141,16 @@ mod tests {
     #[test]
     fn every_size_has_a_picture_and_it_moves() {
         for (width, height) in [(16, 16), (17, 31), (640, 480), (3840, 2160), (16, 4096)] {
-            let mut pattern = TestPattern::new("front-door", Size::new(width, height));
+            let pattern = TestPattern::new("front-door", Size::new(width, height));
             let now = Timestamp::now();
-            let first = pattern.draw(1, now).expect("the pool is full");
+            let first = pattern.draw(1, now);
             assert_eq!(
-                first.as_ref().len(),
+                first.len(),
                 draw::picture_bytes(pattern.layout()),
                 "{width}x{height}"
             );
-            let far = pattern.draw(1 + SWEEP / 2, now).expect("the pool is full");
-            assert!(first.as_ref() != far.as_ref(), "{width}x{height}");
+            let far = pattern.draw(1 + SWEEP / 2, now);
+            assert!(first != far, "{width}x{height}");
         }
     }
 
@@ -157,9 +159,9 @@ mod tests {
         let size = Size::new(640, 480);
         let now = Timestamp::now();
         let draw = |name, sequence, now| {
-            let mut pattern = TestPattern::new(name, size);
-            let picture = pattern.draw(sequence, now).expect("the pool is full");
-            picture.as_ref()[640 * 390..640 * 480].to_vec()
+            let pattern = TestPattern::new(name, size);
+            let picture = pattern.draw(sequence, now);
+            picture[640 * 390..640 * 480].to_vec()
         };
         let one = draw("main", 1, now);
         assert!(one == draw("main", 1, now));
@@ -170,16 +172,5 @@ mod tests {
             one != draw("main", 1, later),
             "the time, to the millisecond"
         );
-    }
-
-    #[test]
-    fn a_taker_that_keeps_all_gets_no_more() {
-        let mut pattern = TestPattern::new("main", Size::new(16, 16));
-        let kept: Vec<_> = (0..10)
-            .map_while(|n| pattern.draw(n, Timestamp::now()))
-            .collect();
-        assert!(kept.len() < 10);
-        drop(kept);
-        assert!(pattern.draw(10, Timestamp::now()).is_some());
     }
 }
