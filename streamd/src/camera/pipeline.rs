@@ -43,12 +43,13 @@ impl Pipeline {
 }
 
 impl Sink for Pipeline {
-    fn frame(&mut self, raw: RawFrame) {
+    fn frame(&mut self, raw: RawFrame) -> Result<(), String> {
         let camera = &self.camera;
         camera.count_frame(raw.captured);
         let raw = Arc::new(raw);
-        if let Some(best) = camera.hub.offer(&raw) {
-            encode(camera, &mut self.encoder, &raw, best, &mut self.quiet);
+        match camera.hub.offer(&raw) {
+            Some(best) => encode(camera, &mut self.encoder, &raw, best, &mut self.quiet),
+            None => Ok(()),
         }
     }
 
@@ -73,8 +74,14 @@ impl Quiet {
     }
 }
 
-/// Encodes a frame that the hub has given out, and publishes it.
-fn encode(camera: &Camera, encoder: &mut Encoder, raw: &RawFrame, track: Track, quiet: &mut Quiet) {
+/// Encodes a frame that the hub has given out, and publishes it; else says what is wrong with it.
+fn encode(
+    camera: &Camera,
+    encoder: &mut Encoder,
+    raw: &RawFrame,
+    track: Track,
+    quiet: &mut Quiet,
+) -> Result<(), String> {
     let begin = Timestamp::now();
     let settings = camera.settings();
     let top = settings.ladder.first() == Some(&track.rendition);
@@ -108,11 +115,16 @@ fn encode(camera: &Camera, encoder: &mut Encoder, raw: &RawFrame, track: Track, 
                 key: true,
                 origin: raw.origin,
             }));
+            Ok(())
         }
         Err(error) => {
             camera.captured.corrupt.add(1);
             camera.hub.abandon(track);
             quiet.failed(&camera.name, &error);
+            Err(match error {
+                encode::Error::Broken(what) => what.to_string(),
+                error => error.to_string(),
+            })
         }
     }
 }
@@ -172,7 +184,8 @@ fn run(work: &WorkList, cameras: &[Arc<Camera>], heartbeat: &Heartbeat) {
             continue;
         };
         if let Some(raw) = hub.begin(track) {
-            encode(camera, &mut encoder, &raw, track, &mut quiet);
+            // What is wrong is in the log and in the figures.
+            let _ = encode(camera, &mut encoder, &raw, track, &mut quiet);
         }
     }
 }

@@ -7,10 +7,10 @@ use std::{
 };
 
 use serde::Serialize;
-use v4l::{Device, FourCC, framesize::FrameSizeEnum, video::Capture as _};
+use v4l::{Device, FourCC, framesize::FrameSizeEnum};
 
 use crate::{
-    capture::{choose::Rates, error::DeviceError, v4l2},
+    capture::{choose::Rates, enumerate, error::DeviceError, v4l2},
     config::values::Size,
 };
 
@@ -144,22 +144,21 @@ fn describe(path: PathBuf, links: Vec<PathBuf>) -> Option<DeviceInfo> {
 }
 
 fn formats(device: &Device) -> Vec<FormatInfo> {
-    let descriptions = device.enum_formats().unwrap_or_default();
-    descriptions
+    enumerate::formats(device)
         .into_iter()
         .map(|format| FormatInfo {
-            fourcc: format.fourcc.to_string(),
-            description: format.description,
+            fourcc: v4l2::code(format.fourcc),
             sizes: sizes(device, format.fourcc),
+            description: format.description,
         })
         .collect()
 }
 
 fn sizes(device: &Device, fourcc: FourCC) -> Vec<SizeInfo> {
-    let listed = device.enum_framesizes(fourcc).unwrap_or_default();
-    let sizes = listed.iter().flat_map(|entry| match &entry.size {
+    let listed = enumerate::sizes(device, fourcc);
+    let sizes = listed.into_iter().flat_map(|size| match size {
         FrameSizeEnum::Discrete(size) => vec![Size::new(size.width, size.height)],
-        FrameSizeEnum::Stepwise(range) => common(v4l2::steps(range)),
+        FrameSizeEnum::Stepwise(range) => common(v4l2::steps(&range)),
     });
     sizes
         .map(|size| SizeInfo {

@@ -82,6 +82,14 @@ pub enum DeviceError {
         /// For how long, s.
         seconds: u64,
     },
+    /// Frames come, and none is a whole picture.
+    #[error("{}: the camera sends broken pictures: {what}", path.display())]
+    Broken {
+        /// The device.
+        path: PathBuf,
+        /// What is wrong with them.
+        what: String,
+    },
     /// Anything else the kernel says.
     #[error("{}: {step}: {}", path.display(), errno.desc())]
     Io {

@@ -5,6 +5,7 @@ mod choose;
 mod continuity;
 pub mod devices;
 mod draw;
+mod enumerate;
 mod error;
 mod handle;
 mod hotplug;
@@ -95,7 +96,10 @@ impl Settings {
 /// What takes the frames: called on the capture thread, so what it does delays the next frame.
 pub trait Sink: Send + 'static {
     /// A frame, with its number. Also called for test-pattern and "no signal" pictures.
-    fn frame(&mut self, frame: RawFrame);
+    ///
+    /// # Errors
+    /// What is wrong with it, if it was looked at and is no picture.
+    fn frame(&mut self, frame: RawFrame) -> Result<(), String>;
     /// The device's state changed.
     fn status(&mut self, status: Status);
 }

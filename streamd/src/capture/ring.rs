@@ -16,6 +16,9 @@ use crate::{capture::v4l2::ioctl, media::Timestamp};
 /// waiting), one to take the next frame in before it is known which of them is dropped.
 const BUFFERS: u32 = 5;
 
+/// More than any driver grants (`VIDEO_MAX_FRAME`).
+const MOST_BUFFERS: u32 = 32;
+
 /// Buffers that are never leased, so that the driver always has one to fill and one to go on with.
 const DRIVERS_OWN: usize = 2;
 
@@ -70,8 +73,11 @@ pub(super) struct Lease {
 impl Ring {
     /// Has the driver make buffers, and maps them. On error, the ioctl's name and what it said.
     pub fn new(handle: Arc<Handle>) -> Result<Self, (&'static str, io::Error)> {
-        let count = request(&handle).map_err(|e| ("VIDIOC_REQBUFS", e))?;
-        let maps = (0..count)
+        let count = request(&handle, BUFFERS).map_err(|e| ("VIDIOC_REQBUFS", e))?;
+        if count == 0 {
+            return Err(("VIDIOC_REQBUFS", io::Error::from_raw_os_error(libc::ENOMEM)));
+        }
+        let maps = (0..count.min(MOST_BUFFERS))
             .map(|index| map(&handle, index))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self(Arc::new(Buffers {
@@ -136,6 +142,9 @@ impl Ring {
     pub fn dequeue(&self) -> io::Result<Option<Filled>> {
         let mut buffer = descriptor(0);
         match ioctl(&self.0.handle, vidioc::VIDIOC_DQBUF, &mut buffer) {
+            Ok(()) if buffer.index as usize >= self.len() => {
+                Err(io::Error::from_raw_os_error(libc::EPROTO))
+            }
             Ok(()) => Ok(Some(Filled::of(&buffer))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
@@ -147,12 +156,20 @@ impl Ring {
         self.0.queue(filled.index)
     }
 
+    /// A copy of a buffer's picture, where no lease can be afforded.
+    pub fn copy(&self, filled: &Filled) -> Vec<u8> {
+        let map = &self.0.maps[filled.index as usize];
+        let bytes = filled.bytes.min(map.bytes);
+        // SAFETY: `bytes` lies within the mapping, and the driver does not write to a buffer that
+        // is dequeued, as this one is while `filled` has not been given back.
+        unsafe { std::slice::from_raw_parts(map.start.as_ptr(), bytes) }.to_vec()
+    }
+
     /// Leases a buffer; gives it back as it came if so many are leased that the driver would starve.
     pub fn lease(&self, filled: Filled) -> Result<Lease, Filled> {
         let mut state = self.0.state.lock();
         let out = state.leased.iter().filter(|leased| **leased).count();
-        // A driver that grants only two buffers could lend none by this rule; it lends one.
-        if out >= self.len().saturating_sub(DRIVERS_OWN).max(1) {
+        if out >= self.len().saturating_sub(DRIVERS_OWN) {
             return Err(filled);
         }
         let index = filled.index as usize;
@@ -164,9 +181,19 @@ impl Ring {
         })
     }
 
-    /// Waits until all leases have ended, or for `limit`: the device is closed, and free to be
-    /// opened anew, only then.
-    pub fn wait_for_leases(&self, limit: Duration) {
+    /// Gives the buffers back to the driver once all leases have ended, or after `limit`: another
+    /// program may use the device only then.
+    pub fn free(self, limit: Duration) {
+        self.wait_for_leases(limit);
+        let handle = Arc::clone(&self.0.handle);
+        drop(self);
+        // What is still leased keeps the driver from it, and ends soon.
+        if let Err(error) = request(&handle, 0) {
+            tracing::debug!(%error, "VIDIOC_REQBUFS");
+        }
+    }
+
+    fn wait_for_leases(&self, limit: Duration) {
         let leased = |state: &mut Queue| state.leased.iter().any(|leased| *leased);
         let mut state = self.0.state.lock();
         self.0.returned.wait_while_for(&mut state, leased, limit);
@@ -244,19 +271,16 @@ fn descriptor(index: u32) -> sys::v4l2_buffer {
     }
 }
 
-/// Has the driver make buffers; returns how many.
-fn request(handle: &Handle) -> io::Result<u32> {
+/// Has the driver make so many buffers, or free all; returns how many there are.
+fn request(handle: &Handle, count: u32) -> io::Result<u32> {
     let mut request = sys::v4l2_requestbuffers {
-        count: BUFFERS,
+        count,
         type_: Type::VideoCapture as u32,
         memory: Memory::Mmap as u32,
         // SAFETY: the structure is made of integers, for which zeros are valid.
         ..unsafe { std::mem::zeroed() }
     };
     ioctl(handle, vidioc::VIDIOC_REQBUFS, &mut request)?;
-    if request.count == 0 {
-        return Err(io::Error::from_raw_os_error(libc::ENOMEM));
-    }
     Ok(request.count)
 }
 

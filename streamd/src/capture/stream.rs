@@ -18,12 +18,19 @@ use crate::{
     meters::CaptureCounters,
 };
 
-/// A stream that is on and brings nothing for so long is restarted, and after as long again lost.
-/// A camera slower than that is given three of its frames.
-const SILENCE: Duration = Duration::from_secs(5);
+/// A stream that is on and brings no whole picture for so long is lost, and opened anew. A camera
+/// slower than that is given three of its frames.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Restarts in a row without a frame between them before the camera is given up.
 const RESTARTS: u32 = 3;
+
+/// So many wake-ups in a row may bring no frame before the descriptor is left alone for [`REST`]: a
+/// driver that says "readable" and has nothing must not keep a core busy.
+const EMPTY_WAKES: u32 = 4;
+
+/// A pause of polling.
+const REST: Duration = Duration::from_millis(10);
 
 /// How long a camera that is closed waits for the frames that are being encoded.
 const LEASES_END: Duration = Duration::from_millis(250);
@@ -41,7 +48,9 @@ pub(super) struct Stream {
     /// Made at the first start: a camera nobody watches holds no memory.
     ring: Option<Ring>,
     on: bool,
-    fps: Fps,
+    /// The buffers were let go: another program may have set up the device since.
+    released: bool,
+    settings: Settings,
     pacer: Pacer,
     continuity: Continuity,
     /// Filled buffers that were taken out.
@@ -51,9 +60,14 @@ pub(super) struct Stream {
     /// When the last whole frame came, or the stream was started.
     alive: Timestamp,
     restarts: u32,
-    silent: bool,
+    /// What is wrong with the frames that have come since, if any have.
+    fault: Option<String>,
     /// An idle descriptor that reports an error, though the device is there, is not polled.
     deaf: bool,
+    /// Wake-ups in a row without a frame.
+    empty: u32,
+    /// After too many of them, the descriptor is not polled until then.
+    rests_until: Timestamp,
 }
 
 impl Stream {
@@ -65,14 +79,17 @@ impl Stream {
             camera,
             ring: None,
             on: false,
-            fps: settings.fps,
+            released: false,
+            settings: settings.clone(),
             continuity: Continuity::default(),
             seen: 0,
             periods: 0,
             alive: Timestamp::now(),
             restarts: 0,
-            silent: false,
+            fault: None,
             deaf: false,
+            empty: 0,
+            rests_until: Timestamp::default(),
         })
     }
 
@@ -91,6 +108,9 @@ impl Stream {
         if self.on {
             return Ok(());
         }
+        if std::mem::take(&mut self.released) {
+            self.camera.set_up(&self.settings)?;
+        }
         let path = self.camera.path.clone();
         let failed =
             |(step, error): (&'static str, io::Error)| DeviceError::of(&path, step, &error);
@@ -105,7 +125,7 @@ impl Stream {
         self.deaf = false;
         self.continuity = Continuity::default();
         self.periods = 0;
-        self.pacer = Pacer::new(self.fps, self.camera.driver_fps);
+        self.pacer = Pacer::new(self.settings.fps, self.camera.driver_fps);
         self.alive = Timestamp::now();
         Ok(())
     }
@@ -118,19 +138,25 @@ impl Stream {
         self.on = false;
     }
 
-    /// Closes a device that is to be opened anew: waits for the frames that are being encoded,
-    /// since the driver keeps it busy for them.
+    /// Lets the buffers of a stream that is off go, so that another program may use the device.
+    /// Waits for the frames that are being encoded, since the driver keeps it busy for them.
+    pub fn release(&mut self) {
+        if let Some(ring) = self.ring.take() {
+            ring.free(LEASES_END);
+            self.released = true;
+        }
+    }
+
+    /// Closes a device that is to be opened anew.
     pub fn close(mut self) {
         self.stop();
-        if let Some(ring) = &self.ring {
-            ring.wait_for_leases(LEASES_END);
-        }
+        self.release();
     }
 
     /// Changes the rate: by the driver where it lets us while streaming, by a short restart where
     /// it has to run faster for it, and by pacing in any case.
     pub fn set_fps(&mut self, fps: Fps) -> Result<(), DeviceError> {
-        self.fps = fps;
+        self.settings.fps = fps;
         let refused = self.camera.request_fps(fps).is_err();
         if refused && self.on && self.camera.is_too_slow_for(fps) {
             self.stop();
@@ -151,7 +177,8 @@ impl Stream {
         } else {
             PollFlags::POLLPRI
         };
-        (!self.deaf).then(|| (self.camera.fd(), events))
+        let listens = !self.deaf && self.rests_until <= Timestamp::now();
+        listens.then(|| (self.camera.fd(), events))
     }
 
     /// What the poll returned is attended to. Gives the newest frame if there is one to hand on.
@@ -182,29 +209,60 @@ impl Stream {
             self.camera.check()?;
             self.heal(&io::Error::from_raw_os_error(libc::EIO))?;
         }
+        if self.seen == before {
+            self.empty += 1;
+            if self.empty > EMPTY_WAKES {
+                self.rests_until = Timestamp::now() + REST;
+            }
+        } else {
+            self.empty = 0;
+        }
         Ok(frame)
     }
 
-    /// Heals a stream that has brought nothing for too long; fails when that has not helped before.
+    /// Fails when no whole picture has come for too long, and says why.
     pub fn check_silence(&mut self, now: Timestamp) -> Result<(), DeviceError> {
-        let patience = match self.camera.driver_fps {
-            0.0 => SILENCE,
-            fps => SILENCE.max(Duration::from_secs_f64(3.0 / fps.max(0.01))),
-        };
+        let patience = self.patience();
         if !self.on || now.since(self.alive) < patience {
             return Ok(());
         }
         self.camera.check()?;
-        if self.silent {
-            return Err(DeviceError::Silent {
-                path: self.camera.path.clone(),
+        let path = self.camera.path.clone();
+        Err(match self.fault.take() {
+            Some(what) => DeviceError::Broken { path, what },
+            None => DeviceError::Silent {
+                path,
                 seconds: patience.as_secs(),
-            });
+            },
+        })
+    }
+
+    /// For how long nothing may come.
+    fn patience(&self) -> Duration {
+        match self.camera.driver_fps {
+            0.0 => SILENCE,
+            fps => SILENCE.max(Duration::from_secs_f64(3.0 / fps.max(0.01))),
         }
-        self.silent = true;
-        tracing::warn!(path = %self.camera.path.display(), "no frames: the stream is restarted");
-        self.stop();
-        self.start()
+    }
+
+    /// When it is to be looked after at the latest, though nothing comes.
+    pub fn next_look(&self, now: Timestamp) -> Timestamp {
+        match self.rests_until > now {
+            true => self.rests_until,
+            false => self.alive + self.patience(),
+        }
+    }
+
+    /// The last frame that was handed on is no picture after all, for this reason; the one before
+    /// it was handed on at `alive`.
+    pub fn was_broken(&mut self, what: String, alive: Timestamp) {
+        self.fault = Some(what);
+        self.alive = alive;
+    }
+
+    /// When the last whole picture came, or the stream was started.
+    pub fn alive(&self) -> Timestamp {
+        self.alive
     }
 
     /// Takes everything out of the driver's queue and hands on the newest whole frame, if its time has come.
@@ -222,8 +280,9 @@ impl Stream {
             self.seen += 1;
             self.periods += periods;
             counters.driver_lost.add(periods - 1);
-            if is_broken(&self.camera, &filled) {
+            if let Some(what) = fault(&self.camera, &filled) {
                 counters.corrupt.add(1);
+                self.fault = Some(what);
                 ring.requeue(filled)?;
                 continue;
             }
@@ -249,31 +308,30 @@ impl Stream {
         };
         self.alive = Timestamp::now();
         self.restarts = 0;
-        self.silent = false;
+        self.fault = None;
         self.periods -= newest.periods;
         let captured = continuity::captured(newest.filled.stamp, self.alive);
-        let lease = if self.pacer.take(captured, newest.periods) {
-            ring.lease(newest.filled)
-        } else {
-            Err(newest.filled)
-        };
-        match lease {
-            Ok(lease) => {
-                counters.captured.add(1);
-                Ok(Some(RawFrame {
-                    sequence: 0,
-                    captured,
-                    layout: self.camera.layout,
-                    origin: Origin::Camera,
-                    pixels: Box::new(lease),
-                }))
-            }
-            Err(filled) => {
-                counters.skipped.add(1);
-                ring.requeue(filled)?;
-                Ok(None)
-            }
+        if !self.pacer.take(captured, newest.periods) {
+            counters.skipped.add(1);
+            ring.requeue(newest.filled)?;
+            return Ok(None);
         }
+        let pixels: Box<dyn AsRef<[u8]> + Send + Sync> = match ring.lease(newest.filled) {
+            Ok(lease) => Box::new(lease),
+            Err(filled) => {
+                let copy = ring.copy(&filled);
+                ring.requeue(filled)?;
+                Box::new(copy)
+            }
+        };
+        counters.captured.add(1);
+        Ok(Some(RawFrame {
+            sequence: 0,
+            captured,
+            layout: self.camera.layout,
+            origin: Origin::Camera,
+            pixels,
+        }))
     }
 
     /// Restarts the stream after an error of `VIDIOC_DQBUF` or `VIDIOC_QBUF` that the device may survive.
@@ -283,7 +341,8 @@ impl Stream {
             return Err(error);
         }
         self.restarts += 1;
-        tracing::warn!(%error, "the stream is restarted");
+        // The loss is told, should it come to that.
+        tracing::debug!(%error, "the stream is restarted");
         self.stop();
         self.start()
     }
@@ -295,12 +354,18 @@ impl Drop for Stream {
     }
 }
 
-/// Whether the buffer holds no whole picture: by the driver's word, or by its size.
-fn is_broken(camera: &Camera, filled: &Filled) -> bool {
+/// What is wrong with the picture in a buffer, by the driver's word or by its size.
+fn fault(camera: &Camera, filled: &Filled) -> Option<String> {
     let layout = camera.layout;
     let whole = match layout.format {
         PixelFormat::Mjpg => 1,
         format => format.picture_bytes(layout.stride, layout.height),
     };
-    filled.broken || filled.bytes < whole
+    if filled.broken {
+        return Some("the driver marks them as damaged".into());
+    }
+    (filled.bytes < whole).then(|| match filled.bytes {
+        0 => "they are empty".into(),
+        bytes => format!("they have {bytes} bytes of {whole}"),
+    })
 }

@@ -32,6 +32,9 @@ use crate::{
 /// watchdog asks, and looks whether frames still come.
 const TURN: Duration = Duration::from_secs(1);
 
+/// The shortest wait for a stream that is overdue.
+const SHORTEST: Duration = Duration::from_millis(10);
+
 /// All that the thread owns.
 pub(super) struct Worker {
     orders: Arc<Orders>,
@@ -131,7 +134,9 @@ impl Worker {
     fn timeout(&self, now: Timestamp) -> Option<Duration> {
         let watched = self.told.watched;
         let source = match &self.state {
-            State::Open(stream) | State::Returning(stream, _) => stream.is_on().then(|| now + TURN),
+            State::Open(stream) | State::Returning(stream, _) => stream
+                .is_on()
+                .then(|| stream.next_look(now).max(now + SHORTEST)),
             State::Pattern(pattern) => watched.then(|| pattern.ticker.due()),
             State::Starting | State::Lost(_) => None,
         };
@@ -145,6 +150,7 @@ impl Worker {
 
     /// Takes what the device or the test pattern has.
     fn serve(&mut self, events: PollFlags) {
+        let alive = self.state.stream().map(Stream::alive).unwrap_or_default();
         let result = match &mut self.state {
             State::Open(stream) | State::Returning(stream, _) => {
                 match stream.woken(events, &self.counters) {
@@ -158,20 +164,30 @@ impl Worker {
             State::Starting | State::Pattern(_) | State::Lost(_) => return,
         };
         match result {
-            Ok(Some(frame)) => {
-                self.delivers();
-                self.hand_on(frame);
-            }
+            Ok(Some(frame)) => self.take(frame, alive),
             Ok(None) => {}
             Err(error) => self.lose(&error),
         }
     }
 
+    /// Hands a frame of the source on; the source was `alive` last before it. A frame that turns
+    /// out to be no picture is no sign of life.
+    fn take(&mut self, frame: RawFrame, alive: Timestamp) {
+        match self.hand_on(frame) {
+            Ok(()) => self.delivers(),
+            Err(what) => {
+                if let State::Open(stream) | State::Returning(stream, _) = &mut self.state {
+                    stream.was_broken(what, alive);
+                }
+            }
+        }
+    }
+
     /// Gives a frame its number and hands it on: what a viewer misses in it, it did not get.
-    fn hand_on(&mut self, mut frame: RawFrame) {
+    fn hand_on(&mut self, mut frame: RawFrame) -> Result<(), String> {
         self.handed_on += 1;
         frame.sequence = self.handed_on;
-        self.sink.frame(frame);
+        self.sink.frame(frame)
     }
 
     /// Does what the orders say now.
@@ -187,7 +203,10 @@ impl Worker {
             ..old.settings.clone()
         }) != new
         {
-            if let State::Open(stream) | State::Returning(stream, _) = self.leave() {
+            let old = self.leave();
+            // The hub lets its frames go, so that the device is free to be opened anew.
+            self.report();
+            if let State::Open(stream) | State::Returning(stream, _) = old {
                 stream.close();
             }
             self.retry.reset();
@@ -308,7 +327,11 @@ impl Worker {
         }
         match result {
             Ok(()) => self.report(),
-            Err(error) => self.lose(&error),
+            Err(error) => return self.lose(&error),
+        }
+        // Only now, since the hub has let its frames go by the report.
+        if !watched && let State::Open(stream) = &mut self.state {
+            stream.release();
         }
     }
 
@@ -363,7 +386,8 @@ impl Worker {
         let loss = self.state.loss_mut();
         let picture = loss.and_then(|loss| loss.picture(&self.told.settings, Timestamp::now()));
         if let Some(picture) = picture {
-            self.hand_on(picture);
+            // Drawn by ourselves, it is a picture.
+            let _ = self.hand_on(picture);
         }
     }
 

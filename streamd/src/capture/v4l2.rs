@@ -26,6 +26,7 @@ use crate::{
     capture::{
         Settings, choose,
         choose::{Interval, Offer, Rates, Steps},
+        enumerate,
         error::DeviceError,
     },
     config::values::{Format, Fps, Size},
@@ -66,7 +67,6 @@ impl Camera {
         let identity =
             identify(&device).map_err(|e| DeviceError::of(path, "VIDIOC_QUERYCAP", &e))?;
         identity.require_capture(path)?;
-        select_input(&device, path)?;
         let (layout, rates) = negotiate(&device, path, settings)?;
         let mut camera = Self {
             device,
@@ -77,11 +77,22 @@ impl Camera {
             driver_fps: 0.0,
             rates,
         };
-        // A driver without a choice of rates refuses; frames are paced whatever it delivers.
-        if let Err(error) = camera.request_fps(settings.fps) {
+        camera.ask_for_rate(settings);
+        Ok(camera)
+    }
+
+    /// Sets it up again, since another program may have used it meanwhile.
+    pub fn set_up(&mut self, settings: &Settings) -> Result<(), DeviceError> {
+        (self.layout, self.rates) = negotiate(&self.device, &self.path, settings)?;
+        self.ask_for_rate(settings);
+        Ok(())
+    }
+
+    /// A driver without a choice of rates refuses; frames are paced whatever it delivers.
+    fn ask_for_rate(&mut self, settings: &Settings) {
+        if let Err(error) = self.request_fps(settings.fps) {
             tracing::debug!(camera = settings.name, %error, "the driver takes no frame rate");
         }
-        Ok(camera)
     }
 
     /// Asks the driver for the rate it has that serves `fps` best.
@@ -164,6 +175,10 @@ fn borrow(device: &Device) -> BorrowedFd<'_> {
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
+/// How often a call that a signal interrupts is repeated: a driver that always says so must not
+/// keep the thread.
+const INTERRUPTIONS: u32 = 16;
+
 /// An ioctl whose argument is a `T`, repeated when a signal interrupts it.
 pub(super) fn ioctl<T>(
     handle: &Handle,
@@ -173,7 +188,7 @@ pub(super) fn ioctl<T>(
     // asm-generic/ioctl.h: the size of the argument stands in 14 bits from bit 16 on.
     let size = request as usize >> 16 & 0x3fff;
     assert_eq!(size, size_of::<T>(), "the request takes another type");
-    loop {
+    for _ in 0..INTERRUPTIONS {
         let pointer = std::ptr::from_mut(argument).cast();
         // SAFETY: `argument` is valid for reads and writes of the size that the request encodes.
         match unsafe { v4l::v4l2::ioctl(handle.fd(), request, pointer) } {
@@ -181,6 +196,7 @@ pub(super) fn ioctl<T>(
             result => return result,
         }
     }
+    Err(io::ErrorKind::Interrupted.into())
 }
 
 /// `VIDIOC_QUERYCAP`. Names that are no UTF-8 (the kernel cuts them at 32 bytes) are mended.
@@ -188,10 +204,6 @@ pub(super) fn identify(device: &Device) -> io::Result<Identity> {
     // SAFETY: the structure is made of integers, for which zeros are valid.
     let mut raw: sys::v4l2_capability = unsafe { std::mem::zeroed() };
     ioctl(&device.handle(), vidioc::VIDIOC_QUERYCAP, &mut raw)?;
-    let text = |bytes: &[u8]| {
-        let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-        String::from_utf8_lossy(&bytes[..end]).into_owned()
-    };
     Ok(Identity {
         card: text(&raw.card),
         driver: text(&raw.driver),
@@ -202,6 +214,18 @@ pub(super) fn identify(device: &Device) -> io::Result<Identity> {
             raw.capabilities
         },
     })
+}
+
+/// A text of the driver, without what no text should hold.
+pub(super) fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+    let text = String::from_utf8_lossy(&bytes[..end]);
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// The code of a format as people write it.
+pub(super) fn code(fourcc: v4l::FourCC) -> String {
+    text(&fourcc.repr)
 }
 
 /// Selects input 0 where the driver has inputs, so that what another program chose does not matter.
@@ -216,12 +240,13 @@ fn select_input(device: &Device, path: &Path) -> Result<(), DeviceError> {
         .map_err(|e| DeviceError::of(path, "VIDIOC_S_INPUT", &e))
 }
 
-/// Chooses a format and size and sets them. What the driver makes of it is what counts.
+/// Chooses an input, a format and a size, and sets them. What the driver makes of it is what counts.
 fn negotiate(
     device: &Device,
     path: &Path,
     settings: &Settings,
 ) -> Result<(Layout, Rates), DeviceError> {
+    select_input(device, path)?;
     let (offers, codes) = offers(device, settings.size);
     let refused = |offered: String| DeviceError::Format {
         path: path.into(),
@@ -276,15 +301,15 @@ fn set_format(device: &Device, fourcc: [u8; 4], size: Size) -> io::Result<sys::v
 
 /// What the driver offers that we understand, and the codes of everything it offers.
 fn offers(device: &Device, wanted: Size) -> (Vec<Offer>, Vec<String>) {
-    let descriptions = device.enum_formats().unwrap_or_default();
-    let codes = descriptions.iter().map(|d| d.fourcc.to_string()).collect();
+    let descriptions = enumerate::formats(device);
+    let codes = descriptions.iter().map(|d| code(d.fourcc)).collect();
     let mut offers = Vec::new();
     for fourcc in descriptions.iter().map(|d| d.fourcc) {
         let Some(format) = PixelFormat::from_fourcc(fourcc.repr) else {
             continue;
         };
-        let sizes = device.enum_framesizes(fourcc).unwrap_or_default();
-        let mut sizes: Vec<Size> = sizes.iter().map(|s| nearest(&s.size, wanted)).collect();
+        let sizes = enumerate::sizes(device, fourcc);
+        let mut sizes: Vec<Size> = sizes.iter().map(|size| nearest(size, wanted)).collect();
         if sizes.is_empty() {
             // The driver lists no sizes: it takes the wanted one, or makes its own of it.
             sizes.push(wanted);
@@ -317,14 +342,12 @@ pub(super) fn steps(s: &v4l::framesize::Stepwise) -> Steps {
 
 /// The rates of one format and size.
 pub(super) fn rates(device: &Device, fourcc: v4l::FourCC, size: Size) -> Rates {
-    let listed = device
-        .enum_frameintervals(fourcc, size.width, size.height)
-        .unwrap_or_default();
+    let listed = enumerate::intervals(device, fourcc, size);
     let interval = |fraction: Fraction| Interval {
         numerator: fraction.numerator,
         denominator: fraction.denominator,
     };
-    if let Some(FrameIntervalEnum::Stepwise(range)) = listed.first().map(|i| &i.interval) {
+    if let Some(FrameIntervalEnum::Stepwise(range)) = listed.first() {
         return Rates::Range {
             fastest: interval(range.min),
             slowest: interval(range.max),
@@ -332,7 +355,7 @@ pub(super) fn rates(device: &Device, fourcc: v4l::FourCC, size: Size) -> Rates {
     }
     let discrete: Vec<_> = listed
         .iter()
-        .filter_map(|i| match &i.interval {
+        .filter_map(|listed| match listed {
             FrameIntervalEnum::Discrete(fraction) => Some(interval(*fraction)),
             FrameIntervalEnum::Stepwise(_) => None,
         })
