@@ -31,11 +31,13 @@ impl Continuity {
     }
 }
 
-/// When the frame was captured: the driver's stamp if it is one of `CLOCK_MONOTONIC` and can be
-/// true, else the moment its buffer was taken.
-pub fn captured(stamp: Option<Timestamp>, taken: Timestamp) -> Timestamp {
+/// When the frame was captured: the driver's stamp if it is one of `CLOCK_MONOTONIC`, can be true
+/// and is later than that of the frame `before`, else the moment its buffer was taken.
+pub fn captured(stamp: Option<Timestamp>, taken: Timestamp, before: Timestamp) -> Timestamp {
     match stamp {
-        Some(stamp) if stamp <= taken && taken.since(stamp) <= OLDEST_STAMP => stamp,
+        Some(stamp) if stamp > before && stamp <= taken && taken.since(stamp) <= OLDEST_STAMP => {
+            stamp
+        }
         _ => taken,
     }
 }
@@ -61,14 +63,29 @@ mod tests {
             stamp in proptest::option::of(any::<u64>()), taken in any::<u64>(),
         ) {
             let taken = Timestamp::from_nanos(taken);
-            let at = captured(stamp.map(Timestamp::from_nanos), taken);
+            let at = captured(stamp.map(Timestamp::from_nanos), taken, Timestamp::default());
             prop_assert!(at <= taken && taken.since(at) <= OLDEST_STAMP);
         }
 
         #[test]
         fn a_stamp_that_can_be_true_is_kept(taken in 2_000_000_000u64.., age in 0u64..=2_000_000_000) {
             let stamp = Timestamp::from_nanos(taken - age);
-            prop_assert_eq!(captured(Some(stamp), Timestamp::from_nanos(taken)), stamp);
+            let before = Timestamp::from_nanos(taken - age - 1);
+            prop_assert_eq!(captured(Some(stamp), Timestamp::from_nanos(taken), before), stamp);
+        }
+
+        #[test]
+        fn time_never_goes_back_whatever_the_driver_says(
+            frames in proptest::collection::vec((any::<bool>(), 0u64..3_000_000_000), 1..50),
+        ) {
+            let mut before = Timestamp::default();
+            for (n, (stamped, age)) in (3u64..).zip(frames) {
+                let taken = Timestamp::from_nanos(n * 33_000_000 + 3_000_000_000);
+                let stamp = stamped.then(|| Timestamp::from_nanos(taken.as_nanos() - age));
+                let at = captured(stamp, taken, before);
+                prop_assert!(before < at && at <= taken);
+                before = at;
+            }
         }
     }
 }

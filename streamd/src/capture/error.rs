@@ -68,6 +68,16 @@ pub enum DeviceError {
         /// What there is.
         offered: String,
     },
+    /// The driver set a size that no picture has.
+    #[error("{}: the driver set a size of {width}x{height}, which no picture has", path.display())]
+    Size {
+        /// The device.
+        path: PathBuf,
+        /// Width it set, pixels.
+        width: u32,
+        /// Height it set, pixels.
+        height: u32,
+    },
     /// `STREAMON` found no room on the bus.
     #[error("{}: not enough USB bandwidth: choose a smaller size, a lower rate or MJPG, or another USB port", path.display())]
     Bandwidth {

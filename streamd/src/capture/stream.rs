@@ -59,6 +59,8 @@ pub(super) struct Stream {
     periods: u64,
     /// When the last whole frame came, or the stream was started.
     alive: Timestamp,
+    /// When the last whole frame was captured.
+    captured: Timestamp,
     restarts: u32,
     /// What is wrong with the frames that have come since, if any have.
     fault: Option<String>,
@@ -85,6 +87,7 @@ impl Stream {
             seen: 0,
             periods: 0,
             alive: Timestamp::now(),
+            captured: Timestamp::default(),
             restarts: 0,
             fault: None,
             deaf: false,
@@ -310,7 +313,8 @@ impl Stream {
         self.restarts = 0;
         self.fault = None;
         self.periods -= newest.periods;
-        let captured = continuity::captured(newest.filled.stamp, self.alive);
+        let captured = continuity::captured(newest.filled.stamp, self.alive, self.captured);
+        self.captured = captured;
         if !self.pacer.take(captured, newest.periods) {
             counters.skipped.add(1);
             ring.requeue(newest.filled)?;

@@ -1,7 +1,7 @@
 //! The capture thread: owns the device, waits for frames, orders and plugs in one poll, and keeps
 //! something to show coming whatever the device does.
 
-use std::{io, os::fd::AsFd, path::Path, sync::Arc, time::Duration};
+use std::{io, os::fd::AsFd, path::Path, sync::Arc, thread, time::Duration};
 
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
@@ -32,7 +32,7 @@ use crate::{
 /// watchdog asks, and looks whether frames still come.
 const TURN: Duration = Duration::from_secs(1);
 
-/// The shortest wait for a stream that is overdue.
+/// The shortest wait for a stream that is overdue, and the rest after a wait that failed.
 const SHORTEST: Duration = Duration::from_millis(10);
 
 /// All that the thread owns.
@@ -115,16 +115,27 @@ impl Worker {
         let mut fds = vec![orders, plug];
         let device = self.state.stream().and_then(Stream::interest);
         fds.extend(device.map(|(fd, events)| PollFd::new(fd, events)));
-        // It fails only when a signal interrupts it, and then nothing has happened.
-        let happened = ppoll(&mut fds, timeout.map(TimeSpec::from), None).is_ok();
-        let events = |n: usize| {
-            let events = fds.get(n).and_then(PollFd::revents);
-            events.filter(|_| happened).unwrap_or(PollFlags::empty())
-        };
-        let woken = Woken {
-            orders: !events(0).is_empty(),
-            plug: !events(1).is_empty(),
-            device: events(2),
+        let woken = match ppoll(&mut fds, timeout.map(TimeSpec::from), None) {
+            Ok(_) => {
+                let events = |n: usize| {
+                    let events = fds.get(n).and_then(PollFd::revents);
+                    events.unwrap_or(PollFlags::empty())
+                };
+                Woken {
+                    orders: !events(0).is_empty(),
+                    plug: !events(1).is_empty(),
+                    device: events(2),
+                }
+            }
+            Err(_) => {
+                // A signal; a driver that has one come each time is looked at after a rest.
+                thread::sleep(SHORTEST);
+                Woken {
+                    orders: true,
+                    plug: true,
+                    device: PollFlags::POLLIN,
+                }
+            }
         };
         self.heartbeat.beat();
         woken

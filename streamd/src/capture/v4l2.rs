@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::RangeInclusive,
     os::{
         fd::{AsFd, BorrowedFd},
         unix::ffi::OsStrExt,
@@ -32,6 +33,9 @@ use crate::{
     config::values::{Format, Fps, Size},
     media::{Layout, PixelFormat},
 };
+
+/// Pixels that a side of a JPEG picture may have.
+const SIDES: RangeInclusive<u32> = 1..=65535;
 
 /// An open device, set up and ready to stream.
 pub(super) struct Camera {
@@ -266,17 +270,26 @@ fn negotiate(
     };
     let granted =
         set_format(device, fourcc, size).map_err(|e| DeviceError::of(path, "VIDIOC_S_FMT", &e))?;
+    let (width, height) = (granted.width, granted.height);
+    if ![width, height].iter().all(|side| SIDES.contains(side)) {
+        let path = path.to_path_buf();
+        return Err(DeviceError::Size {
+            path,
+            width,
+            height,
+        });
+    }
     let code = granted.pixelformat.to_le_bytes();
     let format = PixelFormat::from_fourcc(code)
         .filter(|got| settings.format == Format::Auto || settings.format == Format::Fixed(*got))
         .ok_or_else(|| refused(String::from_utf8_lossy(&code).into_owned()))?;
     let layout = Layout {
         format,
-        width: granted.width,
-        height: granted.height,
+        width,
+        height,
         stride: match format {
             PixelFormat::Mjpg => 0,
-            _ => granted.bytesperline.max(format.min_stride(granted.width)),
+            _ => granted.bytesperline.max(format.min_stride(width)),
         },
     };
     Ok((layout, rates))
