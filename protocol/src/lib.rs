@@ -5,9 +5,11 @@
 //! - [`stats`]: what the daemon counts.
 //! - [`control`]: the control socket's methods, replies and errors.
 //! - [`client`]: a blocking client of the control socket.
+//! - [`printable`]: what of a foreign text may be shown.
 
 pub mod client;
 pub mod control;
 pub mod limits;
+pub mod printable;
 pub mod stats;
 pub mod stream;

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use streamd_protocol::{client, control};
 
+use crate::table::lines;
+
 /// The command line is wrong (EX_USAGE).
 const USAGE: u8 = 64;
 /// A value is wrong (EX_DATAERR).
@@ -60,7 +62,8 @@ impl Failure {
         if matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("streamctl: {self}");
+        // What the other side of the socket wrote is in it, whoever that is.
+        eprintln!("streamctl: {}", lines(&self.to_string()));
         if let Some(hint) = self.hint() {
             eprintln!("{hint}");
         }

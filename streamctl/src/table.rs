@@ -3,6 +3,7 @@
 use std::{env, io::IsTerminal};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, presets};
+use streamd_protocol::printable::printable;
 
 /// Spaces between two columns.
 const GAP: usize = 2;
@@ -165,8 +166,14 @@ pub fn clean(text: &str) -> String {
 
 /// `text` without what could play with the terminal, at its full length.
 pub fn line(text: &str) -> String {
-    let safe = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
-    text.chars().map(safe).collect()
+    let seen = |c: char| if c.is_control() { '\u{FFFD}' } else { c };
+    printable(&text.chars().map(seen).collect::<String>())
+}
+
+/// The same for a text of several lines.
+pub fn lines(text: &str) -> String {
+    let clean: Vec<_> = text.split('\n').map(line).collect();
+    clean.join("\n")
 }
 
 /// `text` in red where there are colours.

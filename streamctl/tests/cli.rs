@@ -12,6 +12,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use streamd_protocol::printable::is_hidden;
 
 /// What the scripted daemon says to a call.
 type Script = fn(method: &str, parameters: &Value) -> Value;
@@ -329,6 +330,36 @@ fn an_answer_that_makes_no_sense_is_a_protocol_error() {
     ] {
         let ran = Daemon::start(script).run("stats");
         assert_eq!((ran.code, ran.stdout.as_str()), (76, ""), "{ran:?}");
+    }
+}
+
+/// Whoever listens at the socket writes to the terminal of whoever asks.
+#[test]
+fn nothing_that_a_socket_says_plays_with_the_terminal() {
+    for script in [
+        (|_, _| {
+            let why = "\u{9b}2J\u{202E}x\u{2028}";
+            json!({"error": "a.b.\u{1b}]0;x\u{7}", "parameters": {why: why}})
+        }) as Script,
+        |_, _| {
+            error(
+                "ConfigurationInvalid",
+                json!({"message": "a\u{1b}[2J\u{202E}b\nc\r"}),
+            )
+        },
+        |_, _| {
+            error(
+                "NoSuchCamera",
+                json!({"name": "\u{1b}c", "known": ["\u{200B}\u{9b}1m"]}),
+            )
+        },
+    ] {
+        for verb in ["stats", "reload", "kick 1"] {
+            let ran = Daemon::start(script).run(verb);
+            assert!(ran.stderr.starts_with("streamctl: "), "{ran:?}");
+            let plays = |c: char| c != '\n' && is_hidden(c);
+            assert!(!ran.stderr.contains(plays), "{ran:?}");
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     let mut client = session.connect()?;
     let toml = client.call(&GetConfiguration {})?.toml;
     if args.toml {
-        return crate::session::write(toml.as_bytes());
+        return crate::session::write(table::lines(&toml).as_bytes());
     }
     let stats = client.call(&GetStats::default())?.stats;
     let mut cameras = settings(&toml, &stats)?;
@@ -96,7 +96,11 @@ fn render(cameras: &Cameras, screen: Screen) -> String {
             .iter()
             .map(|(key, value)| (key.clone(), show(value)))
             .collect();
-        format!("camera {name}\n{}", table::render(COLUMNS, &rows, screen))
+        format!(
+            "camera {}\n{}",
+            table::line(name),
+            table::render(COLUMNS, &rows, screen)
+        )
     };
     let sections: Vec<_> = cameras.iter().map(section).collect();
     sections.join("\n")
@@ -133,7 +137,7 @@ fn render_one(values: &[(String, Value)], screen: Screen) -> String {
 /// A value as a person writes it.
 fn show(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => table::line(text),
         Value::Array(items) => units::text(&items.iter().map(show).collect::<Vec<_>>().join(", ")),
         Value::Number(n) if n.is_f64() => units::set_fps(n.as_f64().unwrap_or_default()),
         other => other.to_string(),

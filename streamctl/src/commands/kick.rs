@@ -6,6 +6,7 @@ use streamd_protocol::control::KickClient;
 use crate::{
     failure::Failure,
     session::{Session, explain},
+    table::lines,
     units,
 };
 
@@ -45,7 +46,10 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
         match client.call(&call) {
             Ok(reply) => kicked += reply.kicked,
             Err(error) if failed.is_none() => failed = Some(explain(&mut client, error)),
-            Err(error) => eprintln!("streamctl: {}", explain(&mut client, error)),
+            Err(error) => {
+                let why = explain(&mut client, error).to_string();
+                eprintln!("streamctl: {}", lines(&why));
+            }
         }
     }
     if kicked > 0 || failed.is_none() {

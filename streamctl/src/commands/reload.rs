@@ -2,7 +2,7 @@
 
 use streamd_protocol::control::{Reload, ReloadReply};
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, session::Session, table};
 
 /// Have the daemon read its configuration file again
 ///
@@ -30,5 +30,5 @@ fn render(reply: &ReloadReply) -> String {
     if lines.is_empty() {
         lines.push("nothing has changed".into());
     }
-    lines.join("\n")
+    table::lines(&lines.join("\n"))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::json;
 use streamd_protocol::control::{SetCamera, SetClient};
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, session::Session, table::line};
 
 /// Change quality or fps from the next frame on
 ///
@@ -74,7 +74,7 @@ fn set_camera(args: Args, session: &Session) -> Result<(), Failure> {
     }
     let reply = session.call(&call)?;
     session.print(&reply, |_| {
-        let cameras = reply.cameras.join(", ");
+        let cameras = line(&reply.cameras.join(", "));
         format!("{cameras}: {} {}", args.key, args.value)
     })
 }

@@ -14,7 +14,7 @@ use streamd_protocol::{
     control::{KickClient, SetCamera, SetClient},
 };
 
-use crate::{terminal::wake::Waker, units};
+use crate::{table::line, terminal::wake::Waker, units};
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +45,7 @@ impl Hand {
         let (sender, said) = sync_channel(4);
         thread::Builder::new().name("act".into()).spawn(move || {
             for action in asked {
-                let said = perform(&way, &action).unwrap_or_else(|error| error.to_string());
+                let said = perform(&way, &action).unwrap_or_else(|error| line(&error.to_string()));
                 if sender.send(said).is_err() {
                     return;
                 }

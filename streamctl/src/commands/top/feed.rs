@@ -11,7 +11,7 @@ use streamd_protocol::{
 };
 
 use super::model::Model;
-use crate::terminal::wake::Waker;
+use crate::{table::line, terminal::wake::Waker};
 
 /// Between two attempts to reach the daemon.
 const RETRY: Duration = Duration::from_secs(1);
@@ -63,7 +63,7 @@ impl Feed {
         loop {
             let error = match self.read(way, interval_ms) {
                 Ok(()) => "the stream of figures ended".to_owned(),
-                Err(error) => error.to_string(),
+                Err(error) => line(&error.to_string()),
             };
             self.newest.lock().trouble = Some(error);
             self.waker.wake();
