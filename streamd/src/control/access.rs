@@ -21,6 +21,8 @@ pub(super) struct Peer {
     /// 0 for a process outside of our PID namespace.
     pub(super) pid: i32,
     pub(super) may_change: bool,
+    /// Root, or the daemon's own user.
+    pub(super) is_administrator: bool,
 }
 
 impl Peer {
@@ -29,8 +31,8 @@ impl Peer {
         let credentials = stream.peer_cred()?;
         let uid = credentials.uid();
         let own = nix::unistd::geteuid().as_raw();
-        let may_change = uid == 0
-            || uid == own
+        let is_administrator = uid == 0 || uid == own;
+        let may_change = is_administrator
             || match group_when_open(listener)? {
                 None => true,
                 Some(group) => credentials.gid() == group || groups(stream)?.contains(&group),
@@ -39,6 +41,7 @@ impl Peer {
             uid,
             pid: credentials.pid().unwrap_or(0),
             may_change,
+            is_administrator,
         })
     }
 

@@ -8,19 +8,19 @@ mod access;
 mod codec;
 mod method;
 mod methods;
+mod places;
 mod session;
 mod socket;
 
 use std::{io, os::unix::net::UnixListener, sync::Arc, thread::JoinHandle};
 
-use tokio::{runtime, sync::Semaphore};
+use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
+use self::places::Places;
 use crate::{state::State, supervise::heartbeat::Heartbeat};
 
-/// Connections at a time: administrators and a monitoring system or two; each may hold a call of
-/// 64 KiB and a picture.
-pub const MAX_CONNECTIONS: usize = 16;
+pub use self::places::MAX_CONNECTIONS;
 
 /// The control plane, running. Dropped, it stops.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Control {
 struct Context {
     state: Arc<State>,
     heartbeat: Heartbeat,
-    slots: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Context {
@@ -70,7 +70,7 @@ pub fn spawn(
     let context = Arc::new(Context {
         state,
         heartbeat,
-        slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        places: Arc::default(),
     });
     for listener in listeners {
         listener.set_nonblocking(true)?;

@@ -18,6 +18,7 @@ use super::{
     codec::{Codec, Incoming, Lost},
     method::Answer,
     methods::{self, get_stats::figures},
+    places::Place,
 };
 use crate::events;
 
@@ -37,6 +38,8 @@ type Connection = Framed<UnixStream, Codec>;
 enum End {
     #[error("the caller hung up")]
     HungUp,
+    #[error("idle, and another caller needed the place")]
+    GaveWay,
     #[error("no call for {} s", IDLE.as_secs())]
     Idle,
     #[error("half a message for {} s", HALF_MESSAGE.as_secs())]
@@ -50,11 +53,11 @@ enum End {
 }
 
 /// Serves a connection to its end, and logs an end that the caller is to blame for.
-pub(super) async fn run(stream: UnixStream, peer: Peer, context: &Context) {
+pub(super) async fn run(stream: UnixStream, peer: Peer, place: &Place, context: &Context) {
     let mut connection = Framed::new(stream, Codec::default());
-    let Err(end) = converse(&mut connection, &peer, context).await;
+    let Err(end) = converse(&mut connection, &peer, place, context).await;
     match end {
-        End::HungUp | End::Idle | End::Lost(Lost::Io(_)) => {
+        End::HungUp | End::GaveWay | End::Idle | End::Lost(Lost::Io(_)) => {
             debug!(
                 uid = peer.uid,
                 pid = peer.pid,
@@ -76,10 +79,17 @@ pub(super) async fn run(stream: UnixStream, peer: Peer, context: &Context) {
 async fn converse(
     connection: &mut Connection,
     peer: &Peer,
+    place: &Place,
     context: &Context,
 ) -> Result<std::convert::Infallible, End> {
     loop {
-        let message = match next_message(connection).await {
+        place.idle();
+        let message = tokio::select! {
+            message = next_message(connection) => message,
+            () = place.to_leave() => Err(End::GaveWay),
+        };
+        place.busy();
+        let message = match message {
             Err(End::Lost(Lost::TooLong)) => {
                 let error = Error::MessageTooLong {
                     maximum_bytes: MAX_CALL_BYTES as i64,

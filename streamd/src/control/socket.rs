@@ -14,11 +14,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts for ever; one task per connection.
 pub(super) async fn serve(listener: UnixListener, context: Arc<Context>) {
+    let mut failing = false;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => admit(&listener, stream, &context),
+            Ok((stream, _)) => {
+                failing = false;
+                admit(&listener, stream, &context);
+            }
             Err(error) => {
-                warn!(%error, "accepting a control connection failed");
+                if !std::mem::replace(&mut failing, true) {
+                    warn!(%error, "accepting control connections fails; it is tried again");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -36,20 +42,19 @@ fn admit(listener: &UnixListener, stream: UnixStream, context: &Arc<Context>) {
             return;
         }
     };
-    let Ok(slot) = Arc::clone(&context.slots).try_acquire_owned() else {
+    let Some(place) = context.places.take(&peer) else {
         warn!(
             message_id = events::CONTROL_REFUSED,
             uid = peer.uid,
             pid = peer.pid,
-            "control connection refused: there are {MAX_CONNECTIONS} already"
+            "control connection refused: there are {MAX_CONNECTIONS}, or 4 of this user, and none is idle"
         );
         refuse(stream);
         return;
     };
     let context = Arc::clone(context);
     tokio::spawn(async move {
-        session::run(stream, peer, &context).await;
-        drop(slot);
+        session::run(stream, peer, &place, &context).await;
     });
 }
 

@@ -55,19 +55,34 @@ fn calls_sent_at_once_are_answered_in_order() {
 }
 
 #[test]
-fn one_connection_too_many_is_told_so_and_a_place_is_free_again() {
+fn idle_connections_lock_nobody_out() {
     let daemon = Daemon::start();
-    let mut clients: Vec<_> = (0..MAX_CONNECTIONS).map(|_| daemon.client()).collect();
-    for client in &mut clients {
+    let mut idle: Vec<_> = (0..MAX_CONNECTIONS).map(|_| daemon.client()).collect();
+    for client in &mut idle {
         client.call(&GetInfo {}).unwrap();
     }
+    daemon.client().call(&GetInfo {}).unwrap();
+    let longest_idle = idle[0].call(&GetInfo {});
+    assert!(matches!(longest_idle, Err(ClientError::Closed)));
+    idle[MAX_CONNECTIONS - 1].call(&GetInfo {}).unwrap();
+}
+
+#[test]
+fn one_busy_connection_too_many_is_told_so_and_a_place_is_free_again() {
+    let daemon = Daemon::start();
+    let busy = || {
+        let mut raw = daemon.raw();
+        raw.call(r#"{"method":"io.streamd.Control.GetStats","more":true}"#);
+        raw
+    };
+    let mut streams: Vec<_> = (0..MAX_CONNECTIONS).map(|_| busy()).collect();
     match daemon.client().call(&GetInfo {}) {
         Err(ClientError::Refused(control::Error::TooManyConnections { maximum })) => {
             assert_eq!(maximum, MAX_CONNECTIONS as i64);
         }
         other => panic!("{other:?}"),
     }
-    clients.pop();
+    streams.pop();
     // The place is free once the daemon has seen the end of the connection.
     let deadline = std::time::Instant::now() + PATIENCE;
     while daemon.client().call(&GetInfo {}).is_err() {
