@@ -2,7 +2,6 @@
 //! whose cameras deliver nothing.
 #![no_main]
 
-use std::{sync::Arc, time::Duration};
 
 use libfuzzer_sys::fuzz_target;
 use streamd::{
@@ -19,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const CONFIGURATION: &str = r#"
 [http]
 allowed-origins = ["https://panel.example"]
+allowed-hosts = ["cam"]
 [camera.front]
 [camera.side]
 "#;
@@ -61,7 +61,7 @@ fn site() -> Arc<Site> {
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");
-    let viewers = Arc::new(Viewers::new(cameras, readiness, Duration::from_secs(10)));
+    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients));
     let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
     let state = Arc::new(State::new(viewers, heartbeats, log, None, config));
     Site::new(Arc::clone(&state), http::router(http::Served::new(state)))

@@ -79,6 +79,9 @@ impl Daemon {
         if let Err(error) = limits::raise_open_files() {
             tracing::warn!(%error, "the limit of open files stays as it is");
         }
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
         let mut inherited = Inherited::take();
         let returning = Returning::take(inherited.take_left());
         let sockets = Sockets::bind(&config, inherited)?;
@@ -106,9 +109,8 @@ impl Daemon {
         for (camera, watched) in cameras.iter().zip(watched) {
             runtime.spawn(keep_on(Arc::clone(camera), watched));
         }
-        let timeout = config.clients.client_timeout.get();
         let cameras = Arc::new(Cameras::new(cameras));
-        let viewers = Arc::new(Viewers::new(cameras, Readiness::spawn()?, timeout));
+        let viewers = Arc::new(Viewers::new(cameras, Readiness::spawn()?, &config.clients));
         let state = Arc::new(State::new(viewers, heartbeats.clone(), log, path, config));
         let served = Served::new(Arc::clone(&state));
         if let Some(returning) = returning {

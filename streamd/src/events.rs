@@ -52,6 +52,12 @@ events! {
     CONTROL_REFUSED = "4d6f71839bad45f54c7ae3082645d722";
     /// A part of the video path has stopped moving; the watchdog is no longer fed.
     STUCK = "5e708294acbe46065d8bf4193756e823";
+    /// No more clients are accepted for now: the process has no descriptor to spare.
+    NO_DESCRIPTORS = "6f8193a5bdcf47176e9c05a4867f6c24";
+    /// A part of the daemon has panicked.
+    PANICKED = "7092a4b6ced048287fad16b597807d25";
+    /// So many lines about clients were left out of the log.
+    LEFT_OUT = "81a3b5c7dfe1493990be27c6a8918e26";
 }
 
 #[cfg(test)]

@@ -134,8 +134,7 @@ pub fn state(toml: &str) -> Arc<State> {
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");
-    let timeout = config.clients.client_timeout.get();
-    let viewers = Arc::new(Viewers::new(cameras, readiness, timeout));
+    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients));
     let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
     Arc::new(State::new(viewers, heartbeats, log, None, config))
 }

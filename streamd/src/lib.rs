@@ -10,6 +10,7 @@
 //! hold: [`http`], [`control`], [`metrics`]. [`supervise`] speaks with systemd. [`daemon`] starts
 //! and stops all of them, and says in which order and why.
 
+pub mod access;
 pub mod args;
 pub mod camera;
 pub mod capture;

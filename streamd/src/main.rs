@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if args.check_config {
+        let warnings = config.warnings();
+        warnings.iter().for_each(|w| eprintln!("warning: {w}"));
         return ExitCode::SUCCESS;
     }
     match Daemon::start(config, args.config).and_then(Daemon::run) {

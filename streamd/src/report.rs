@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use streamd_protocol::stats::{ClientStats, Stats};
 use tokio::time::Instant;
 
-use crate::{events, state::State, supervise::notify::Notify};
+use crate::{
+    events,
+    state::State,
+    supervise::{memory::Memory, notify::Notify},
+};
 
 /// How often the line that systemd shows is renewed.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
@@ -16,10 +20,13 @@ const LISTED: usize = 20;
 /// Reports for ever.
 pub async fn run(state: Arc<State>, notify: Arc<Notify>) {
     let mut reported = Instant::now();
+    let mut memory = Memory::default();
     loop {
         tokio::time::sleep(STATUS_EVERY).await;
         let stats = state.stats();
         notify.status(&stats.status);
+        state.log.flood.sum_up();
+        memory.look(state.viewers.connections.total());
         let every = state.general(|config| config.log.report_interval.get());
         if !every.is_zero() && reported.elapsed() + STATUS_EVERY / 2 >= every {
             reported = Instant::now();

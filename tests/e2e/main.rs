@@ -5,6 +5,7 @@
 
 mod adaptation;
 mod administration;
+mod crowds;
 mod devices;
 mod feeds;
 mod misbehaviour;

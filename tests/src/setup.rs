@@ -38,6 +38,7 @@ pub struct Setup {
     sections: String,
     environment: Vec<(&'static str, String)>,
     listeners: Vec<(&'static str, Arc<TcpListener>)>,
+    open_files: Option<u32>,
     store: Arc<Store>,
 }
 
@@ -51,6 +52,7 @@ impl Default for Setup {
             sections: String::new(),
             environment: Vec::new(),
             listeners: Vec::new(),
+            open_files: None,
             store: Arc::default(),
         }
     }
@@ -83,6 +85,12 @@ impl Setup {
     /// Sets a variable of the environment.
     pub fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Lets the daemon have so many descriptors.
+    pub fn open_files(mut self, most: u32) -> Self {
+        self.open_files = Some(most);
         self
     }
 
@@ -154,8 +162,11 @@ impl Setup {
     pub fn command(&self) -> Command {
         let mut command = Command::new("sh");
         // A process id is known only to the process itself.
-        let script = "export LISTEN_PID=$$ WATCHDOG_PID=$$; exec \"$@\"";
-        command.args(["-c", script, "sh"]);
+        let mut script = "export LISTEN_PID=$$ WATCHDOG_PID=$$; exec \"$@\"".to_owned();
+        if let Some(most) = self.open_files {
+            script = format!("ulimit -n {most}; {script}");
+        }
+        command.args(["-c", &script, "sh"]);
         command.arg(binaries::find("streamd"));
         command.arg("--config").arg(self.config_file());
         for name in ["JOURNAL_STREAM", "RUNTIME_DIRECTORY", "NOTIFY_SOCKET"] {

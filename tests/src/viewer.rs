@@ -47,6 +47,20 @@ impl Viewer {
         Self::over(Socket::new(Domain::IPV4, Type::STREAM, None), to, None)
     }
 
+    /// Connects from another address of this machine, `127.0.0.2` or the like.
+    ///
+    /// # Panics
+    /// If nobody answers.
+    #[track_caller]
+    pub fn connect_from(from: [u8; 4], to: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None);
+        if let Ok(socket) = &socket {
+            let bound = socket.bind(&SocketAddr::from((from, 0)).into());
+            bound.expect("all of 127.0.0.0/8 is this machine");
+        }
+        Self::over(socket, to, None)
+    }
+
     /// Connects as a client that can only take so many bytes a second.
     ///
     /// # Panics

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use streamd_protocol::control::NoSuchCamera;
 
-use super::{Camera, Place};
+use super::{Camera, NoPlace, Place};
+use crate::access::address::Address;
 
 /// The cameras of the daemon; never empty.
 #[derive(Debug)]
@@ -22,6 +23,14 @@ pub enum Refused {
         /// The camera.
         name: String,
         /// Its `max-clients`.
+        limit: u32,
+    },
+    /// Clients of the same address have all places that it may have.
+    #[error("camera {name} has {limit} clients of this address, which is its share")]
+    FullForAddress {
+        /// The camera.
+        name: String,
+        /// The most that one address may have.
         limit: u32,
     },
 }
@@ -71,15 +80,19 @@ impl Cameras {
         }
     }
 
-    /// Takes a place for a viewer at a camera, the first one where `name` is `None`.
+    /// Takes a place for a viewer at a camera, the first one where `name` is `None`. Of its address
+    /// there may be `most`.
     ///
     /// # Errors
-    /// When there is no such camera, or it has no place left.
-    pub fn admit(&self, name: Option<&str>) -> Result<Place, Refused> {
+    /// When there is no such camera, or it has no place for it.
+    pub fn admit(&self, name: Option<&str>, address: Address, most: u32) -> Result<Place, Refused> {
         let camera = self.find(name)?;
-        camera.admit().ok_or_else(|| Refused::Full {
-            name: camera.name.clone(),
-            limit: camera.settings().config.max_clients.get(),
+        camera.admit(address, most).map_err(|no| {
+            let name = camera.name.clone();
+            match no {
+                NoPlace::Full(limit) => Refused::Full { name, limit },
+                NoPlace::FullForAddress(limit) => Refused::FullForAddress { name, limit },
+            }
         })
     }
 }

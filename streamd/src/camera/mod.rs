@@ -16,6 +16,10 @@ use parking_lot::Mutex;
 pub use self::cameras::{Cameras, Refused};
 
 use crate::{
+    access::{
+        address::Address,
+        counts::{Counts, Share},
+    },
     capture, config,
     hub::{Hub, WorkList},
     media::{Rendition, Scale, Timestamp},
@@ -88,6 +92,16 @@ pub struct Camera {
     status: Mutex<capture::Status>,
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
+    by_address: Arc<Counts>,
+}
+
+/// Why a camera has no place for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPlace {
+    /// So many have a place, which is `max-clients`.
+    Full(u32),
+    /// So many clients of the same address have one.
+    FullForAddress(u32),
 }
 
 /// Frames not sent, by reason.
@@ -132,6 +146,7 @@ impl Camera {
             status: Mutex::default(),
             rate: Mutex::default(),
             clients: AtomicUsize::new(0),
+            by_address: Arc::default(),
             name,
         })
     }
@@ -192,19 +207,36 @@ impl Camera {
         self.rate.lock().rate(now)
     }
 
-    /// Takes a place for a client; `None` when `max-clients` have one.
-    pub fn admit(self: &Arc<Self>) -> Option<Place> {
-        let limit = self.settings().config.max_clients.get() as usize;
-        let admit = |n: usize| (n < limit).then_some(n + 1);
-        if self
-            .clients
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, admit)
-            .is_err()
-        {
-            self.refused.add(1);
-            return None;
-        }
-        Some(Place(Arc::clone(self)))
+    /// Takes a place for a client from this address, which may have `most` of them.
+    ///
+    /// # Errors
+    /// When there is none for it.
+    pub fn admit(self: &Arc<Self>, address: Address, most: u32) -> Result<Place, NoPlace> {
+        let limit = self.settings().config.max_clients.get();
+        let most = most.min(share(limit));
+        let place = self.take(address, most).and_then(|share| {
+            let admit = |n: usize| (n < limit as usize).then_some(n + 1);
+            self.clients
+                .fetch_update(Ordering::AcqRel, Ordering::Acquire, admit)
+                .map(|_| Place(Arc::clone(self), share))
+                .map_err(|_| NoPlace::Full(limit))
+        });
+        place.inspect_err(|_| self.refused.add(1))
+    }
+
+    fn take(&self, address: Address, most: u32) -> Result<Share, NoPlace> {
+        let share = self.by_address.take(address, most as usize);
+        share.ok_or(NoPlace::FullForAddress(most))
+    }
+
+    /// Takes the place of a client that is about to leave: for a moment there is one too many.
+    pub fn succeed(self: &Arc<Self>, address: Address) -> Place {
+        let share = self.by_address.take(address, usize::MAX);
+        self.clients.fetch_add(1, Ordering::AcqRel);
+        Place(
+            Arc::clone(self),
+            share.expect("nobody has as many as there are numbers"),
+        )
     }
 
     /// Clients that have a place.
@@ -230,9 +262,17 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
     }
 }
 
+/// Of so many places, those that one address may have: a quarter is left to others.
+fn share(places: u32) -> u32 {
+    places - places / 4
+}
+
 /// A client's place among a camera's `max-clients`, given back when dropped.
 #[derive(Debug)]
-pub struct Place(Arc<Camera>);
+pub struct Place(
+    Arc<Camera>,
+    #[allow(dead_code, reason = "held, and given back")] Share,
+);
 
 impl Place {
     /// The camera.

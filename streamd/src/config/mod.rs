@@ -67,6 +67,13 @@ impl Default for Config {
     }
 }
 
+/// Bytes of memory for a pixel of a picture: two in each of a driver's five buffers or in the test
+/// pattern's pictures, planes and the encoded picture (measured: 1.56 GB for 16384x16384).
+const BYTES_PER_PIXEL: u64 = 6;
+
+/// Megabytes for one camera that are worth a warning: 8K has 190.
+const LARGE: u64 = 256;
+
 /// The port of raw TCP, for the camera that is named first and says nothing else.
 const DEFAULT_PORT: u16 = 8002;
 
@@ -77,6 +84,21 @@ impl Config {
             .get(name)
             .and_then(|camera| camera.listen.as_deref())
             .unwrap_or_default()
+    }
+
+    /// What is allowed and yet hardly meant, for people.
+    pub fn warnings(&self) -> Vec<String> {
+        let large = |(name, camera): (&CameraName, &Camera)| {
+            let size = camera.size;
+            let megabytes =
+                (u64::from(size.width) * u64::from(size.height) * BYTES_PER_PIXEL) >> 20;
+            (megabytes > LARGE).then(|| {
+                format!(
+                    "camera.{name}.size: {size} may take {megabytes} MB of memory for its buffers and pictures"
+                )
+            })
+        };
+        self.camera.iter().filter_map(large).collect()
     }
 
     /// The control socket in force: as configured, else by the environment, else `/run/streamd/control`.
@@ -155,12 +177,15 @@ pub struct Control {
 pub struct Clients {
     /// A client that has taken no byte for so long is dropped.
     pub client_timeout: Duration,
+    /// Connections of one address; an IPv6 /64 is one, and this machine's own are not counted.
+    pub max_per_address: MaxClients,
 }
 
 impl Default for Clients {
     fn default() -> Self {
         Self {
             client_timeout: Duration::from_secs(10),
+            max_per_address: MaxClients::new(64),
         }
     }
 }
@@ -175,6 +200,9 @@ pub struct Http {
     /// Origins, besides the page's own, whose scripts may open a WebSocket: `https://panel.example`, or `*`.
     #[serde(deserialize_with = "text::origins")]
     pub allowed_origins: Vec<String>,
+    /// Names, besides the machine's own, by which the server may be addressed: `cam.example`, or `*`.
+    #[serde(deserialize_with = "text::hosts")]
+    pub allowed_hosts: Vec<String>,
     /// Congestion control of the connections.
     pub congestion: Congestion,
 }
@@ -184,6 +212,7 @@ impl Default for Http {
         Self {
             listen: vec![Listen::loopback(8080)],
             allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             congestion: Congestion::System,
         }
     }

@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    text::{Level, Origin, SocketPath},
+    text::{HostName, Level, Origin, SocketPath},
     values::{
         Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality, Rung, Size,
         Value,
@@ -118,8 +118,10 @@ pub const KEYS: &[Key] = {
         key::<Duration>("log", "report-interval", Live, One),
         key::<SocketPath>("control", "socket", Restart, One),
         key::<Duration>("clients", "client-timeout", Live, One),
+        key::<MaxClients>("clients", "max-per-address", Live, One),
         key::<Listen>("http", "listen", Restart, OneOrList),
         key::<Origin>("http", "allowed-origins", Live, List),
+        key::<HostName>("http", "allowed-hosts", Live, List),
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<Device>(CAMERA, "device", Live, One),

@@ -333,3 +333,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_size_that_takes_much_memory_is_allowed_and_warned_of() {
+    let warnings = |size: &str| {
+        parse(&format!("[camera.a]\nsize = {size:?}"), "f")
+            .unwrap()
+            .warnings()
+    };
+    assert_eq!(warnings("7680x4320"), [""; 0]);
+    let [warning] = &warnings("16384x16384")[..] else {
+        panic!("one warning");
+    };
+    assert!(
+        warning.contains("camera.a.size: 16384x16384 may take 1536 MB"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn a_path_with_a_nul_in_it_is_none() {
+    for text in [
+        "[camera.a]\ndevice = \"/dev/vi\\u0000deo0\"",
+        "[http]\nlisten = \"unix:/run/\\u0000x\"",
+        "[control]\nsocket = \"/run/\\u0000x\"",
+    ] {
+        let refused = parse(text, "f").unwrap_err().to_string();
+        assert!(refused.contains("is not allowed"), "{refused}");
+    }
+}

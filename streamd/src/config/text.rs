@@ -33,7 +33,7 @@ impl Value for Level {
 pub(super) struct SocketPath(PathBuf);
 
 /// What `sockaddr_un` holds, without the terminating NUL.
-const SUN_PATH_MAX: usize = 107;
+pub(super) const SUN_PATH_MAX: usize = 107;
 
 impl TryFrom<String> for SocketPath {
     type Error = String;
@@ -81,6 +81,30 @@ impl Value for Origin {
     }
 }
 
+/// A name by which a server is addressed, without a port: `cam.example`, or `*`.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct HostName(String);
+
+impl TryFrom<String> for HostName {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        let is_name = (1..=253).contains(&name.len()) && name.bytes().all(legal);
+        if name == "*" || is_name {
+            Ok(Self(name))
+        } else {
+            Err(refused::<Self>("host", name))
+        }
+    }
+}
+
+impl Value for HostName {
+    fn allowed() -> String {
+        "\"NAME\" without a port, as in [\"cam.example\"], or [\"*\"]".into()
+    }
+}
+
 /// Refuses what `EnvFilter` would take silently for the name of a module: `inof` logs nothing.
 pub fn check_filter(filter: &str) -> Result<(), String> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -105,6 +129,10 @@ pub(super) fn socket<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBu
 
 pub(super) fn origins<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     Vec::<Origin>::deserialize(from).map(|all| all.into_iter().map(|origin| origin.0).collect())
+}
+
+pub(super) fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Vec::<HostName>::deserialize(from).map(|all| all.into_iter().map(|host| host.0).collect())
 }
 
 pub(super) fn some_listen<'de, D: Deserializer<'de>>(

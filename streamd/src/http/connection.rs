@@ -6,20 +6,29 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::Semaphore,
+};
 use tokio_io_timeout::TimeoutWriter;
 
 use super::{
+    room::Seat,
     site::Site,
     visitor::{Newcomer, Next, Visitor},
 };
+use crate::{access::address::Address, viewer::tcp::log_refused};
 
 /// For the head of a request, and between two requests. Long enough for a phone on a bad network.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +50,15 @@ const LINGER: (Duration, u64) = (Duration::from_secs(1), 256 * 1024);
 const TOO_SLOW: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
+/// What a connection is told that there is no place for, or that has lost it before it said anything.
+pub const NO_PLACE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\
+    Retry-After: 2\r\nContent-Length: 0\r\n\r\n";
+
+/// Connections that linger at once before they are closed; the rest are closed there and then.
+const MAX_LINGERING: usize = 256;
+
+static LINGERING: Semaphore = Semaphore::const_new(MAX_LINGERING);
+
 /// Answers the requests of a connection from `peer`. Returns the viewer that it has become, and
 /// what that has sent beyond its request; `None` when the connection is over.
 pub async fn serve<T>(
@@ -51,37 +69,75 @@ pub async fn serve<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let visitor = Visitor::new(peer);
-    let (ended, rest) = answer_all(site, &visitor, socket).await;
-    match (ended, visitor.next()) {
-        (Ok(()), Some(Next::Viewer(newcomer))) => return Some((newcomer, BytesMut::from(rest))),
-        (Ok(()), Some(Next::LastWords(words))) => close(socket, &words).await,
-        (Err(error), _) if error.is_timeout() && !rest.is_empty() => close(socket, TOO_SLOW).await,
-        _ => close(socket, b"").await,
+    let Some(seat) = site.room.enter(Address::of_peer(&peer)) else {
+        log_refused(&"there are too many connections", &peer, "");
+        dismiss(socket, NO_PLACE).await;
+        return None;
+    };
+    let mut visitor = Visitor::new(peer);
+    visitor.is_crowded = seat.is_spare;
+    match answer_all(site, &visitor, &seat, socket).await {
+        Ended::Displaced { unheard: true } => dismiss(socket, NO_PLACE).await,
+        Ended::Displaced { unheard: false } => {}
+        Ended::Itself(ended, rest) => match (ended, visitor.next()) {
+            (Ok(()), Some(Next::Viewer(newcomer))) => {
+                return Some((newcomer, BytesMut::from(rest)));
+            }
+            (Ok(()), Some(Next::LastWords(words))) => close(socket, &words).await,
+            (Err(error), _) if error.is_timeout() && !rest.is_empty() => {
+                dismiss(socket, TOO_SLOW).await;
+            }
+            (Ok(()), None) => close(socket, b"").await,
+            (Err(_), _) => dismiss(socket, b"").await,
+        },
     }
     None
 }
 
-/// Answers until hyper has written its last response. Returns also what was read and is no part of
-/// a request that was answered.
-async fn answer_all<T>(
-    site: &Arc<Site>,
-    visitor: &Visitor,
-    socket: &mut T,
-) -> (hyper::Result<()>, Bytes)
+/// How the answering ended.
+enum Ended {
+    /// The last response is out; what was read and is no part of a request that was answered.
+    Itself(hyper::Result<()>, Bytes),
+    /// It had to give way to another connection, perhaps before it was heard.
+    Displaced { unheard: bool },
+}
+
+/// Answers until hyper has written its last response.
+async fn answer_all<T>(site: &Arc<Site>, visitor: &Visitor, seat: &Seat, socket: &mut T) -> Ended
 where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let mut socket = TimeoutWriter::new(socket);
     socket.set_timeout(Some(WRITE_TIMEOUT));
     let socket: Pin<&mut _> = pin!(socket);
+    let unheard = AtomicBool::new(true);
     let service = service_fn(|request| {
         let (site, visitor) = (Arc::clone(site), visitor.clone());
-        Box::pin(async move { site.answer(visitor, request).await })
+        unheard.store(false, Ordering::Relaxed);
+        seat.answer();
+        Box::pin(async move {
+            let answer = site.answer(visitor, request).await;
+            seat.wait();
+            answer
+        })
     });
     let mut connection = limits().serve_connection(TokioIo::new(socket), service);
-    let ended = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    (ended, connection.into_parts().read_buf)
+    tokio::select! {
+        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
+            Ended::Itself(ended, connection.into_parts().read_buf)
+        }
+        () = seat.to_leave() => Ended::Displaced { unheard: unheard.into_inner() },
+    }
+}
+
+/// Closes a connection that is not served any more, so that `words` arrive, as long as not too many
+/// are closed at once.
+pub async fn dismiss(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), words: &[u8]) {
+    match LINGERING.try_acquire() {
+        Ok(_lingers) => close(socket, words).await,
+        // What fits into a socket that nothing was written to.
+        Err(_) => drop(socket.write_all(words).now_or_never()),
+    }
 }
 
 fn limits() -> http1::Builder {

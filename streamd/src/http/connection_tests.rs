@@ -23,9 +23,11 @@ type Became = Option<(Newcomer, BytesMut)>;
 
 fn daemon(http: &str) -> Daemon {
     let cameras = "[camera.front]\n[camera.side]\nmax-clients = 1\n";
-    let state = fixtures::state(&format!("[http]\n{http}\n{cameras}"));
+    let state = fixtures::state(&format!(
+        "[http]\nallowed-hosts = [\"cam\"]\n{http}\n{cameras}"
+    ));
     Daemon {
-        _place: state.cameras.admit(Some("side")).unwrap(),
+        _place: state.viewers.admit(Some("side"), "unix").unwrap(),
         site: Site::new(Arc::clone(&state), router(Served::new(state))),
     }
 }
@@ -68,6 +70,11 @@ impl Daemon {
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\n\r\n")
+}
+
+/// The same with the one header that every request needs.
+fn whole(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: cam\r\n\r\n")
 }
 
 #[tokio::test]
@@ -247,7 +254,7 @@ async fn slow_requests_are_told_so() {
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     let (answer, _) = daemon.send("").await;
     assert_eq!(answer, "");
-    let (answer, _) = daemon.send(get("/state")).await;
+    let (answer, _) = daemon.send(whole("/state")).await;
     assert_eq!(
         answer.matches("HTTP/1.1").count(),
         1,
@@ -262,15 +269,69 @@ async fn slow_requests_are_told_so() {
 async fn who_does_not_read_is_let_go() {
     let (mut socket, ours) = tokio::io::duplex(64);
     let became = daemon("").serve(ours);
-    socket.write_all(get("/state").as_bytes()).await.unwrap();
+    socket.write_all(whole("/state").as_bytes()).await.unwrap();
     assert!(became.await.unwrap().is_none());
+}
+
+/// By DNS rebinding, a page on the internet gets its own name to lead here.
+#[tokio::test]
+async fn a_request_for_another_host_is_misdirected_wherever_it_leads() {
+    let daemon = daemon("allowed-origins = [\"*\"]");
+    for path in [
+        "/",
+        "/state",
+        "/stream",
+        "/snapshot",
+        "/ws",
+        "/nowhere",
+        "*",
+    ] {
+        for (target, host, status) in [
+            (path, "Host: evil.example\r\n", "421"),
+            ("http://evil.example/state", "Host: cam\r\n", "421"),
+            ("http://cam/state", "Host: evil.example\r\n", "421"),
+            (path, "", "400"),
+            (path, "Host: cam\r\nHost: cam\r\n", "400"),
+            (path, "Host: cam, evil.example\r\n", "400"),
+        ] {
+            let request = format!(
+                "GET {target} HTTP/1.1\r\n{host}Origin: http://evil.example\r\nConnection: close\r\n\r\n"
+            );
+            let (answer, became) = daemon.send(&request).await;
+            assert!(became.is_none());
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{request}{answer}"
+            );
+            assert!(!answer.contains("Access-Control"), "{answer}");
+        }
+    }
+}
+
+/// What a flood has left no place for is said, and what the daemon does can still be asked.
+#[tokio::test]
+async fn in_a_crowd_the_silent_give_way_and_the_state_is_told() {
+    let daemon = daemon("");
+    let mut silent = Vec::new();
+    for _ in 0..1100 {
+        let (socket, ours) = tokio::io::duplex(1024);
+        silent.push((socket, daemon.serve(ours)));
+        tokio::task::yield_now().await;
+    }
+    let (answer, _) = daemon.send(whole("/snapshot/nowhere")).await;
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    let (mut first, _) = silent.remove(0);
+    let mut said = String::new();
+    first.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("HTTP/1.1 503 "), "{said}");
+    drop(silent);
 }
 
 #[tokio::test]
 async fn who_closes_the_sending_side_is_answered() {
     let (mut socket, ours) = tokio::io::duplex(1 << 20);
     let became = daemon("").serve(ours);
-    socket.write_all(get("/state").as_bytes()).await.unwrap();
+    socket.write_all(whole("/state").as_bytes()).await.unwrap();
     socket.shutdown().await.unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();
@@ -285,8 +346,8 @@ async fn a_stream_becomes_a_viewer_by_either_spelling() {
         "GET /stream?key=panel&fps=5 HTTP/1.1\r\nHost: cam\r\n",
         "GET /?action=stream&key=panel&fps=5 HTTP/1.0\r\n",
         "GET /?action=stream_0/?key=panel&fps=5 HTTP/1.0\r\n",
-        "GET /stream/front/?fps=5&key=panel HTTP/1.1\r\nConnection: keep-alive\r\n",
-        "POST /stream?key=panel&fps=5 HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n",
+        "GET /stream/front/?fps=5&key=panel HTTP/1.1\r\nHost: cam\r\nConnection: keep-alive\r\n",
+        "POST /stream?key=panel&fps=5 HTTP/1.1\r\nHost: cam\r\nContent-Length: 3\r\nExpect: 100-continue\r\n",
     ] {
         let body = if request.starts_with("POST") {
             "a=b"
@@ -396,7 +457,7 @@ async fn a_page_that_finds_no_place_is_told_why() {
 async fn a_newcomer_that_goes_gives_its_place_back() {
     let daemon = daemon("");
     let front = daemon.state().cameras.find(None).unwrap();
-    let (_, became) = daemon.send(get("/stream")).await;
+    let (_, became) = daemon.send(whole("/stream")).await;
     assert_eq!(front.clients(), 1);
     drop(became);
     assert_eq!(front.clients(), 0);
@@ -406,7 +467,7 @@ async fn a_newcomer_that_goes_gives_its_place_back() {
 async fn a_pipelined_stream_waits_for_the_answers_before_it() {
     let (mut socket, ours) = tokio::io::duplex(512);
     let became = daemon("").serve(ours);
-    let requests = format!("{}{}", get("/state").repeat(5), get("/stream"));
+    let requests = format!("{}{}", whole("/state").repeat(5), whole("/stream"));
     socket.write_all(requests.as_bytes()).await.unwrap();
     let mut all = String::new();
     socket.read_to_string(&mut all).await.unwrap();

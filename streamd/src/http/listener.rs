@@ -1,54 +1,42 @@
 //! Web listeners: from a bound socket to HTTP, and from HTTP to a viewer like any other.
 
-use std::{
-    io,
-    os::fd::OwnedFd,
-    sync::{Arc, LazyLock},
-};
+use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use bytes::BytesMut;
-use tokio::{
-    net::{TcpStream, UnixStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_util::either::Either;
 
-use super::{connection, site::Site, visitor::Newcomer};
+use super::{
+    connection::{self, NO_PLACE},
+    site::Site,
+    visitor::Newcomer,
+};
 use crate::{
+    access::{address::Address, counts::Share},
     link::{listener::Listener, socket::Socket},
     state::State,
-    viewer::{Arrival, Viewer},
+    viewer::{Arrival, Viewer, tcp::log_refused},
 };
-
-/// Connections that are being answered at once, over all listeners; streams and WebSockets are
-/// counted by `max-clients` and not here. A thousand snapshots at once must fit.
-const MAX_CONNECTIONS: usize = 4096;
-
-static CONNECTIONS: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(MAX_CONNECTIONS)));
 
 /// A connection to a web listener.
 type Connection = Either<TcpStream, UnixStream>;
 
 /// Serves a site on a listener.
 pub async fn serve(listener: Listener, site: Arc<Site>) {
-    listener
-        .run(|connection| match admit(connection) {
-            Ok((stream, peer, permit)) => {
-                tokio::spawn(answer(stream, peer, permit, Arc::clone(&site)));
-            }
-            Err(error) => unserved(&error),
-        })
-        .await;
+    let serve = |connection| match open(connection) {
+        Ok((stream, peer)) => {
+            tokio::spawn(answer(stream, peer, Arc::clone(&site)));
+        }
+        Err(error) => unserved(&error),
+    };
+    listener.run(NO_PLACE, serve).await;
 }
 
 fn unserved(error: &io::Error) {
     tracing::debug!(%error, "a connection ended before it was served");
 }
 
-fn admit(connection: OwnedFd) -> io::Result<(Connection, Arc<str>, OwnedSemaphorePermit)> {
-    let permit = Arc::clone(&CONNECTIONS).try_acquire_owned();
-    let permit = permit.map_err(|_| io::Error::other("too many connections at once"))?;
+fn open(connection: OwnedFd) -> io::Result<(Connection, Arc<str>)> {
     let socket = Socket::new(connection)?;
     let peer = socket.peer().into();
     let stream = if socket.is_tcp() {
@@ -58,19 +46,17 @@ fn admit(connection: OwnedFd) -> io::Result<(Connection, Arc<str>, OwnedSemaphor
     } else {
         Either::Right(UnixStream::from_std(OwnedFd::from(socket).into())?)
     };
-    Ok((stream, peer, permit))
+    Ok((stream, peer))
 }
 
-async fn answer(
-    mut stream: Connection,
-    peer: Arc<str>,
-    permit: OwnedSemaphorePermit,
-    site: Arc<Site>,
-) {
+async fn answer(mut stream: Connection, peer: Arc<str>, site: Arc<Site>) {
+    let Some(share) = share(&site, &peer) else {
+        connection::dismiss(&mut stream, NO_PLACE).await;
+        return;
+    };
     let became = connection::serve(&site, peer, &mut stream).await;
-    drop(permit);
     if let Some((newcomer, input)) = became {
-        match viewer(stream, newcomer, input, &site.state) {
+        match viewer(stream, newcomer, input, share, &site.state) {
             // On the heap, so that the many that are only answered stay small.
             Ok(viewer) => Box::pin(viewer.run()).await,
             Err(error) => unserved(&error),
@@ -78,10 +64,27 @@ async fn answer(
     }
 }
 
+/// Counts a connection of this address. Where it has as many as it may have, the one that has
+/// waited longest for a request gives way.
+fn share(site: &Site, peer: &str) -> Option<Share> {
+    let viewers = &site.state.viewers;
+    let address = Address::of_peer(peer);
+    let share = viewers.connect(address);
+    if share.is_some() {
+        return share;
+    }
+    if site.room.make_way_for(address) {
+        return viewers.connections.take(address, usize::MAX);
+    }
+    log_refused(&viewers.too_many(), peer, "");
+    None
+}
+
 fn viewer(
     stream: Connection,
     newcomer: Newcomer,
     input: BytesMut,
+    share: Share,
     state: &State,
 ) -> io::Result<Viewer> {
     let connection = match stream {
@@ -92,6 +95,7 @@ fn viewer(
         id: newcomer.id,
         socket: Socket::new(connection)?,
         framing: newcomer.framing,
+        share: Some(share),
         place: newcomer.place,
         name: newcomer.name,
         input,
@@ -147,7 +151,7 @@ mod tests {
         };
         let watch = async {
             let mut socket = TcpStream::connect(address).await.unwrap();
-            let request = b"GET /stream?key=me HTTP/1.1\r\nHost: cam\r\n\r\n";
+            let request = b"GET /stream?key=me HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
             socket.write_all(request).await.unwrap();
             // It has nothing more to say, and reads on.
             socket.shutdown().await.unwrap();

@@ -8,11 +8,13 @@
 
 mod chosen;
 pub mod connection;
+pub mod host;
 pub mod listener;
 pub mod origin;
 pub mod page;
 pub mod query;
 mod refusal;
+pub mod room;
 pub mod routes;
 pub mod served;
 pub mod site;

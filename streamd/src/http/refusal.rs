@@ -10,7 +10,9 @@ use axum::{
 
 use streamd_protocol::control::NoSuchCamera;
 
-use super::{origin::Forbidden, query::BadParameter, websocket::handshake::NoHandshake};
+use super::{
+    host::BadHost, origin::Forbidden, query::BadParameter, websocket::handshake::NoHandshake,
+};
 
 /// Seconds after which what is not to be had now may be asked for again.
 const LATER: &str = "2";
@@ -43,6 +45,9 @@ pub enum Refusal {
     /// No WebSocket was asked for, or not as it should be.
     #[error(transparent)]
     NoHandshake(#[from] NoHandshake),
+    /// It is not for this server.
+    #[error(transparent)]
+    BadHost(#[from] BadHost),
     /// The page may not connect.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
@@ -68,6 +73,8 @@ impl Refusal {
             Self::BadAddress(_) | Self::BadAction(_) | Self::BadParameter(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Self::BadHost(BadHost::NotOne(_)) => StatusCode::BAD_REQUEST,
+            Self::BadHost(BadHost::Foreign(_)) => StatusCode::MISDIRECTED_REQUEST,
             Self::NoHandshake(why) => why.status(),
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,

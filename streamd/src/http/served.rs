@@ -32,7 +32,7 @@ impl Served {
     /// # Errors
     /// When the camera is full.
     pub fn admit(&self, camera: &Camera, peer: &str) -> Result<Place, Refusal> {
-        let place = self.state.cameras.admit(Some(&camera.name));
+        let place = self.state.viewers.admit(Some(&camera.name), peer);
         place.map_err(|refused| {
             tcp::log_refused(&refused, peer, &camera.name);
             Refusal::Unavailable(refused.to_string())

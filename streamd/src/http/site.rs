@@ -13,7 +13,10 @@ use bytes::Bytes;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
-use super::{origin::Origins, refusal::Refusal, routes, ustreamer::action, visitor::Visitor};
+use super::{
+    host::Hosts, origin::Origins, refusal::Refusal, room::Room, routes, ustreamer::action,
+    visitor::Visitor,
+};
 use crate::state::State;
 
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
@@ -23,6 +26,8 @@ const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
 pub struct Site {
     /// The rest of the daemon.
     pub state: Arc<State>,
+    /// The connections that are being answered.
+    pub room: Arc<Room>,
     router: TowerToHyperService<Router>,
 }
 
@@ -30,7 +35,12 @@ impl Site {
     /// The addresses of `router`, for the daemon whose configuration says which pages may connect.
     pub fn new(state: Arc<State>, router: Router) -> Arc<Self> {
         let router = TowerToHyperService::new(router);
-        Arc::new(Self { state, router })
+        let room = Arc::default();
+        Arc::new(Self {
+            state,
+            room,
+            router,
+        })
     }
 
     /// Answers one request.
@@ -46,6 +56,12 @@ impl Site {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
+        let hosts = Hosts::of(&self.state);
+        let host = hosts.check(request.version(), request.uri(), request.headers());
+        if let Err(bad) = host {
+            // Before anything is shared: whoever reads this may not be meant to.
+            return Ok(Refusal::from(bad).into_response());
+        }
         let origins = Origins::of(&self.state);
         let sharing = origins.sharing(request.headers());
         let mut response = match self.respond(visitor, request).await {
@@ -66,6 +82,10 @@ impl Site {
         B::Error: Into<axum::BoxError>,
     {
         let (mut parts, body) = request.into_parts();
+        if visitor.is_crowded && !is_about_the_daemon(parts.uri.path()) {
+            let crowded = "there are too many connections; /state and /metrics are answered";
+            return Err(Refusal::Unavailable(crowded.into()));
+        }
         drain(Body::new(body)).await?;
         if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
             return Ok(routes::options(routes::ALL));
@@ -81,6 +101,11 @@ impl Site {
         let Ok(response) = self.router.call(request).await;
         Ok(response)
     }
+}
+
+/// Whether an address tells what the daemon does, and is answered however crowded it is.
+fn is_about_the_daemon(path: &str) -> bool {
+    path == "/state" || path.starts_with("/state/") || path == "/metrics"
 }
 
 /// Reads a body to its end and forgets it, so that it is not taken for the next request.

@@ -13,6 +13,8 @@ use crate::{camera::Place, viewer::framing::Framing};
 pub struct Visitor {
     /// Its address.
     pub peer: Arc<str>,
+    /// There are too many others: only questions about the daemon itself are answered.
+    pub is_crowded: bool,
     next: Arc<Mutex<Option<Next>>>,
 }
 
@@ -43,6 +45,7 @@ impl Visitor {
     pub fn new(peer: Arc<str>) -> Self {
         Self {
             peer,
+            is_crowded: false,
             next: Arc::default(),
         }
     }

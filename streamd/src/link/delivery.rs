@@ -63,7 +63,23 @@ pub struct Arrived {
     pub latency: Duration,
     /// Which of the viewer's feeds it belongs to.
     pub feed: u32,
+    /// Who says so.
+    pub by: By,
 }
+
+/// Who says that a frame has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The kernel: nobody at the other end can forge it.
+    Kernel,
+    /// The viewer, for its own figures.
+    Receipt,
+}
+
+/// A receipt that can't be true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the receipt's time is before the frame was sent, or still to come")]
+pub struct Untrue;
 
 /// What is on its way to one viewer.
 #[derive(Default)]
@@ -73,7 +89,7 @@ pub struct Deliveries {
     led_last: Timestamp,
     /// The kernel's key of a frame's first segment, and when it was sent.
     lead: Option<(u32, Timestamp)>,
-    /// The viewer says itself when it had a frame; the kernel's stamps then count for the link only.
+    /// The viewer says itself when it had a frame.
     receipts: bool,
 }
 
@@ -143,29 +159,54 @@ impl Deliveries {
                 segment: ack.segment,
             });
         }
-        (!self.receipts).then(|| Arrived {
+        Some(Arrived {
             latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
             feed: sent.feed,
+            by: By::Kernel,
         })
     }
 
-    /// The viewer says that it had a frame at this moment. Receipts of frames that are not awaited
-    /// count for nothing.
-    pub fn receipt(&mut self, feed: u32, sequence: u64, at: Timestamp) -> Option<Arrived> {
-        self.receipts = true;
+    /// Whether the viewer says itself when it has its frames.
+    pub fn has_receipts(&self) -> bool {
+        self.receipts
+    }
+
+    /// The viewer says, `now`, that it had a frame at this moment. Receipts of frames that are not
+    /// awaited count for nothing.
+    ///
+    /// # Errors
+    /// When it can't have been then.
+    pub fn receipt(
+        &mut self,
+        feed: u32,
+        sequence: u64,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Arrived>, Untrue> {
+        if at > now {
+            return Err(Untrue);
+        }
         let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed;
-        let index = self.sent.iter().position(is_it)?;
+        let Some(index) = self.sent.iter().position(is_it) else {
+            self.receipts = true;
+            return Ok(None);
+        };
         let sent = self.sent[index];
+        if at < sent.began {
+            return Err(Untrue);
+        }
+        self.receipts = true;
         if sent.stamped {
             // Its acknowledgement is still to come, for the link.
             self.sent[index].sequence = u64::MAX;
         } else {
             self.sent.remove(index);
         }
-        Some(Arrived {
+        Ok(Some(Arrived {
             latency: at.since(sent.captured),
             feed,
-        })
+            by: By::Receipt,
+        }))
     }
 }
 
@@ -206,15 +247,40 @@ mod tests {
         way.written(sent(2, true));
         let arrived = way.acknowledged(&ack(2, 150), &mut estimate);
         let latency = Duration::from_millis(50 - 20 / 2);
-        assert_eq!(arrived, Some(Arrived { latency, feed: 1 }));
+        let kernel = Arrived {
+            latency,
+            feed: 1,
+            by: By::Kernel,
+        };
+        assert_eq!(arrived, Some(kernel));
         assert!(estimate.rate().is_some() && !way.awaits_stamp());
+        assert!(!way.has_receipts());
         way.written(sent(3, true));
-        let latency = Duration::from_millis(40);
-        let receipt = way.receipt(1, 3, at(140));
-        assert_eq!(receipt, Some(Arrived { latency, feed: 1 }));
-        assert_eq!(way.receipt(1, 3, at(141)), None, "once");
-        assert_eq!(way.acknowledged(&ack(3, 150), &mut estimate), None);
-        assert_eq!(way.receipt(2, 9, at(141)), None, "never sent");
+        let receipt = way.receipt(1, 3, at(140), at(145));
+        let own = Arrived {
+            latency: Duration::from_millis(40),
+            feed: 1,
+            by: By::Receipt,
+        };
+        assert_eq!(receipt, Ok(Some(own)));
+        assert!(way.has_receipts());
+        assert_eq!(way.receipt(1, 3, at(141), at(145)), Ok(None), "once");
+        let arrived = way.acknowledged(&ack(3, 150), &mut estimate);
+        assert_eq!(arrived, Some(kernel), "the kernel's word stays");
+        let never_sent = way.receipt(2, 9, at(141), at(145));
+        assert_eq!(never_sent, Ok(None));
+    }
+
+    #[test]
+    fn a_receipt_of_another_time_is_refused_and_the_true_one_still_counts() {
+        let mut way = Deliveries::default();
+        way.written(sent(1, false));
+        for untrue in [at(0), at(100), at(201), Timestamp::from_nanos(u64::MAX)] {
+            assert_eq!(way.receipt(1, 1, untrue, at(200)), Err(Untrue));
+        }
+        assert!(!way.has_receipts());
+        let arrived = way.receipt(1, 1, at(101), at(200)).unwrap().unwrap();
+        assert_eq!(arrived.latency, Duration::from_millis(1));
     }
 
     #[test]

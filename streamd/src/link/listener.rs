@@ -1,14 +1,26 @@
 //! Listeners: each connection that comes becomes a task, and no error of one connection ends the
 //! listening.
 
-use std::{io, os::fd::OwnedFd, time::Duration};
+use std::{
+    io::{self, Write},
+    net::TcpStream,
+    os::fd::OwnedFd,
+    sync::LazyLock,
+    time::Duration,
+};
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::bound::Bound;
+use super::{
+    bound::Bound,
+    descriptors::{Shortage, is_kept},
+};
 
 /// A wait after the process has run out of descriptors or memory: others may free some.
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
+
+/// The process's, whichever listener feels it.
+static SHORTAGE: LazyLock<Shortage> = LazyLock::new(Shortage::default);
 
 /// A bound listener.
 #[derive(Debug)]
@@ -43,14 +55,20 @@ impl Listener {
         })
     }
 
-    /// Accepts for ever; `serve` is called with each connection and must not wait.
-    pub async fn run(self, serve: impl Fn(OwnedFd)) {
+    /// Accepts for ever; `serve` is called with each connection and must not wait. One that there is
+    /// no descriptor for is told `sorry` and closed, and those after it wait in the kernel.
+    pub async fn run(self, sorry: &[u8], serve: impl Fn(OwnedFd)) {
         loop {
             match self.accept().await {
+                Ok(connection) if is_kept(&connection) => {
+                    SHORTAGE.felt("the last descriptors are kept for control and cameras");
+                    say(connection, sorry);
+                    tokio::time::sleep(EXHAUSTED_WAIT).await;
+                }
                 Ok(connection) => serve(connection),
                 Err(error) => match error.raw_os_error() {
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        tracing::warn!(%error, "a client could not be accepted (LimitNOFILE=)");
+                        SHORTAGE.felt(&error.to_string());
                         tokio::time::sleep(EXHAUSTED_WAIT).await;
                     }
                     // The peer was gone before we came to it: its affair.
@@ -59,4 +77,12 @@ impl Listener {
             }
         }
     }
+}
+
+/// Says something to a connection that is closed with it, as far as it takes that at once.
+pub fn say(connection: OwnedFd, words: &[u8]) {
+    // Whatever family it is of: a stream that takes bytes.
+    let mut stream = TcpStream::from(connection);
+    let _ = stream.set_nonblocking(true);
+    let _ = stream.write_all(words);
 }

@@ -7,6 +7,7 @@ pub mod adapt;
 mod bind;
 pub mod bound;
 pub mod delivery;
+pub mod descriptors;
 pub mod estimate;
 pub mod gate;
 pub mod listener;

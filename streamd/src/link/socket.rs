@@ -26,6 +26,9 @@ const READ_CHUNK: usize = 4 * 1024;
 /// BBR's window while it probes for the round trip time, in segments (`bbr_cwnd_min_target`).
 const BBR_LEAST_WINDOW: u32 = 4;
 
+/// What stands for the address of a peer that has reset the connection.
+const GONE: &str = "gone";
+
 /// `TCP_CA_Open`: nothing is lost or out of order.
 const CA_OPEN: u8 = 0;
 
@@ -162,7 +165,7 @@ impl Socket {
             return "unix".into();
         }
         let Ok(address) = getpeername::<SockaddrStorage>(self.fd.as_raw_fd()) else {
-            return "gone".into();
+            return GONE.into();
         };
         let address = address
             .as_sockaddr_in()
@@ -171,8 +174,13 @@ impl Socket {
         match address {
             // An IPv4 client of an IPv6 listener reads better as what it is.
             Some(a) => SocketAddr::new(a.ip().to_canonical(), a.port()).to_string(),
-            None => "gone".into(),
+            None => GONE.into(),
         }
+    }
+
+    /// Whether the peer has reset the connection before it was served.
+    pub fn is_gone(&self) -> bool {
+        self.peer() == GONE
     }
 
     /// Whether the kernel time-stamps acknowledgements and knows a [`Info`].

@@ -30,7 +30,8 @@ pub struct State {
     /// Who watches.
     pub viewers: Arc<Viewers>,
     heartbeats: Heartbeats,
-    log: LogLevel,
+    /// What is logged.
+    pub log: LogLevel,
     /// Where the configuration was read from.
     path: Option<PathBuf>,
     /// The settings in force that belong to no camera: its `camera` is empty, since each camera

@@ -49,13 +49,15 @@ impl State {
     fn apply(&self, new: Config) -> Result<Reloaded, Refused> {
         let old = self.configuration();
         let (config, changes) = config::reloaded(&old, &new);
+        for warning in config.warnings() {
+            tracing::warn!("{warning}");
+        }
         if old.log.level != config.log.level {
             self.log
                 .set(&config.log.level)
                 .map_err(Refused::BadConfiguration)?;
         }
-        self.viewers
-            .set_client_timeout(config.clients.client_timeout.get());
+        self.viewers.change(&config.clients);
         for camera in self.cameras.iter() {
             if let Some((_, new)) = config
                 .camera

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, IsTerminal},
+    sync::Arc,
 };
 
 use nix::sys::stat::fstat;
@@ -26,13 +27,20 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use streamd_protocol::printable::is_hidden;
+
+use super::flood::{Bounded, Flood};
 use crate::config::check_filter;
 
 /// Changes what is logged, while the daemon runs.
 ///
 /// The default one checks a filter and changes nothing: for a process that logs elsewhere.
 #[derive(Debug, Clone, Default)]
-pub struct LogLevel(Option<reload::Handle<EnvFilter, Registry>>);
+pub struct LogLevel {
+    filter: Option<reload::Handle<EnvFilter, Registry>>,
+    /// What is left out of the log, and counted.
+    pub flood: Arc<Flood>,
+}
 
 impl LogLevel {
     /// Logs by `filter` from now on: a level, or a filter such as `info,streamd::capture=debug`.
@@ -41,7 +49,7 @@ impl LogLevel {
     /// What is allowed, if `filter` is not; the old filter stays.
     pub fn set(&self, filter: &str) -> Result<(), String> {
         let filter = parse(filter)?;
-        match &self.0 {
+        match &self.filter {
             Some(handle) => handle.reload(filter).map_err(|error| error.to_string()),
             None => Ok(()),
         }
@@ -59,6 +67,11 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
 /// `level` is no filter, or the process logs already.
 pub fn init(level: &str) -> Result<LogLevel, String> {
     let (filter, handle) = reload::Layer::new(parse(level)?);
+    let level = LogLevel {
+        filter: Some(handle),
+        flood: Arc::default(),
+    };
+    let bounded = Bounded(Arc::clone(&level.flood));
     let journal = stderr_is_journal().then(journal).transpose();
     let (output, failed): (Box<dyn Layer<_> + Send + Sync>, _) = match journal {
         Ok(Some(journal)) => (journal.boxed(), None),
@@ -67,13 +80,13 @@ pub fn init(level: &str) -> Result<LogLevel, String> {
     };
     tracing_subscriber::registry()
         .with(filter)
-        .with(output)
+        .with(output.with_filter(bounded))
         .try_init()
         .map_err(|error| error.to_string())?;
     if let Some(error) = failed {
         warn!(%error, "the journal's socket can't be used; logging plain text");
     }
-    Ok(LogLevel(Some(handle)))
+    Ok(level)
 }
 
 fn journal() -> io::Result<tracing_journald::Layer> {
@@ -211,7 +224,7 @@ impl Visit for Text {
 
 fn escape(text: &str, to: &mut String) {
     for c in text.chars() {
-        if c.is_control() {
+        if is_hidden(c) {
             to.extend(c.escape_default());
         } else {
             to.push(c);
@@ -221,7 +234,7 @@ fn escape(text: &str, to: &mut String) {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use tracing::{debug, info, info_span};
 
@@ -299,7 +312,10 @@ pub(crate) mod tests {
     #[test]
     fn the_level_changes_live_and_a_wrong_one_changes_nothing() {
         let (filter, handle) = reload::Layer::new(parse("info").unwrap());
-        let level = LogLevel(Some(handle));
+        let level = LogLevel {
+            filter: Some(handle),
+            flood: Arc::default(),
+        };
         let memory = Memory::default();
         let writer = memory.clone();
         let subscriber = tracing_subscriber::registry()

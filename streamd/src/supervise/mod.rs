@@ -3,10 +3,12 @@
 //! Everything here does nothing, or the plain equivalent, when systemd is not there: no
 //! `NOTIFY_SOCKET`, no `LISTEN_FDS`, no `JOURNAL_STREAM`.
 
+pub mod flood;
 pub mod heartbeat;
 pub mod inherited;
 pub mod limits;
 pub mod log;
+pub mod memory;
 pub mod notify;
 pub mod panics;
 pub mod signals;

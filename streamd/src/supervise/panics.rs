@@ -3,6 +3,8 @@
 
 use std::{backtrace::Backtrace, panic, process, thread};
 
+use crate::events;
+
 /// Threads of which each serves many: tokio confines a panic in a task of theirs to that task.
 const CONFINED: [&str; 3] = ["serve", "control", "control-devices"];
 
@@ -12,7 +14,10 @@ pub fn take_over() {
         let current = thread::current();
         let name = current.name().unwrap_or("unnamed");
         let trace = Backtrace::force_capture();
-        tracing::error!("thread {name} panicked: {info}\n{trace}");
+        tracing::error!(
+            message_id = events::PANICKED,
+            "thread {name} panicked: {info}\n{trace}"
+        );
         if !CONFINED.contains(&name) {
             process::abort();
         }

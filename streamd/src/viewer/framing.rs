@@ -44,6 +44,8 @@ pub struct Violation {
 pub enum Goodbye {
     /// An administrator disconnects it; the reason given.
     Kicked(String),
+    /// It was paused, and somebody who watches needs its place.
+    GaveWay,
     /// The daemon stops.
     Stopping,
     /// The daemon restarts, and the next one goes on with the connection.

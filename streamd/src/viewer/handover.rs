@@ -12,7 +12,10 @@ use streamd_protocol::{
 };
 
 use super::{Arrival, Viewer, figures::FeedFigures, framing::Framing, viewers::Viewers};
-use crate::{camera::Refused, config::values::Congestion, link::socket::Socket, media::Timestamp};
+use crate::{
+    access::address::Address, camera::Refused, config::values::Congestion, link::socket::Socket,
+    media::Timestamp,
+};
 
 /// What is known of a viewer beside its connection. Bytes are kept as they are on the wire, so
 /// that a frame that is half sent is sent to its end.
@@ -128,11 +131,14 @@ impl Viewer {
         framing: Box<dyn Framing>,
         congestion: Congestion,
     ) -> Result<Self, NotResumed> {
-        let place = viewers.cameras.admit(Some(kept.camera()))?;
+        let socket = Socket::new(connection)?;
+        let peer = socket.peer();
+        let place = viewers.admit(Some(kept.camera()), &peer)?;
         let arrival = Arrival {
             id: kept.id,
-            socket: Socket::new(connection)?,
+            socket,
             framing,
+            share: viewers.connect(Address::of_peer(&peer)),
             place,
             name: kept.name,
             input: BytesMut::from(&kept.input[..]),
@@ -145,12 +151,12 @@ impl Viewer {
         viewer.wire.unsent = kept.unsent;
         let limits = viewer.entry.limits();
         {
-            let mut figures = viewer.entry.figures();
-            figures.errors = kept.errors;
             let names: Vec<_> = kept.feeds.iter().map(|feed| feed.camera.clone()).collect();
             let watching = &mut viewer.watching;
             watching.set_limits(limits);
-            watching.watch(&names, &viewers.cameras, limits, &mut figures);
+            watching.watch(&names, (viewers, &peer), limits, &viewer.entry);
+            let mut figures = viewer.entry.figures();
+            figures.errors = kept.errors;
             for feed in kept.feeds {
                 let mut all = figures.feeds.iter_mut();
                 if let Some(figures) = all.find(|figures| figures.camera == feed.camera) {

@@ -6,11 +6,11 @@ use nix::sys::socket::{Shutdown, shutdown};
 use streamd_protocol::stream::{Event, FromClient, ToClient};
 
 use super::{
-    Viewer, arrived,
+    GAVE_WAY, Viewer, arrived,
     feed::{Change, Feed},
     framing::{Goodbye, Received},
-    printable,
     registry::Guard,
+    shown_name,
     talk::Talk,
 };
 use crate::{events, media::Timestamp};
@@ -29,7 +29,7 @@ impl Viewer {
         match message {
             FromClient::Hello { name, want } => {
                 if let Some(name) = name {
-                    self.entry.figures().name = printable(&name);
+                    self.entry.figures().name = shown_name(&name);
                 }
                 self.talk.is_told = true;
                 self.want(&want);
@@ -67,8 +67,11 @@ impl Viewer {
         let Some(feed) = self.watching.feeds().iter().find(is_it).map(|feed| feed.id) else {
             return;
         };
-        if let Some(frame) = self.wire.deliveries.receipt(feed, sequence, at) {
-            arrived(&self.entry, &mut self.watching, frame);
+        let now = Timestamp::now();
+        match self.wire.deliveries.receipt(feed, sequence, at, now) {
+            Ok(Some(frame)) => arrived(&self.entry, &mut self.watching, frame, true),
+            Ok(None) => {}
+            Err(untrue) => self.bad(untrue.to_string()),
         }
     }
 
@@ -76,9 +79,8 @@ impl Viewer {
     pub(super) fn watch(&mut self, names: &[String]) {
         let refused = {
             let limits = self.entry.limits();
-            let mut figures = self.entry.figures();
-            self.watching
-                .watch(names, &self.viewers.cameras, limits, &mut figures)
+            let places = (&*self.viewers, &*self.entry.peer);
+            self.watching.watch(names, places, limits, &self.entry)
         };
         if let Some(why) = refused {
             self.bad(why);
@@ -112,6 +114,7 @@ impl Viewer {
     pub(super) fn say_goodbye(&mut self, why: &Goodbye) {
         match why {
             Goodbye::Kicked(reason) => self.talk.notice(Event::Kicked, None, reason.clone()),
+            Goodbye::GaveWay => self.talk.notice(Event::Kicked, None, GAVE_WAY.into()),
             Goodbye::Stopping => {
                 self.talk
                     .notice(Event::Stopping, None, "the server stops".into());

@@ -26,7 +26,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use streamd_protocol::limits::Limits;
+use streamd_protocol::{limits::Limits, printable::printable};
 
 use self::{
     framing::{Framing, Goodbye, Sending},
@@ -38,11 +38,12 @@ use self::{
     wire::Wire,
 };
 use crate::{
+    access::counts::Share,
     camera::Place,
     config::values::Congestion,
     events,
     link::{
-        delivery::Arrived,
+        delivery::{Arrived, By},
         gate::{Path, Verdict},
         socket::Socket,
     },
@@ -58,6 +59,8 @@ pub struct Viewer {
     talk: Talk,
     /// The cameras it asked for, until the frame under way is whole.
     asked: Option<Vec<String>>,
+    #[allow(dead_code, reason = "held, and given back")]
+    share: Option<Share>,
     timer: Pin<Box<tokio::time::Sleep>>,
 }
 
@@ -69,6 +72,8 @@ pub struct Arrival {
     pub socket: Socket,
     /// How its transport wraps things.
     pub framing: Box<dyn Framing>,
+    /// Its place among the connections of its address.
+    pub share: Option<Share>,
     /// Its place at its first camera.
     pub place: Place,
     /// What it calls itself; may be empty.
@@ -85,18 +90,22 @@ impl Viewer {
     /// Enters a viewer.
     ///
     /// # Errors
-    /// When the kernel can't watch its socket.
+    /// When its connection has been reset already, or the kernel can't watch its socket.
     pub fn new(viewers: Arc<Viewers>, arrival: Arrival) -> io::Result<Self> {
         let Arrival {
             id,
             mut socket,
             framing,
+            share,
             place,
             name,
             input,
             limits,
             congestion,
         } = arrival;
+        if socket.is_gone() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
         let now = Timestamp::now();
         socket.prepare(congestion, viewers.client_timeout());
         let registration = viewers.readiness.register(&socket)?;
@@ -104,7 +113,7 @@ impl Viewer {
         let entry = viewers.registry.enter(id, peer, transport, limits);
         let watching = {
             let mut figures = entry.figures();
-            figures.name = printable(&name);
+            figures.name = shown_name(&name);
             Watching::new(place, limits, &mut figures, now)
         };
         Ok(Self {
@@ -115,6 +124,7 @@ impl Viewer {
             wire: Wire::new(registration, socket, now),
             talk: Talk::new(framing, input),
             asked: None,
+            share,
         })
     }
 
@@ -141,6 +151,7 @@ impl Viewer {
         self.say_goodbye(&why);
         let (id, reason) = match why {
             Goodbye::Kicked(reason) => (events::CLIENT_KICKED, format!("kicked: {reason}")),
+            Goodbye::GaveWay => (events::CLIENT_DISCONNECTED, GAVE_WAY.into()),
             Goodbye::Stopping | Goodbye::Kept => {
                 (events::CLIENT_DISCONNECTED, "the server stops".into())
             }
@@ -289,7 +300,8 @@ impl Viewer {
 
     fn take_stamps(&mut self) -> Result<(), Goodbye> {
         let (entry, watching) = (&self.entry, &mut self.watching);
-        let arrived = |frame| arrived(entry, watching, frame);
+        let receipts = self.wire.deliveries.has_receipts();
+        let arrived = |frame| arrived(entry, watching, frame, receipts);
         if self.wire.take_stamps(arrived)? {
             self.show_connection();
         }
@@ -363,18 +375,29 @@ fn sending(entry: &Guard, feed: u32, wants_fps: bool, now: Timestamp) -> Sending
     }
 }
 
-/// A frame is there: its latency goes into the figures.
-fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived) {
-    tracing::trace!(client = entry.id, latency = ?frame.latency, "delivered");
-    if let Some(figures) = entry.figures().feed(frame.feed) {
+/// A frame is there: its latency goes into the viewer's figures, by the viewer's own receipts where
+/// it sends any, and into the camera's, by the kernel alone: no viewer can forge those.
+fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived, receipts: bool) {
+    tracing::trace!(client = entry.id, latency = ?frame.latency, by = ?frame.by, "delivered");
+    if receipts == (frame.by == By::Receipt)
+        && let Some(figures) = entry.figures().feed(frame.feed)
+    {
         figures.latency.add(frame.latency);
     }
-    if let Some(feed) = watching.feed(frame.feed) {
+    if frame.by == By::Kernel
+        && let Some(feed) = watching.feed(frame.feed)
+    {
         feed.camera().delivery.add(frame.latency);
     }
 }
 
-/// A name as it is shown on terminals and in logs: nothing in it may move a cursor.
-fn printable(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(64).collect()
+/// What a paused viewer is told that loses its place.
+const GAVE_WAY: &str = "it was paused, and its place was needed";
+
+/// Characters of a name at most.
+const MAX_NAME: usize = 64;
+
+/// A name as it is shown on terminals, in logs and on the page.
+fn shown_name(name: &str) -> String {
+    printable(name).chars().take(MAX_NAME).collect()
 }

@@ -44,6 +44,8 @@ pub struct Entry {
     limits: Mutex<OwnAndSet>,
     /// The end of the connection, once somebody has asked for it.
     end: Mutex<Option<Goodbye>>,
+    /// Somebody has asked for its end.
+    ending: AtomicBool,
     told: AtomicBool,
     waker: AtomicWaker,
 }
@@ -89,6 +91,7 @@ impl Registry {
                 set: Limits::default(),
             }),
             end: Mutex::default(),
+            ending: AtomicBool::new(false),
             told: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         });
@@ -158,8 +161,18 @@ impl Entry {
 
     /// Ends its connection, for this reason.
     pub fn end(&self, why: Goodbye) {
+        self.ending.store(true, Ordering::Release);
         *self.end.lock() = Some(why);
         self.tell();
+    }
+
+    /// Ends its connection if it is paused; false if it is not, or ends already.
+    pub fn give_way(&self) -> bool {
+        if !self.limits().paused || self.ending.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        self.end(Goodbye::GaveWay);
+        true
     }
 
     fn tell(&self) {

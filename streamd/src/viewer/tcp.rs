@@ -1,7 +1,7 @@
 //! Raw TCP: its listeners, and its framing: each payload preceded by its length as a `u64`,
 //! little-endian.
 
-use std::{io, os::fd::OwnedFd, sync::Arc};
+use std::{fmt::Display, io, os::fd::OwnedFd, sync::Arc};
 
 use bytes::{Buf, BytesMut};
 use streamd_protocol::{
@@ -11,7 +11,7 @@ use streamd_protocol::{
 };
 
 use crate::{
-    camera::Refused,
+    access::address::Address,
     events,
     link::{listener::Listener, socket::Socket},
     media::Packet,
@@ -72,15 +72,20 @@ pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String) {
             tracing::debug!(%error, camera, "a connection ended before it was served");
         }
     };
-    listener.run(serve).await;
+    listener.run(b"", serve).await;
 }
 
 fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Result<()> {
     let socket = Socket::new(connection)?;
-    let place = match viewers.cameras.admit(Some(camera)) {
+    let peer = socket.peer();
+    let Some(share) = viewers.connect(Address::of_peer(&peer)) else {
+        log_refused(&viewers.too_many(), &peer, camera);
+        return Ok(());
+    };
+    let place = match viewers.admit(Some(camera), &peer) {
         Ok(place) => place,
         Err(refused) => {
-            log_refused(&refused, &socket.peer(), camera);
+            log_refused(&refused, &peer, camera);
             return Ok(());
         }
     };
@@ -89,6 +94,7 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
         id: viewers.registry.reserve(),
         socket,
         framing: Box::new(Tcp),
+        share: Some(share),
         place,
         name: String::new(),
         input: BytesMut::new(),
@@ -100,7 +106,7 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
 }
 
 /// Says in the log that a client was refused.
-pub fn log_refused(refused: &Refused, peer: &str, camera: &str) {
+pub fn log_refused(refused: &impl Display, peer: &str, camera: &str) {
     tracing::warn!(
         message_id = events::CLIENT_REFUSED,
         peer,

@@ -4,7 +4,7 @@ use std::{
     os::fd::OwnedFd,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -12,7 +12,20 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{framing::Goodbye, handover::Kept, registry::Registry};
-use crate::{camera::Cameras, link::readiness::Readiness};
+use crate::{
+    access::{
+        address::Address,
+        counts::{Counts, Share},
+    },
+    camera::{Cameras, Place, Refused},
+    config,
+    link::readiness::Readiness,
+};
+
+/// An address has as many connections as it may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this address has its {0} connections (max-per-address)")]
+pub struct TooMany(u32);
 
 /// What every viewer's task holds of the daemon.
 pub struct Viewers {
@@ -22,34 +35,92 @@ pub struct Viewers {
     pub registry: Arc<Registry>,
     /// Where their sockets are watched.
     pub readiness: Readiness,
+    /// The connections of each address, over raw TCP and HTTP.
+    pub connections: Arc<Counts>,
     client_timeout_ms: AtomicU64,
+    max_per_address: AtomicU32,
     /// Those that the next process goes on with.
     kept: Mutex<Vec<(Kept, OwnedFd)>>,
 }
 
 impl Viewers {
     /// Nobody is connected yet.
-    pub fn new(cameras: Arc<Cameras>, readiness: Readiness, client_timeout: Duration) -> Self {
+    pub fn new(cameras: Arc<Cameras>, readiness: Readiness, config: &config::Clients) -> Self {
         let viewers = Self {
             cameras,
             registry: Arc::default(),
             readiness,
+            connections: Arc::default(),
             client_timeout_ms: AtomicU64::new(0),
+            max_per_address: AtomicU32::new(0),
             kept: Mutex::default(),
         };
-        viewers.set_client_timeout(client_timeout);
+        viewers.change(config);
         viewers
+    }
+
+    /// Puts other settings in force, for all viewers.
+    pub fn change(&self, config: &config::Clients) {
+        let timeout = config.client_timeout.get().as_millis() as u64;
+        self.client_timeout_ms.store(timeout, Ordering::Relaxed);
+        let most = config.max_per_address.get();
+        self.max_per_address.store(most, Ordering::Relaxed);
+    }
+
+    /// Counts one more connection of an address; `None` when it has as many as it may have.
+    pub fn connect(&self, address: Address) -> Option<Share> {
+        self.connections
+            .take(address, self.max_per_address() as usize)
+    }
+
+    /// Why an address may not connect once more.
+    pub fn too_many(&self) -> TooMany {
+        TooMany(self.max_per_address())
+    }
+
+    /// Connections that one address may have.
+    pub fn max_per_address(&self) -> u32 {
+        self.max_per_address.load(Ordering::Relaxed)
+    }
+
+    /// A place for one more viewer at a camera, the first one where `name` is `None`. Where there
+    /// is none left, a viewer that is paused gives way.
+    ///
+    /// # Errors
+    /// When there is no such camera, or no place.
+    pub fn admit(&self, name: Option<&str>, peer: &str) -> Result<Place, Refused> {
+        let address = Address::of_peer(peer);
+        let refused = match self.cameras.admit(name, address, self.max_per_address()) {
+            Err(refused) => refused,
+            admitted => return admitted,
+        };
+        let (camera, of) = match &refused {
+            Refused::NoCamera(_) => return Err(refused),
+            Refused::Full { name, .. } => (name, None),
+            Refused::FullForAddress { name, .. } => (name, Some(address)),
+        };
+        if self.make_way(camera, of) {
+            let camera = self.cameras.find(Some(camera))?;
+            return Ok(camera.succeed(address));
+        }
+        Err(refused)
+    }
+
+    /// Ends the oldest viewer of a camera that is paused, of this address where one is given.
+    fn make_way(&self, camera: &str, of: Option<Address>) -> bool {
+        self.registry.all().iter().any(|viewer| {
+            let watches = |figures: &super::figures::Figures| {
+                figures.feeds.iter().any(|feed| feed.camera == camera)
+            };
+            of.is_none_or(|address| Address::of_peer(&viewer.peer) == address)
+                && watches(&viewer.figures())
+                && viewer.give_way()
+        })
     }
 
     /// A viewer that has taken no byte for so long is dropped.
     pub fn client_timeout(&self) -> Duration {
         Duration::from_millis(self.client_timeout_ms.load(Ordering::Relaxed))
-    }
-
-    /// Changes that, for all viewers.
-    pub fn set_client_timeout(&self, timeout: Duration) {
-        self.client_timeout_ms
-            .store(timeout.as_millis() as u64, Ordering::Relaxed);
     }
 
     /// On a fast link, one frame in so long is time-stamped: a stamp costs a wake-up. All viewers

@@ -7,9 +7,11 @@ use streamd_protocol::limits::Limits;
 use super::{
     feed::{Change, Feed, HeldUp},
     figures::{FeedFigures, Figures},
+    registry::Entry,
+    viewers::Viewers,
 };
 use crate::{
-    camera::{Cameras, Place},
+    camera::Place,
     link::estimate::Estimate,
     media::{Packet, Timestamp},
 };
@@ -58,9 +60,9 @@ impl Watching {
     pub fn watch(
         &mut self,
         names: &[String],
-        cameras: &Cameras,
+        (viewers, peer): (&Viewers, &str),
         limits: Limits,
-        figures: &mut Figures,
+        entry: &Entry,
     ) -> Option<String> {
         let now = Timestamp::now();
         let mut old = std::mem::take(&mut self.feeds);
@@ -73,14 +75,15 @@ impl Watching {
             }
             match old.iter().position(is_it) {
                 Some(i) => new.push(old.remove(i)),
-                None => match cameras.admit(Some(name)) {
-                    Ok(place) => new.push(self.begin(place, limits, figures, now)),
+                None => match viewers.admit(Some(name), peer) {
+                    Ok(place) => new.push(self.begin(place, limits, &mut entry.figures(), now)),
                     Err(why) => refused = Some(why.to_string()),
                 },
             }
         }
         self.feeds = if new.is_empty() { old } else { new };
         self.turn = 0;
+        let mut figures = entry.figures();
         let place = |id: u32| self.feeds.iter().position(|feed| feed.id == id);
         figures.feeds.retain(|feed| place(feed.id).is_some());
         figures.feeds.sort_by_key(|feed| place(feed.id));

@@ -111,7 +111,7 @@ fn state(file: &std::path::Path, heartbeats: &Heartbeats) -> Arc<State> {
     };
     let cameras = Cameras::new(config.camera.iter().map(camera).collect());
     let readiness = Readiness::spawn().unwrap();
-    let viewers = Viewers::new(Arc::new(cameras), readiness, Duration::from_secs(10));
+    let viewers = Viewers::new(Arc::new(cameras), readiness, &config.clients);
     Arc::new(State::new(
         Arc::new(viewers),
         heartbeats.clone(),

@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr
 
 use serde::{Deserialize, Serialize};
 
-use super::{Value, refused};
+use super::{super::text::SUN_PATH_MAX, Value, refused};
 
 by_string!(Listen);
 
@@ -49,7 +49,10 @@ impl Listen {
 impl FromStr for Listen {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:").filter(|p| p.starts_with('/')) {
+        let usable = |path: &&str| {
+            path.starts_with('/') && path.len() <= SUN_PATH_MAX && !path.contains('\0')
+        };
+        if let Some(path) = text.strip_prefix("unix:").filter(usable) {
             return Ok(Self::Unix(path.into()));
         }
         text.parse()

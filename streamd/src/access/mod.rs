@@ -1,0 +1,6 @@
+//! Who may come in: how many of one address, and as whom.
+//!
+//! Asked by every door (raw TCP, HTTP, WebSocket, metrics) before it does anything for a peer.
+
+pub mod address;
+pub mod counts;
