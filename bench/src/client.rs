@@ -197,6 +197,7 @@ fn greeting(target: &Target) -> Vec<u8> {
         Protocol::Tcp if target.hello => {
             let hello = FromClient::Hello {
                 name: Some("bench".into()),
+                token: None,
                 want: Want::default(),
             };
             let json = serde_json::to_vec(&hello).expect("a hello is plain data");

@@ -5,6 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use streamd::{
+    access::rules::Rules,
     camera::{Camera, Cameras},
     config,
     http::{self, Site},
@@ -61,7 +62,8 @@ fn site() -> Arc<Site> {
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");
-    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients));
+    let rules = Rules::load(&config.access).expect("a file of tokens that is good, or none");
+    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients, rules));
     let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
     let state = Arc::new(State::new(viewers, heartbeats, log, None, config));
     Site::new(Arc::clone(&state), http::router(http::Served::new(state)))

@@ -194,6 +194,36 @@ methods! {
         filter: String,
     ) -> Empty;
 
+    /// Makes a token. For root and the daemon's own user, as all that concerns tokens.
+    AddToken(
+        /// Its name, once among all: up to 64 letters, digits, `-`, `_`, `.` or `@`.
+        name: String,
+        /// `viewer`, `operator` or `metrics`; `viewer` where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<String>,
+        /// The one camera that it is for; any where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<String>,
+        /// It is good for so long; for ever where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_seconds: Option<i64>,
+    ) -> TokenReply;
+
+    /// Makes a new secret for a token; the old one is good for another hour.
+    RotateToken(
+        /// Its name.
+        name: String,
+    ) -> TokenReply;
+
+    /// Takes a token away, and disconnects who came with it.
+    RevokeToken(
+        /// Its name.
+        name: String,
+    ) -> RevokeTokenReply;
+
+    /// The tokens, without their secrets, which nobody keeps.
+    ListTokens() -> ListTokensReply;
+
     /// The next frame of a camera.
     GetPicture(
         /// Its name; the first camera where `None`.
@@ -277,6 +307,43 @@ pub struct KickClientReply {
 pub struct SetCameraReply {
     /// The cameras that were changed.
     pub cameras: Vec<String>,
+}
+
+/// The reply of [`AddToken`] and [`RotateToken`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenReply {
+    /// The secret. It can't be shown again.
+    pub token: String,
+}
+
+/// The reply of [`RevokeToken`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RevokeTokenReply {
+    /// Clients that were disconnected.
+    pub disconnected: i64,
+}
+
+/// The reply of [`ListTokens`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListTokensReply {
+    /// The oldest first.
+    pub tokens: Vec<TokenInfo>,
+}
+
+/// What is known of a token.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenInfo {
+    /// Its name.
+    pub name: String,
+    /// `viewer`, `operator` or `metrics`.
+    pub role: String,
+    /// The one camera that it is for; empty for any.
+    pub camera: String,
+    /// Seconds since the epoch.
+    pub created: i64,
+    /// Seconds since the epoch; 0 for never.
+    pub expires: i64,
 }
 
 /// The reply of [`GetConfiguration`].

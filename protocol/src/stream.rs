@@ -157,6 +157,9 @@ pub enum FromClient {
         /// Shown in `streamctl clients`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
+        /// What proves who it is, where the server asks for that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<String>,
         /// Its limits.
         #[serde(flatten)]
         want: Want,
@@ -329,6 +332,7 @@ mod tests {
             hello,
             FromClient::Hello {
                 name: Some("robot".into()),
+                token: None,
                 want: Want {
                     fps: Some(15.0),
                     max_width: Some(320),

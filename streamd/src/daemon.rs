@@ -14,6 +14,10 @@ use anyhow::Context;
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
 use crate::{
+    access::{
+        exposure::{self, Exposed},
+        rules::Rules,
+    },
     camera::{
         Camera, Cameras,
         pipeline::{Pipeline, Workers},
@@ -82,9 +86,16 @@ impl Daemon {
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
+        let rules = Rules::load(&config.access)?;
+        if !rules.are_there() {
+            exposure::check(&config)?;
+        }
         let mut inherited = Inherited::take();
         let returning = Returning::take(inherited.take_left());
         let sockets = Sockets::bind(&config, inherited)?;
+        if !rules.are_there() {
+            sockets.check_exposure()?;
+        }
 
         let heartbeats = Heartbeats::default();
         let work = Arc::<WorkList>::default();
@@ -110,7 +121,12 @@ impl Daemon {
             runtime.spawn(keep_on(Arc::clone(camera), watched));
         }
         let cameras = Arc::new(Cameras::new(cameras));
-        let viewers = Arc::new(Viewers::new(cameras, Readiness::spawn()?, &config.clients));
+        let viewers = Arc::new(Viewers::new(
+            cameras,
+            Readiness::spawn()?,
+            &config.clients,
+            rules,
+        ));
         let state = Arc::new(State::new(viewers, heartbeats.clone(), log, path, config));
         let served = Served::new(Arc::clone(&state));
         if let Some(returning) = returning {
@@ -221,6 +237,20 @@ impl Sockets {
             metrics,
             raw,
         })
+    }
+
+    /// Those that systemd has handed over too.
+    fn check_exposure(&self) -> Result<(), Exposed> {
+        let named = [("http", &self.http), ("metrics", &self.metrics)];
+        let raw = self.raw.iter().map(|(name, bound)| (&**name, bound));
+        for (name, listeners) in named.into_iter().chain(raw) {
+            for listener in listeners {
+                if let Some(address) = listener.tcp_address() {
+                    Exposed::check(format!("{name}: listener"), address)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn serve(

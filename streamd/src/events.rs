@@ -58,6 +58,10 @@ events! {
     PANICKED = "7092a4b6ced048287fad16b597807d25";
     /// So many lines about clients were left out of the log.
     LEFT_OUT = "81a3b5c7dfe1493990be27c6a8918e26";
+    /// Somebody showed a token in the login form, and it is good.
+    LOGGED_IN = "92b4c6d8e0f24a4aa1cf38d7b9a29f27";
+    /// A token was refused.
+    LOGIN_REFUSED = "a3c5d7e9f1034b5bb2d049e8cab3a028";
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use streamd_protocol::stats::{
 };
 
 use crate::{
+    access::rules::Rules,
     camera::{Camera, Cameras},
     config,
     config::values::CameraName,
@@ -134,7 +135,8 @@ pub fn state(toml: &str) -> Arc<State> {
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");
-    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients));
+    let rules = Rules::load(&config.access).expect("a file of tokens that is good, or none");
+    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients, rules));
     let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
     Arc::new(State::new(viewers, heartbeats, log, None, config))
 }

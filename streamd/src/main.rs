@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
-use streamd::{args, config, daemon::Daemon, encode};
+use streamd::{
+    access::{exposure::Exposed, tokens::Broken},
+    args, config,
+    daemon::Daemon,
+    encode,
+};
 
 fn main() -> ExitCode {
     let args = match args::parse(std::env::args_os(), encode::simd()) {
@@ -29,6 +34,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
+            if error.is::<Exposed>() || error.is::<Broken>() {
+                // Nor does this get better by another start.
+                return ExitCode::from(config::EX_CONFIG);
+            }
             ExitCode::FAILURE
         }
     }

@@ -26,6 +26,8 @@ pub async fn run(state: Arc<State>, notify: Arc<Notify>) {
         let stats = state.stats();
         notify.status(&stats.status);
         state.log.flood.sum_up();
+        // Tokens end by their time, too.
+        state.viewers.look_over();
         memory.look(state.viewers.connections.total());
         let every = state.general(|config| config.log.report_interval.get());
         if !every.is_zero() && reported.elapsed() + STATUS_EVERY / 2 >= every {

@@ -132,6 +132,7 @@ impl Viewer {
     pub fn hello(&mut self, name: &str, want: Want) -> ToClient {
         self.say(&FromClient::Hello {
             name: Some(name.into()),
+            token: None,
             want,
         });
         self.message(|message| matches!(message, ToClient::Welcome { .. }))

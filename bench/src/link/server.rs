@@ -144,7 +144,7 @@ fn configuration(arguments: &args::Link, folder: &std::path::Path) -> String {
     };
     let socket = folder.join("control").display().to_string();
     format!(
-        "[control]\nsocket = {socket:?}\n[clients]\nclient-timeout = \"1h\"\n[http]\nlisten = []\n\
+        "[control]\nsocket = {socket:?}\n[access]\nanonymous = \"viewer\"\n[clients]\nclient-timeout = \"1h\"\n[http]\nlisten = []\n\
          [camera.main]\ndevice = {device:?}\nsize = {:?}\nquality = {}\n\
          listen = \"0.0.0.0:{PORT}\"\nmax-clients = 2000\n",
         arguments.size, arguments.quality

@@ -52,6 +52,20 @@ pub enum Error {
         /// Why, for people.
         message: String,
     },
+    /// The tokens can't be read or kept.
+    #[serde(rename = "io.streamd.Control.TokensUnavailable")]
+    #[error("{message}")]
+    TokensUnavailable {
+        /// Why, for people.
+        message: String,
+    },
+    /// No token of this name.
+    #[serde(rename = "io.streamd.Control.NoSuchToken")]
+    #[error("no token {name:?}")]
+    NoSuchToken {
+        /// What was asked for.
+        name: String,
+    },
     /// Too many control connections.
     #[serde(rename = "io.streamd.Control.TooManyConnections")]
     #[error("streamd already has {maximum} control connections, its maximum")]
@@ -103,7 +117,7 @@ pub enum Error {
     },
     /// The caller may read only.
     #[serde(rename = "org.varlink.service.PermissionDenied")]
-    #[error("you may watch, but not change anything")]
+    #[error("your user may not do this")]
     PermissionDenied {},
 }
 

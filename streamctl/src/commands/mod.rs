@@ -11,6 +11,7 @@ mod reload;
 mod set;
 mod snapshot;
 mod stats;
+mod token;
 mod top;
 mod watch;
 
@@ -32,6 +33,7 @@ pub enum Verb {
     Snapshot(snapshot::Args),
     Reload(reload::Args),
     LogLevel(log_level::Args),
+    Token(token::Args),
     Top(top::Args),
     Watch(watch::Args),
     Completions(completions::Args),
@@ -50,6 +52,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Snapshot(args) => snapshot::run(args, session),
         Verb::Reload(args) => reload::run(args, session),
         Verb::LogLevel(args) => log_level::run(args, session),
+        Verb::Token(args) => token::run(args, session),
         Verb::Completions(args) => completions::run(args, command),
         Verb::Top(args) => top::run(args, session),
         Verb::Man(args) => man::run(args, command),

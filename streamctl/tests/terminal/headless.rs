@@ -169,7 +169,7 @@ fn limits_are_in_the_hello() {
     let output = run(&[&[server.target().as_str(), "--frames", "5"][..], &limits].concat());
     assert_eq!(code(&output), 0, "{output:?}");
     server.hears("a hello", |heard| !heard.is_empty());
-    let FromClient::Hello { name, want } = server.heard().remove(0) else {
+    let FromClient::Hello { name, want, .. } = server.heard().remove(0) else {
         panic!("no hello");
     };
     assert_eq!(name.as_deref(), Some("robot"));

@@ -4,3 +4,8 @@
 
 pub mod address;
 pub mod counts;
+pub mod exposure;
+pub mod role;
+pub mod rules;
+pub mod token;
+pub mod tokens;

@@ -28,8 +28,8 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
-    Rung, Size,
+    Anonymous, CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients,
+    Quality, Rung, Size,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -40,6 +40,8 @@ pub struct Config {
     pub log: Log,
     /// The control socket.
     pub control: Control,
+    /// Who may watch.
+    pub access: Access,
     /// What holds for every client.
     pub clients: Clients,
     /// The page, WebSocket, MJPEG and snapshots.
@@ -59,6 +61,7 @@ impl Default for Config {
         Self {
             log: Log::default(),
             control: Control::default(),
+            access: Access::default(),
             clients: Clients::default(),
             http: Http::default(),
             metrics: Metrics::default(),
@@ -127,16 +130,18 @@ impl Config {
 /// `$RUNTIME_DIRECTORY/control` (systemd may list several directories: the first), else
 /// `$XDG_RUNTIME_DIR/streamd/control`.
 fn default_control_socket(runtime: Option<OsString>, xdg: Option<OsString>) -> PathBuf {
-    let first = |dirs: OsString| {
-        let bytes = dirs.as_bytes();
-        let end = bytes.iter().position(|b| *b == b':').unwrap_or(bytes.len());
-        PathBuf::from(OsStr::from_bytes(&bytes[..end]))
-    };
     runtime
-        .map(first)
+        .map(first_directory)
         .or_else(|| xdg.map(|dir| PathBuf::from(dir).join("streamd")))
         .unwrap_or_else(|| "/run/streamd".into())
         .join("control")
+}
+
+/// The first directory of a list as systemd writes it.
+fn first_directory(directories: OsString) -> PathBuf {
+    let bytes = directories.as_bytes();
+    let end = bytes.iter().position(|b| *b == b':').unwrap_or(bytes.len());
+    PathBuf::from(OsStr::from_bytes(&bytes[..end]))
 }
 
 /// `[log]`
@@ -169,6 +174,49 @@ pub struct Control {
         deserialize_with = "text::socket"
     )]
     pub socket: Option<PathBuf>,
+    /// A group whose members may read and not change anything, whatever else they are in.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::group"
+    )]
+    pub read_only_group: Option<String>,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Access {
+    /// What everybody may who shows no token: `none`, or some of `viewer` and `metrics`. Where it
+    /// says nothing: everything while no token has been made, and then nothing.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::anonymous"
+    )]
+    pub anonymous: Option<Vec<Anonymous>>,
+    /// The file of tokens; by default `tokens.json` in `$STATE_DIRECTORY`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::path"
+    )]
+    pub token_file: Option<PathBuf>,
+    /// Whether a token may stand in an address, `?token=`, where others may read it.
+    pub token_in_query: bool,
+}
+
+impl Access {
+    /// The file of tokens in force: as configured, else by the environment, else
+    /// `/var/lib/streamd/tokens.json`.
+    pub fn token_file(&self) -> PathBuf {
+        let env = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let state = env("STATE_DIRECTORY").map(first_directory);
+        let own = || env("XDG_STATE_HOME").map(|dir| PathBuf::from(dir).join("streamd"));
+        self.token_file.clone().unwrap_or_else(|| {
+            let folder = state.or_else(own);
+            folder
+                .unwrap_or_else(|| "/var/lib/streamd".into())
+                .join("tokens.json")
+        })
+    }
 }
 
 /// `[clients]`

@@ -7,15 +7,17 @@ use toml::{
 };
 
 use super::{
-    text::{HostName, Level, Origin, SocketPath},
+    text::{FilePath, GroupName, HostName, Level, Origin, SocketPath},
     values::{
-        Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality, Rung, Size,
-        Value,
+        Anonymous, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
+        Rung, Size, Value,
     },
 };
 
 /// The tables of the file. `camera` holds one table a camera, by name.
-pub const TABLES: [&str; 6] = ["log", "control", "clients", "http", "metrics", CAMERA];
+pub const TABLES: [&str; 7] = [
+    "log", "control", "access", "clients", "http", "metrics", CAMERA,
+];
 
 /// The table of the cameras.
 pub const CAMERA: &str = "camera";
@@ -117,6 +119,10 @@ pub const KEYS: &[Key] = {
         key::<Level>("log", "level", Live, One),
         key::<Duration>("log", "report-interval", Live, One),
         key::<SocketPath>("control", "socket", Restart, One),
+        key::<GroupName>("control", "read-only-group", Restart, One),
+        key::<Anonymous>("access", "anonymous", Live, OneOrList),
+        key::<FilePath>("access", "token-file", Restart, One),
+        key::<bool>("access", "token-in-query", Live, One),
         key::<Duration>("clients", "client-timeout", Live, One),
         key::<MaxClients>("clients", "max-per-address", Live, One),
         key::<Listen>("http", "listen", Restart, OneOrList),

@@ -33,7 +33,7 @@ streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"qualit
 
 #[test]
 fn an_unknown_table_says_where_the_key_belongs() {
-    let tables = "= allowed: log, control, clients, http, metrics, camera";
+    let tables = "= allowed: log, control, access, clients, http, metrics, camera";
     assert_eq!(
         refused("quality = 70"),
         format!(
@@ -228,11 +228,20 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         .lines()
         .map(|line| uncommented(line).unwrap_or(line))
         .collect();
-    let mut with_socket = defaults.clone();
-    with_socket.control.socket = Some("/run/streamd/control".into());
-    assert_eq!(parse(&all.join("\n"), "etc").unwrap(), with_socket);
+    // These have no default of their own.
+    let mut filled = defaults.clone();
+    let without = |config: &mut Config, key: &str| {
+        let is = |name: &str| key.is_empty() || key.starts_with(name);
+        config.control.socket = is("socket").then(|| "/run/streamd/control".into());
+        config.control.read_only_group = is("read-only-group").then(|| "adm".into());
+        config.access.anonymous = is("anonymous").then(|| vec![values::Anonymous::Viewer]);
+        let file = || "/var/lib/streamd/tokens.json".into();
+        config.access.token_file = is("token-file").then(file);
+    };
+    without(&mut filled, "");
+    assert_eq!(parse(&all.join("\n"), "etc").unwrap(), filled);
     for (header, key) in keys {
-        defaults.control.socket = (header == "[control]").then(|| "/run/streamd/control".into());
+        without(&mut defaults, key);
         let read = parse(&format!("{header}\n{key}\n"), "etc").unwrap();
         assert_eq!(read, defaults, "{header} {key}");
     }

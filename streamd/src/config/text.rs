@@ -1,13 +1,13 @@
 //! Values that stay text or lists in the tree, and are checked as they are read.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, marker::PhantomData, path::PathBuf, str::FromStr};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 
-use super::values::{Listen, Value, refused};
+use super::values::{Anonymous, Listen, Value, refused};
 
 /// A log filter whose every part names a level; see [`check_filter`].
 #[derive(Deserialize)]
@@ -81,6 +81,49 @@ impl Value for Origin {
     }
 }
 
+/// The absolute path of a file.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct FilePath(PathBuf);
+
+impl TryFrom<String> for FilePath {
+    type Error = String;
+    fn try_from(path: String) -> Result<Self, String> {
+        if path.starts_with('/') && !path.ends_with('/') && !path.contains('\0') {
+            Ok(Self(path.into()))
+        } else {
+            Err(refused::<Self>("file", path))
+        }
+    }
+}
+
+impl Value for FilePath {
+    fn allowed() -> String {
+        "the absolute path of a file".into()
+    }
+}
+
+/// The name of a group of the system.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct GroupName(String);
+
+impl TryFrom<String> for GroupName {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        match nix::unistd::Group::from_name(&name) {
+            Ok(Some(_)) => Ok(Self(name)),
+            _ => Err(refused::<Self>("group", name)),
+        }
+    }
+}
+
+impl Value for GroupName {
+    fn allowed() -> String {
+        "the name of a group of this system".into()
+    }
+}
+
 /// A name by which a server is addressed, without a port: `cam.example`, or `*`.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
@@ -135,6 +178,20 @@ pub(super) fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D
     Vec::<HostName>::deserialize(from).map(|all| all.into_iter().map(|host| host.0).collect())
 }
 
+pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    FilePath::deserialize(from).map(|path| Some(path.0))
+}
+
+pub(super) fn group<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    GroupName::deserialize(from).map(|group| Some(group.0))
+}
+
+pub(super) fn anonymous<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Vec<Anonymous>>, D::Error> {
+    one_or_many(from).map(Some)
+}
+
 pub(super) fn some_listen<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Vec<Listen>>, D::Error> {
@@ -143,11 +200,20 @@ pub(super) fn some_listen<'de, D: Deserializer<'de>>(
 
 /// One address, or a list of them.
 pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Listen>, D::Error> {
-    struct OneOrMany;
-    impl<'de> Visitor<'de> for OneOrMany {
-        type Value = Vec<Listen>;
+    one_or_many(from)
+}
+
+/// One value that is written as text, or a list of them.
+fn one_or_many<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + FromStr<Err = String>,
+{
+    struct OneOrMany<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de> + FromStr<Err = String>> Visitor<'de> for OneOrMany<T> {
+        type Value = Vec<T>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an address or a list of addresses")
+            f.write_str("one value or a list of them")
         }
         fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
             text.parse().map(|one| vec![one]).map_err(E::custom)
@@ -156,7 +222,7 @@ pub(super) fn listen<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Listen>, 
             Vec::deserialize(SeqAccessDeserializer::new(many))
         }
     }
-    from.deserialize_any(OneOrMany)
+    from.deserialize_any(OneOrMany(PhantomData))
 }
 
 #[cfg(test)]

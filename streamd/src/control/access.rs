@@ -3,6 +3,8 @@
 //! Connecting is the permission: the socket's mode (0660, group streamd) decides who may, and
 //! whoever may connect may read and change. Where an administrator opens the socket to everyone,
 //! everyone may read, and only root, the daemon's own user and the socket's group may change.
+//! Members of `[control] read-only-group` only read, whatever else they are in. Tokens are for root
+//! and the daemon's own user.
 
 use std::{
     io,
@@ -27,16 +29,29 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Who is at the other end of a connection that `listener` has accepted.
-    pub(super) fn of(stream: &UnixStream, listener: &UnixListener) -> io::Result<Self> {
+    pub(super) fn of(
+        stream: &UnixStream,
+        listener: &UnixListener,
+        read_only: Option<u32>,
+    ) -> io::Result<Self> {
         let credentials = stream.peer_cred()?;
         let uid = credentials.uid();
         let own = nix::unistd::geteuid().as_raw();
         let is_administrator = uid == 0 || uid == own;
-        let may_change = is_administrator
-            || match group_when_open(listener)? {
-                None => true,
-                Some(group) => credentials.gid() == group || groups(stream)?.contains(&group),
+        let belongs = |group: u32| -> io::Result<bool> {
+            Ok(credentials.gid() == group || groups(stream)?.contains(&group))
+        };
+        let only_reads = !is_administrator
+            && match read_only {
+                Some(group) => belongs(group)?,
+                None => false,
             };
+        let may_change = is_administrator
+            || !only_reads
+                && match group_when_open(listener)? {
+                    None => true,
+                    Some(group) => belongs(group)?,
+                };
         Ok(Self {
             uid,
             pid: credentials.pid().unwrap_or(0),
@@ -119,7 +134,7 @@ mod tests {
         let listener = UnixListener::bind(&path).unwrap();
         let _client = UnixStream::connect(&path).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        let peer = Peer::of(&stream, &listener).unwrap();
+        let peer = Peer::of(&stream, &listener, None).unwrap();
         assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());
         assert_eq!(peer.pid, std::process::id() as i32);
         assert!(peer.may_change && !peer.process().is_empty());

@@ -30,6 +30,9 @@ pub(super) trait Served: Method + DeserializeOwned {
     /// Whether it changes something: then not everybody may call it, and each call is logged.
     const CHANGES: bool = false;
 
+    /// Whether it is for root and the daemon's own user alone.
+    const FOR_ADMINISTRATORS: bool = false;
+
     /// Checks the parameters, and does what they ask for.
     fn answer(self, context: &Context) -> Result<Answer, Error>;
 }
@@ -40,6 +43,8 @@ pub(super) struct Entry {
     pub name: &'static str,
     /// [`Served::CHANGES`].
     pub changes: bool,
+    /// [`Served::FOR_ADMINISTRATORS`].
+    pub for_administrators: bool,
     /// Reads the parameters and answers.
     pub call: fn(Value, &Context) -> Result<Answer, Error>,
 }
@@ -49,6 +54,7 @@ pub(super) const fn entry<M: Served>() -> Entry {
     Entry {
         name: M::NAME,
         changes: M::CHANGES,
+        for_administrators: M::FOR_ADMINISTRATORS,
         call: |parameters, context| {
             let method: M = read(parameters)?;
             let _working = context.working();

@@ -34,6 +34,8 @@ struct Context {
     state: Arc<State>,
     heartbeat: Heartbeat,
     places: Arc<Places>,
+    /// The group whose members only read.
+    read_only: Option<u32>,
 }
 
 impl Context {
@@ -67,10 +69,17 @@ pub fn spawn(
         .thread_name("control-devices")
         .max_blocking_threads(methods::MAX_LISTINGS)
         .build()?;
+    let group = state.general(|config| config.control.read_only_group.clone());
+    let read_only = match group.map(|name| nix::unistd::Group::from_name(&name)) {
+        Some(Ok(Some(group))) => Some(group.gid.as_raw()),
+        Some(_) => return Err(io::Error::other("read-only-group is no group any more")),
+        None => None,
+    };
     let context = Arc::new(Context {
         state,
         heartbeat,
         places: Arc::default(),
+        read_only,
     });
     for listener in listeners {
         listener.set_nonblocking(true)?;

@@ -32,7 +32,7 @@ pub(super) async fn serve(listener: UnixListener, context: Arc<Context>) {
 }
 
 fn admit(listener: &UnixListener, stream: UnixStream, context: &Arc<Context>) {
-    let peer = match Peer::of(&stream, listener) {
+    let peer = match Peer::of(&stream, listener, context.read_only) {
         Ok(peer) => peer,
         Err(error) => {
             warn!(

@@ -7,8 +7,11 @@ use axum::{
     http::request::Parts,
 };
 
-use super::{query::Query, refusal::Refusal, served::Served};
-use crate::camera::Camera;
+use super::{query::Query, refusal::Refusal, served::Served, visitor::Visitor};
+use crate::{
+    access::role::{Action, may},
+    camera::Camera,
+};
 
 /// That camera.
 pub struct Chosen(pub Arc<Camera>);
@@ -24,6 +27,16 @@ impl FromRequestParts<Served> for Chosen {
             Some(Path(name)) => Some(name.as_str()),
             None => query.get("camera"),
         };
+        let visitor = parts.extensions.get::<Visitor>();
+        let who = visitor
+            .map(|visitor| visitor.who.clone())
+            .unwrap_or_default();
+        // Who names none means its own, where its token is for one.
+        let name = name.or(who.camera.as_deref());
+        let action = parts.extensions.get().copied().unwrap_or(Action::Watch);
+        if name.is_some_and(|name| !may(&who, action, Some(name))) {
+            return Err(Refusal::MayNot);
+        }
         Ok(Self(Arc::clone(served.state.cameras.find(name)?)))
     }
 }

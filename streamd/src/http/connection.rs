@@ -26,7 +26,7 @@ use tokio_io_timeout::TimeoutWriter;
 use super::{
     room::Seat,
     site::Site,
-    visitor::{Newcomer, Next, Visitor},
+    visitor::{Newcomer, Next, Visitor, Waiting},
 };
 use crate::{access::address::Address, viewer::tcp::log_refused};
 
@@ -59,13 +59,21 @@ const MAX_LINGERING: usize = 256;
 
 static LINGERING: Semaphore = Semaphore::const_new(MAX_LINGERING);
 
+/// What a connection has become.
+pub enum Became {
+    /// A viewer.
+    Viewer(Newcomer),
+    /// A WebSocket whose owner is still to show a token.
+    Waiting(Waiting),
+}
+
 /// Answers the requests of a connection from `peer`. Returns the viewer that it has become, and
 /// what that has sent beyond its request; `None` when the connection is over.
 pub async fn serve<T>(
     site: &Arc<Site>,
     peer: Arc<str>,
     socket: &mut T,
-) -> Option<(Newcomer, BytesMut)>
+) -> Option<(Became, BytesMut)>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -81,7 +89,10 @@ where
         Ended::Displaced { unheard: false } => {}
         Ended::Itself(ended, rest) => match (ended, visitor.next()) {
             (Ok(()), Some(Next::Viewer(newcomer))) => {
-                return Some((newcomer, BytesMut::from(rest)));
+                return Some((Became::Viewer(newcomer), BytesMut::from(rest)));
+            }
+            (Ok(()), Some(Next::AtTheDoor(waiting))) => {
+                return Some((Became::Waiting(waiting), BytesMut::from(rest)));
             }
             (Ok(()), Some(Next::LastWords(words))) => close(socket, &words).await,
             (Err(error), _) if error.is_timeout() && !rest.is_empty() => {

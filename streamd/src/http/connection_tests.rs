@@ -40,7 +40,13 @@ impl Daemon {
     /// Serves a connection, and drops its socket whatever it has become.
     fn serve(&self, mut socket: DuplexStream) -> JoinHandle<Became> {
         let site = Arc::clone(&self.site);
-        tokio::spawn(async move { serve(&site, "1.2.3.4:5".into(), &mut socket).await })
+        tokio::spawn(async move {
+            let became = serve(&site, "1.2.3.4:5".into(), &mut socket).await;
+            became.map(|(became, input)| match became {
+                crate::http::connection::Became::Viewer(newcomer) => (newcomer, input),
+                crate::http::connection::Became::Waiting(_) => panic!("there are no rules"),
+            })
+        })
     }
 
     /// What a connection that sends this gets, and what it becomes.

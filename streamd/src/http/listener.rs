@@ -7,15 +7,19 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_util::either::Either;
 
 use super::{
-    connection::{self, NO_PLACE},
+    connection::{self, Became, NO_PLACE},
     site::Site,
-    visitor::Newcomer,
+    visitor::{Newcomer, Waiting},
+    websocket::{WebSocket, close_code::CloseCode, codec::write_close},
 };
 use crate::{
     access::{address::Address, counts::Share},
-    link::{listener::Listener, socket::Socket},
+    link::{
+        listener::{Listener, say},
+        socket::Socket,
+    },
     state::State,
-    viewer::{Arrival, Viewer, tcp::log_refused},
+    viewer::{Arrival, Viewer, door, tcp::log_refused},
 };
 
 /// A connection to a web listener.
@@ -55,13 +59,72 @@ async fn answer(mut stream: Connection, peer: Arc<str>, site: Arc<Site>) {
         return;
     };
     let became = connection::serve(&site, peer, &mut stream).await;
-    if let Some((newcomer, input)) = became {
-        match viewer(stream, newcomer, input, share, &site.state) {
-            // On the heap, so that the many that are only answered stay small.
-            Ok(viewer) => Box::pin(viewer.run()).await,
-            Err(error) => unserved(&error),
+    // On the heap, so that the many that are only answered stay small.
+    match became {
+        Some((Became::Viewer(newcomer), input)) => {
+            match viewer(stream, newcomer, input, share, &site.state) {
+                Ok(viewer) => Box::pin(viewer.run()).await,
+                Err(error) => unserved(&error),
+            }
         }
+        Some((Became::Waiting(waiting), input)) => {
+            let opened = Box::pin(open_door(stream, waiting, input, share, &site));
+            if let Err(error) = opened.await {
+                unserved(&error);
+            }
+        }
+        None => {}
     }
+}
+
+/// Makes a viewer of who shows a good token over an open WebSocket; tells all others why not.
+async fn open_door(
+    stream: Connection,
+    waiting: Waiting,
+    mut input: BytesMut,
+    share: Share,
+    site: &Site,
+) -> io::Result<()> {
+    let socket = Socket::new(descriptor(stream)?)?;
+    let (peer, viewers) = (socket.peer(), &site.state.viewers);
+    let framing = WebSocket::default();
+    let heard = door::knock(viewers, &waiting.camera, &socket, framing, &mut input).await;
+    let (code, why) = match heard {
+        Err(closed) => {
+            log_refused(&closed, &peer, &waiting.camera);
+            (CloseCode::POLICY, closed.to_string())
+        }
+        Ok(who) => match viewers.admit(Some(&waiting.camera), &peer) {
+            Ok(place) => {
+                let newcomer = Newcomer {
+                    id: viewers.registry.reserve(),
+                    place,
+                    framing: Box::new(WebSocket::default()),
+                    key: who.key,
+                    limits: waiting.limits,
+                    name: waiting.name,
+                };
+                let viewer = enter(socket, newcomer, input, share, &site.state)?;
+                viewer.run().await;
+                return Ok(());
+            }
+            Err(refused) => {
+                log_refused(&refused, &peer, &waiting.camera);
+                (CloseCode::TRY_LATER, refused.to_string())
+            }
+        },
+    };
+    let mut words = Vec::new();
+    write_close(&mut words, code, &why);
+    say(socket.into(), &words);
+    Ok(())
+}
+
+fn descriptor(stream: Connection) -> io::Result<OwnedFd> {
+    Ok(match stream {
+        Either::Left(tcp) => OwnedFd::from(tcp.into_std()?),
+        Either::Right(unix) => OwnedFd::from(unix.into_std()?),
+    })
 }
 
 /// Counts a connection of this address. Where it has as many as it may have, the one that has
@@ -87,14 +150,22 @@ fn viewer(
     share: Share,
     state: &State,
 ) -> io::Result<Viewer> {
-    let connection = match stream {
-        Either::Left(tcp) => OwnedFd::from(tcp.into_std()?),
-        Either::Right(unix) => OwnedFd::from(unix.into_std()?),
-    };
+    let socket = Socket::new(descriptor(stream)?)?;
+    enter(socket, newcomer, input, share, state)
+}
+
+fn enter(
+    socket: Socket,
+    newcomer: Newcomer,
+    input: BytesMut,
+    share: Share,
+    state: &State,
+) -> io::Result<Viewer> {
     let arrival = Arrival {
         id: newcomer.id,
-        socket: Socket::new(connection)?,
+        socket,
         framing: newcomer.framing,
+        key: newcomer.key,
         share: Some(share),
         place: newcomer.place,
         name: newcomer.name,

@@ -8,8 +8,11 @@
 
 mod chosen;
 pub mod connection;
+mod credentials;
+pub mod guard;
 pub mod host;
 pub mod listener;
+mod login;
 pub mod origin;
 pub mod page;
 pub mod query;

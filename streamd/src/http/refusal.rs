@@ -3,7 +3,7 @@
 use axum::{
     http::{
         HeaderName, HeaderValue, Method, StatusCode,
-        header::{ALLOW, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE},
+        header::{ALLOW, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -48,6 +48,12 @@ pub enum Refusal {
     /// It is not for this server.
     #[error(transparent)]
     BadHost(#[from] BadHost),
+    /// No token was shown, or one that is not good.
+    #[error("a token is needed: as a bearer, or as the password of any user; or log in at /login")]
+    Unauthorized,
+    /// A token was shown that is for something else.
+    #[error("this token is not good for that")]
+    MayNot,
     /// The page may not connect.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
@@ -76,7 +82,8 @@ impl Refusal {
             Self::BadHost(BadHost::NotOne(_)) => StatusCode::BAD_REQUEST,
             Self::BadHost(BadHost::Foreign(_)) => StatusCode::MISDIRECTED_REQUEST,
             Self::NoHandshake(why) => why.status(),
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::MayNot => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow(_) => StatusCode::REQUEST_TIMEOUT,
@@ -87,6 +94,11 @@ impl Refusal {
     fn headers(&self) -> &'static [(HeaderName, &'static str)] {
         match self {
             Self::NoHandshake(_) => &[(UPGRADE, "websocket"), (SEC_WEBSOCKET_VERSION, "13")],
+            // Browsers ask for it in a window of their own, and send it with every `<img>` too.
+            Self::Unauthorized => &[(
+                WWW_AUTHENTICATE,
+                "Basic realm=\"streamd\", charset=\"UTF-8\"",
+            )],
             Self::Unavailable(_) => &[(RETRY_AFTER, LATER)],
             _ => &[],
         }

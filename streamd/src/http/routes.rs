@@ -2,18 +2,20 @@
 
 use axum::{
     Router,
-    http::{HeaderMap, Method, StatusCode, Uri, header::ALLOW},
+    http::{HeaderMap, Method, StatusCode, header::ALLOW},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 
 use super::{
-    page,
+    guard::{self, Route},
+    login, page,
     refusal::Refusal,
     served::Served,
     ustreamer::{snapshot, state, stream},
     websocket::upgrade,
 };
+use crate::access::role::Action;
 
 /// All methods that are good for anything. Nothing changes by any of them.
 pub const ALL: &str = "GET, HEAD, POST, OPTIONS";
@@ -22,27 +24,50 @@ const READ: &str = "GET, HEAD, OPTIONS";
 
 /// All addresses of the daemon's HTTP listeners.
 pub fn router(served: Served) -> Router {
-    let mut router = Router::new();
+    guard::router(table())
+        .fallback(guard::nothing)
+        .with_state(served)
+}
+
+/// Each address, what is answered there, and what who asks must be allowed.
+fn table() -> Vec<Route<Served>> {
+    let mut table = Vec::new();
+    let mut add = |path: String, action, methods| {
+        table.push(Route {
+            path,
+            action,
+            methods,
+        });
+    };
     for asset in &page::ASSETS {
         let file = get(async move |headers: HeaderMap| asset.response(&headers));
-        router = router.route(asset.path, only(READ, file));
+        add(asset.path.into(), Action::Page, only(READ, file));
     }
-    for (address, methods) in [
+    let form = get(login::form).post(login::log_in);
+    add("/login".into(), Action::LogIn, only(ALL, form));
+    let out = post(login::log_out);
+    add("/logout".into(), Action::LogIn, only("POST, OPTIONS", out));
+    let stream = get(stream::answer).post(stream::answer);
+    for (address, action, methods) in [
+        ("/stream", Action::Watch, only(ALL, stream)),
         (
-            "/stream",
-            only(ALL, get(stream::answer).post(stream::answer)),
+            "/snapshot",
+            Action::Watch,
+            only(READ, get(snapshot::answer)),
         ),
-        ("/snapshot", only(READ, get(snapshot::answer))),
-        ("/state", only(READ, get(state::answer))),
-        ("/ws", only("GET, OPTIONS", get(upgrade::answer))),
+        ("/state", Action::State, only(READ, get(state::answer))),
+        // A token may come in its `hello` yet; until then there are no pictures.
+        (
+            "/ws",
+            Action::LogIn,
+            only("GET, OPTIONS", get(upgrade::answer)),
+        ),
     ] {
         for camera in ["", "/", "/{camera}", "/{camera}/"] {
-            router = router.route(&format!("{address}{camera}"), methods.clone());
+            add(format!("{address}{camera}"), action, methods.clone());
         }
     }
-    router
-        .fallback(async |uri: Uri| Refusal::NotFound(uri.path().to_owned()))
-        .with_state(served)
+    table
 }
 
 /// Has `OPTIONS` answered, and all methods that are not `allowed` refused.
@@ -67,4 +92,89 @@ pub fn options(allowed: &'static str) -> Response {
         ("Access-Control-Allow-Methods", allowed),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::http::Request;
+
+    use super::*;
+    use crate::{
+        access::role::Role,
+        fixtures,
+        http::{Site, visitor::Visitor},
+    };
+
+    /// What a site of two cameras answers to somebody with this token at each address and by each
+    /// method that it has; `None` at the door of a WebSocket.
+    async fn statuses(site: &Arc<Site>, token: Option<&str>) -> Vec<(String, Action, u16)> {
+        let mut statuses = Vec::new();
+        for route in table() {
+            let path = route.path.replace("{camera}", "front");
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
+                let mut request = Request::builder().method(method).uri(&*path);
+                request = request.header("Host", "localhost");
+                if let Some(token) = token {
+                    request = request.header("Authorization", format!("Bearer {token}"));
+                }
+                let request = request.body(String::new()).unwrap();
+                let visitor = Visitor::new("192.0.2.1:5".into());
+                let Ok(answer) = site.answer(visitor, request).await;
+                let status = answer.status().as_u16();
+                statuses.push((format!("{method} {path}"), route.action, status));
+            }
+        }
+        statuses
+    }
+
+    fn site(folder: &tempfile::TempDir) -> Arc<Site> {
+        let path = folder.path().join("tokens.json");
+        let access = format!("[access]\ntoken-file = {path:?}\nanonymous = \"none\"");
+        let state = fixtures::state(&format!("{access}\n[camera.front]\n[camera.side]"));
+        Site::new(Arc::clone(&state), router(Served::new(state)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outsider_gets_nothing_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = site(&folder);
+        for (asked, action, status) in statuses(&site, None).await {
+            match action {
+                // The form, and a WebSocket, in whose `hello` the token may be.
+                Action::LogIn => assert_ne!(status, 101, "{asked}"),
+                _ => assert_eq!(status, 401, "{asked}"),
+            }
+        }
+        for (asked, _, status) in statuses(&site, Some("no-token")).await {
+            assert_eq!(status, 401, "{asked}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_for_its_role_and_its_camera() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = site(&folder);
+        let rules = &site.state.viewers.rules;
+        let metrics = rules.add("m", Role::Metrics, None, None).unwrap();
+        for (asked, action, status) in statuses(&site, Some(&metrics)).await {
+            assert!(
+                action == Action::LogIn || status == 403,
+                "{asked}: {status}"
+            );
+        }
+        let side = Some("side".to_owned());
+        let side = rules.add("s", Role::Viewer, side, None).unwrap();
+        for (asked, action, status) in statuses(&site, Some(&side)).await {
+            let is_other = asked.contains("/front") && asked.starts_with("GET");
+            assert!(status != 401, "{asked}");
+            let about_cameras = matches!(action, Action::Watch | Action::State);
+            assert_eq!(
+                status == 403,
+                is_other && about_cameras,
+                "{asked}: {status}"
+            );
+        }
+    }
 }

@@ -14,8 +14,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 
 use super::{
-    host::Hosts, origin::Origins, refusal::Refusal, room::Room, routes, ustreamer::action,
-    visitor::Visitor,
+    credentials, host::Hosts, login, origin::Origins, refusal::Refusal, room::Room, routes,
+    ustreamer::action, visitor::Visitor,
 };
 use crate::state::State;
 
@@ -76,7 +76,11 @@ impl Site {
         Ok(response)
     }
 
-    async fn respond<B>(&self, visitor: Visitor, request: Request<B>) -> Result<Response, Refusal>
+    async fn respond<B>(
+        &self,
+        mut visitor: Visitor,
+        request: Request<B>,
+    ) -> Result<Response, Refusal>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
@@ -86,7 +90,7 @@ impl Site {
             let crowded = "there are too many connections; /state and /metrics are answered";
             return Err(Refusal::Unavailable(crowded.into()));
         }
-        drain(Body::new(body)).await?;
+        let body = drain(Body::new(body)).await?;
         if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
             return Ok(routes::options(routes::ALL));
         }
@@ -96,8 +100,14 @@ impl Site {
         if let Some(plain) = action::plain(&parts.uri, &self.state.cameras)? {
             parts.uri = plain;
         }
+        let rules = &self.state.viewers.rules;
+        let Some(who) = credentials::identity(rules, &parts.headers, &parts.uri) else {
+            login::refused(&visitor.peer);
+            return Err(Refusal::Unauthorized);
+        };
+        visitor.who = who;
         parts.extensions.insert(visitor);
-        let request = Request::from_parts(parts, Body::empty());
+        let request = Request::from_parts(parts, Body::from(body));
         let Ok(response) = self.router.call(request).await;
         Ok(response)
     }
@@ -108,11 +118,11 @@ fn is_about_the_daemon(path: &str) -> bool {
     path == "/state" || path.starts_with("/state/") || path == "/metrics"
 }
 
-/// Reads a body to its end and forgets it, so that it is not taken for the next request.
-async fn drain(body: Body) -> Result<(), Refusal> {
+/// Reads a body to its end, so that it is not taken for the next request.
+async fn drain(body: Body) -> Result<Bytes, Refusal> {
     let (limit, patience) = BODY;
     match tokio::time::timeout(patience, to_bytes(body, limit)).await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(Refusal::BodyTooLarge(limit)),
         Err(_) => Err(Refusal::BodyTooSlow(patience.as_secs())),
     }

@@ -6,7 +6,11 @@ use axum::http::{HeaderMap, header::USER_AGENT};
 use parking_lot::Mutex;
 use streamd_protocol::limits::Limits;
 
-use crate::{camera::Place, viewer::framing::Framing};
+use crate::{
+    access::{role::Identity, token::Key},
+    camera::Place,
+    viewer::framing::Framing,
+};
 
 /// A connection as the requests on it see it.
 #[derive(Clone)]
@@ -15,6 +19,8 @@ pub struct Visitor {
     pub peer: Arc<str>,
     /// There are too many others: only questions about the daemon itself are answered.
     pub is_crowded: bool,
+    /// Who it is, by what its request shows.
+    pub who: Identity,
     next: Arc<Mutex<Option<Next>>>,
 }
 
@@ -22,6 +28,8 @@ pub struct Visitor {
 pub enum Next {
     /// It carries pictures.
     Viewer(Newcomer),
+    /// It carries pictures once its `hello` has a token that is good for them.
+    AtTheDoor(Waiting),
     /// These bytes are its last.
     LastWords(Vec<u8>),
 }
@@ -34,9 +42,21 @@ pub struct Newcomer {
     pub place: Place,
     /// How pictures are wrapped.
     pub framing: Box<dyn Framing>,
+    /// What its token is known by.
+    pub key: Option<Key>,
     /// The limits in its address.
     pub limits: Limits,
     /// What it calls itself, by its `key` or its `User-Agent`; may be empty.
+    pub name: String,
+}
+
+/// Who wants to be a viewer over WebSocket and has shown no token yet.
+pub struct Waiting {
+    /// The camera.
+    pub camera: String,
+    /// The limits in its address.
+    pub limits: Limits,
+    /// What it calls itself; may be empty.
     pub name: String,
 }
 
@@ -46,6 +66,7 @@ impl Visitor {
         Self {
             peer,
             is_crowded: false,
+            who: Identity::default(),
             next: Arc::default(),
         }
     }

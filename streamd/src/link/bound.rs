@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     os::{fd::OwnedFd, unix::net::UnixListener},
 };
 
@@ -33,6 +33,16 @@ impl Bound {
         match listen {
             Listen::Tcp(address) => bind_tcp(*address).map(Self::Tcp),
             Listen::Unix(path) => bind_unix(path, mode).map(Self::Unix),
+        }
+    }
+}
+
+impl Bound {
+    /// Its address, if it has one that others could reach.
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(tcp) => tcp.local_addr().ok(),
+            Self::Unix(_) => None,
         }
     }
 }

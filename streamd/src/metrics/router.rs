@@ -9,7 +9,11 @@ use axum::{
 };
 
 use super::render;
-use crate::state::State;
+use crate::{
+    access::role::Action,
+    http::guard::{Route, router as router_of},
+    state::State,
+};
 
 /// What OpenMetrics text calls itself.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -17,9 +21,12 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// All addresses of the daemon's listeners for metrics.
 pub fn router(state: Arc<State>) -> Router {
     let scrape = async move || ([(CONTENT_TYPE, OPEN_METRICS)], render(&state));
-    Router::new()
-        .route("/metrics", get(scrape))
-        .fallback((StatusCode::NOT_FOUND, "there is /metrics\n"))
+    let metrics = Route {
+        path: "/metrics".into(),
+        action: Action::Metrics,
+        methods: get(scrape),
+    };
+    router_of(vec![metrics]).fallback((StatusCode::NOT_FOUND, "there is /metrics\n"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod devices;
 mod figures;
 mod reload;
+mod tokens;
 
 use std::{path::PathBuf, sync::Arc};
 

@@ -2,6 +2,7 @@
 
 use super::{Refused, State, without_cameras};
 use crate::{
+    access::exposure,
     config::{self, Config},
     events,
 };
@@ -48,6 +49,10 @@ impl State {
     /// Puts in force what can be of a new configuration.
     fn apply(&self, new: Config) -> Result<Reloaded, Refused> {
         let old = self.configuration();
+        if new.access.anonymous.is_none() && !self.viewers.rules.have_tokens() {
+            let exposed = exposure::check(&new);
+            exposed.map_err(|exposed| Refused::BadConfiguration(exposed.to_string()))?;
+        }
         let (config, changes) = config::reloaded(&old, &new);
         for warning in config.warnings() {
             tracing::warn!("{warning}");
@@ -58,6 +63,8 @@ impl State {
                 .map_err(Refused::BadConfiguration)?;
         }
         self.viewers.change(&config.clients);
+        self.viewers.rules.change(&config.access);
+        self.viewers.look_over();
         for camera in self.cameras.iter() {
             if let Some((_, new)) = config
                 .camera

@@ -12,12 +12,14 @@ use tracing_subscriber::layer::{Context, Filter};
 use crate::{events, media::Timestamp};
 
 /// The events that anybody can cause, and what they are called where they are counted.
-const BOUNDED: [(&str, &str); 6] = [
+const BOUNDED: [(&str, &str); 8] = [
     (events::CLIENT_CONNECTED, "connected"),
     (events::CLIENT_DISCONNECTED, "disconnected"),
     (events::CLIENT_REFUSED, "refused"),
     (events::CLIENT_DROPPED, "dropped"),
     (events::CONTROL_REFUSED, "refused at the control socket"),
+    (events::LOGGED_IN, "logged in"),
+    (events::LOGIN_REFUSED, "tokens refused"),
     (events::PANICKED, "panicked"),
 ];
 

@@ -44,6 +44,8 @@ pub struct Violation {
 pub enum Goodbye {
     /// An administrator disconnects it; the reason given.
     Kicked(String),
+    /// Its token was revoked or is over, or the rules have changed.
+    Revoked,
     /// It was paused, and somebody who watches needs its place.
     GaveWay,
     /// The daemon stops.

@@ -13,7 +13,10 @@ use streamd_protocol::{
 
 use super::{Arrival, Viewer, figures::FeedFigures, framing::Framing, viewers::Viewers};
 use crate::{
-    access::address::Address, camera::Refused, config::values::Congestion, link::socket::Socket,
+    access::{address::Address, token::Key},
+    camera::Refused,
+    config::values::Congestion,
+    link::socket::Socket,
     media::Timestamp,
 };
 
@@ -28,6 +31,9 @@ pub struct Kept {
     /// The state of its framing.
     pub framing: Value,
     name: String,
+    /// What the token is known by that it came with.
+    #[serde(default)]
+    key: Option<Key>,
     feeds: Vec<KeptFeed>,
     own: Limits,
     set: Limits,
@@ -58,6 +64,9 @@ pub enum NotResumed {
     /// Its first camera is gone or full.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// It may not watch any more.
+    #[error("it may not watch any more")]
+    Revoked,
     /// Its connection can't be used.
     #[error(transparent)]
     Connection(#[from] io::Error),
@@ -106,6 +115,7 @@ impl Viewer {
                 transport: self.entry.transport,
                 framing: self.talk.framing.state(),
                 name: figures.name.clone(),
+                key: self.entry.key(),
                 feeds: figures.feeds.iter().map(KeptFeed::of).collect(),
                 own,
                 set,
@@ -138,6 +148,7 @@ impl Viewer {
             id: kept.id,
             socket,
             framing,
+            key: kept.key,
             share: viewers.connect(Address::of_peer(&peer)),
             place,
             name: kept.name,
@@ -150,6 +161,9 @@ impl Viewer {
         viewer.entry.resume(connected, kept.set);
         viewer.wire.unsent = kept.unsent;
         let limits = viewer.entry.limits();
+        if !viewers.may_stay(&viewer.entry) {
+            return Err(NotResumed::Revoked);
+        }
         {
             let names: Vec<_> = kept.feeds.iter().map(|feed| feed.camera.clone()).collect();
             let watching = &mut viewer.watching;

@@ -6,7 +6,7 @@ use nix::sys::socket::{Shutdown, shutdown};
 use streamd_protocol::stream::{Event, FromClient, ToClient};
 
 use super::{
-    GAVE_WAY, Viewer, arrived,
+    GAVE_WAY, REVOKED, Viewer, arrived,
     feed::{Change, Feed},
     framing::{Goodbye, Received},
     registry::Guard,
@@ -18,16 +18,19 @@ use crate::{events, media::Timestamp};
 impl Viewer {
     pub(super) fn hear(&mut self, received: Received) -> Result<(), Goodbye> {
         match received {
-            Received::Message(message) => self.obey(message),
+            Received::Message(message) => self.obey(message)?,
             Received::Bad(why) => self.bad(why),
             Received::Close => return Err(Goodbye::Closed),
         }
         Ok(())
     }
 
-    fn obey(&mut self, message: FromClient) {
+    fn obey(&mut self, message: FromClient) -> Result<(), Goodbye> {
         match message {
-            FromClient::Hello { name, want } => {
+            FromClient::Hello { name, token, want } => {
+                if let Some(token) = token {
+                    self.show(&token)?;
+                }
                 if let Some(name) = name {
                     self.entry.figures().name = shown_name(&name);
                 }
@@ -51,6 +54,19 @@ impl Viewer {
                 t,
                 camera,
             } => self.receipt(sequence, t, camera.as_deref()),
+        }
+        Ok(())
+    }
+
+    /// It shows a token: from now on it may what that is for. One that is not good counts for none.
+    fn show(&mut self, token: &str) -> Result<(), Goodbye> {
+        let who = self.viewers.rules.known(token);
+        if let Some(who) = who {
+            self.entry.set_key(who.key);
+        }
+        match self.viewers.may_stay(&self.entry) {
+            true => Ok(()),
+            false => Err(Goodbye::Revoked),
         }
     }
 
@@ -114,6 +130,7 @@ impl Viewer {
     pub(super) fn say_goodbye(&mut self, why: &Goodbye) {
         match why {
             Goodbye::Kicked(reason) => self.talk.notice(Event::Kicked, None, reason.clone()),
+            Goodbye::Revoked => self.talk.notice(Event::Kicked, None, REVOKED.into()),
             Goodbye::GaveWay => self.talk.notice(Event::Kicked, None, GAVE_WAY.into()),
             Goodbye::Stopping => {
                 self.talk

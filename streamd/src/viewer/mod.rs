@@ -4,6 +4,7 @@
 //! writable, a time stamp), an order from outside, a timer. What it sends: at most one frame at a
 //! time, the newest; messages go between frames.
 
+pub mod door;
 pub mod feed;
 pub mod figures;
 pub mod framing;
@@ -38,7 +39,7 @@ use self::{
     wire::Wire,
 };
 use crate::{
-    access::counts::Share,
+    access::{counts::Share, token::Key},
     camera::Place,
     config::values::Congestion,
     events,
@@ -72,6 +73,8 @@ pub struct Arrival {
     pub socket: Socket,
     /// How its transport wraps things.
     pub framing: Box<dyn Framing>,
+    /// What the token is known by that it came with, if it came with one.
+    pub key: Option<Key>,
     /// Its place among the connections of its address.
     pub share: Option<Share>,
     /// Its place at its first camera.
@@ -96,6 +99,7 @@ impl Viewer {
             id,
             mut socket,
             framing,
+            key,
             share,
             place,
             name,
@@ -111,6 +115,7 @@ impl Viewer {
         let registration = viewers.readiness.register(&socket)?;
         let (peer, transport) = (socket.peer(), framing.transport());
         let entry = viewers.registry.enter(id, peer, transport, limits);
+        entry.set_key(key);
         let watching = {
             let mut figures = entry.figures();
             figures.name = shown_name(&name);
@@ -151,6 +156,7 @@ impl Viewer {
         self.say_goodbye(&why);
         let (id, reason) = match why {
             Goodbye::Kicked(reason) => (events::CLIENT_KICKED, format!("kicked: {reason}")),
+            Goodbye::Revoked => (events::CLIENT_KICKED, REVOKED.into()),
             Goodbye::GaveWay => (events::CLIENT_DISCONNECTED, GAVE_WAY.into()),
             Goodbye::Stopping | Goodbye::Kept => {
                 (events::CLIENT_DISCONNECTED, "the server stops".into())
@@ -393,6 +399,9 @@ fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived, receipts: boo
 
 /// What a paused viewer is told that loses its place.
 const GAVE_WAY: &str = "it was paused, and its place was needed";
+
+/// What a viewer is told that may not watch any more.
+const REVOKED: &str = "it may not watch any more";
 
 /// Characters of a name at most.
 const MAX_NAME: usize = 64;

@@ -19,7 +19,7 @@ use streamd_protocol::{
 };
 
 use super::{figures::Figures, framing::Goodbye};
-use crate::media::Timestamp;
+use crate::{access::token::Key, media::Timestamp};
 
 /// All viewers, by number.
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ pub struct Entry {
     pub transport: Transport,
     /// Since when, on the clock of frames, which goes on over a restart.
     connected: AtomicU64,
+    /// What the token is known by that it came with.
+    key: Mutex<Option<Key>>,
     figures: Mutex<Figures>,
     limits: Mutex<OwnAndSet>,
     /// The end of the connection, once somebody has asked for it.
@@ -85,6 +87,7 @@ impl Registry {
             peer,
             transport,
             connected: AtomicU64::new(Timestamp::now().as_nanos()),
+            key: Mutex::default(),
             figures: Mutex::default(),
             limits: Mutex::new(OwnAndSet {
                 own,
@@ -157,6 +160,16 @@ impl Entry {
         self.limits.lock().set.apply(want)?;
         self.tell();
         Ok(())
+    }
+
+    /// What the token is known by that it came with; `None` if it came with none.
+    pub fn key(&self) -> Option<Key> {
+        *self.key.lock()
+    }
+
+    /// Sets that.
+    pub fn set_key(&self, key: Option<Key>) {
+        *self.key.lock() = key;
     }
 
     /// Ends its connection, for this reason.

@@ -11,12 +11,17 @@ use streamd_protocol::{
 };
 
 use crate::{
-    access::address::Address,
+    access::{
+        address::Address,
+        counts::Share,
+        role::{Action, may},
+        token::Key,
+    },
     events,
     link::{listener::Listener, socket::Socket},
     media::Packet,
     viewer::{
-        Arrival, Viewer,
+        Arrival, Viewer, door,
         framing::{Framing, Goodbye, Received, Sending, Violation},
         viewers::Viewers,
     },
@@ -82,10 +87,40 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
         log_refused(&viewers.too_many(), &peer, camera);
         return Ok(());
     };
-    let place = match viewers.admit(Some(camera), &peer) {
+    let anybody = viewers.rules.identity(None);
+    if may(&anybody, Action::Watch, Some(camera)) {
+        return enter(viewers, camera, socket, share, None, BytesMut::new());
+    }
+    let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
+    tokio::spawn(async move {
+        let mut input = BytesMut::new();
+        let entered = match door::knock(&viewers, &camera, &socket, Tcp, &mut input).await {
+            Ok(who) => enter(&viewers, &camera, socket, share, who.key, input),
+            Err(closed) => {
+                log_refused(&closed, &peer, &camera);
+                Ok(())
+            }
+        };
+        if let Err(error) = entered {
+            tracing::debug!(%error, camera, "a connection ended before it was served");
+        }
+    });
+    Ok(())
+}
+
+/// Gives somebody who may watch a place, and serves them.
+fn enter(
+    viewers: &Arc<Viewers>,
+    camera: &str,
+    socket: Socket,
+    share: Share,
+    key: Option<Key>,
+    input: BytesMut,
+) -> io::Result<()> {
+    let place = match viewers.admit(Some(camera), &socket.peer()) {
         Ok(place) => place,
         Err(refused) => {
-            log_refused(&refused, &peer, camera);
+            log_refused(&refused, &socket.peer(), camera);
             return Ok(());
         }
     };
@@ -94,10 +129,11 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
         id: viewers.registry.reserve(),
         socket,
         framing: Box::new(Tcp),
+        key,
         share: Some(share),
         place,
         name: String::new(),
-        input: BytesMut::new(),
+        input,
         limits: Limits::default(),
         congestion,
     };

@@ -11,11 +11,17 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{framing::Goodbye, handover::Kept, registry::Registry};
+use super::{
+    framing::Goodbye,
+    handover::Kept,
+    registry::{Entry, Registry},
+};
 use crate::{
     access::{
         address::Address,
         counts::{Counts, Share},
+        role::{Action, may},
+        rules::Rules,
     },
     camera::{Cameras, Place, Refused},
     config,
@@ -37,6 +43,8 @@ pub struct Viewers {
     pub readiness: Readiness,
     /// The connections of each address, over raw TCP and HTTP.
     pub connections: Arc<Counts>,
+    /// Who may watch.
+    pub rules: Rules,
     client_timeout_ms: AtomicU64,
     max_per_address: AtomicU32,
     /// Those that the next process goes on with.
@@ -45,12 +53,18 @@ pub struct Viewers {
 
 impl Viewers {
     /// Nobody is connected yet.
-    pub fn new(cameras: Arc<Cameras>, readiness: Readiness, config: &config::Clients) -> Self {
+    pub fn new(
+        cameras: Arc<Cameras>,
+        readiness: Readiness,
+        config: &config::Clients,
+        rules: Rules,
+    ) -> Self {
         let viewers = Self {
             cameras,
             registry: Arc::default(),
             readiness,
             connections: Arc::default(),
+            rules,
             client_timeout_ms: AtomicU64::new(0),
             max_per_address: AtomicU32::new(0),
             kept: Mutex::default(),
@@ -104,6 +118,21 @@ impl Viewers {
             return Ok(camera.succeed(address));
         }
         Err(refused)
+    }
+
+    /// Whether a viewer may still watch all that it watches.
+    pub fn may_stay(&self, viewer: &Entry) -> bool {
+        let who = self.rules.identity(viewer.key().as_ref());
+        let figures = viewer.figures();
+        let mut cameras = figures.feeds.iter().map(|feed| &*feed.camera);
+        cameras.all(|camera| may(&who, Action::Watch, Some(camera)))
+    }
+
+    /// Ends all who may not watch any more, by the rules as they are now; returns how many.
+    pub fn look_over(&self) -> usize {
+        let all = self.registry.all();
+        let gone = all.iter().filter(|viewer| !self.may_stay(viewer));
+        gone.map(|viewer| viewer.end(Goodbye::Revoked)).count()
     }
 
     /// Ends the oldest viewer of a camera that is paused, of this address where one is given.

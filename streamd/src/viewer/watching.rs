@@ -11,6 +11,7 @@ use super::{
     viewers::Viewers,
 };
 use crate::{
+    access::role::{Action, may},
     camera::Place,
     link::estimate::Estimate,
     media::{Packet, Timestamp},
@@ -65,6 +66,7 @@ impl Watching {
         entry: &Entry,
     ) -> Option<String> {
         let now = Timestamp::now();
+        let who = viewers.rules.identity(entry.key().as_ref());
         let mut old = std::mem::take(&mut self.feeds);
         let mut new: Vec<Feed> = Vec::new();
         let mut refused = None;
@@ -75,6 +77,9 @@ impl Watching {
             }
             match old.iter().position(is_it) {
                 Some(i) => new.push(old.remove(i)),
+                None if !may(&who, Action::Watch, Some(name)) => {
+                    refused = Some(format!("you may not watch camera {name:?}"));
+                }
                 None => match viewers.admit(Some(name), peer) {
                     Ok(place) => new.push(self.begin(place, limits, &mut entry.figures(), now)),
                     Err(why) => refused = Some(why.to_string()),

@@ -10,6 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use streamd::{
+    access::rules::Rules,
     camera::{Camera, Cameras},
     config,
     control::{Control, spawn},
@@ -111,7 +112,8 @@ fn state(file: &std::path::Path, heartbeats: &Heartbeats) -> Arc<State> {
     };
     let cameras = Cameras::new(config.camera.iter().map(camera).collect());
     let readiness = Readiness::spawn().unwrap();
-    let viewers = Viewers::new(Arc::new(cameras), readiness, &config.clients);
+    let rules = Rules::load(&config.access).expect("a file of tokens that is good, or none");
+    let viewers = Viewers::new(Arc::new(cameras), readiness, &config.clients, rules);
     Arc::new(State::new(
         Arc::new(viewers),
         heartbeats.clone(),

@@ -113,11 +113,16 @@ pub enum Graphics {
     None,
 }
 
+/// The variable that has the token, where the server asks for one: other users of the machine can
+/// read a command line, and no environment.
+const TOKEN: &str = "STREAMD_TOKEN";
+
 impl Args {
     /// The first words to the server; `None` if it is to hear none.
     pub fn hello(&self) -> Option<FromClient> {
         (!self.silent).then(|| FromClient::Hello {
             name: Some(self.name.clone().unwrap_or_else(default_name)),
+            token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
             want: Want {
                 fps: self.fps,
                 quality: self.quality,

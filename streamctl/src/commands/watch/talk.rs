@@ -128,6 +128,7 @@ mod tests {
         let clock = Clock::new();
         let hello = FromClient::Hello {
             name: None,
+            token: None,
             want: Want::default(),
         };
         let mut talk = Talk::new(Some(&hello), &clock);

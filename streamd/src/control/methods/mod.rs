@@ -1,12 +1,16 @@
 //! The methods, one file each, and the table that lists them.
 
+mod add_token;
 mod get_configuration;
 mod get_picture;
 pub(super) mod get_stats;
 mod kick_client;
 mod list_clients;
 mod list_devices;
+mod list_tokens;
 mod reload;
+mod revoke_token;
+mod rotate_token;
 mod service;
 mod set_camera;
 mod set_client;
@@ -14,18 +18,18 @@ mod set_log_level;
 
 use serde_json::Value;
 use streamd_protocol::control::{
-    Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture, GetStats,
-    INTERFACE, KickClient, ListClients, ListDevices, Reload, SERVICE_INTERFACE, SetCamera,
-    SetClient, SetLogLevel,
+    AddToken, Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture,
+    GetStats, INTERFACE, KickClient, ListClients, ListDevices, ListTokens, Reload, RevokeToken,
+    RotateToken, SERVICE_INTERFACE, SetCamera, SetClient, SetLogLevel,
 };
 
 pub(super) use self::list_devices::MAX_LISTINGS;
 use super::{
     Context,
     access::Peer,
-    method::{Answer, Entry, entry},
+    method::{Answer, Entry, entry, out_of_range},
 };
-use crate::events;
+use crate::{access::tokens::Refused, events};
 
 /// How much of a change's parameters is logged, in characters.
 const MAX_LOGGED: usize = 300;
@@ -43,6 +47,10 @@ const METHODS: &[Entry] = &[
     entry::<ListDevices>(),
     entry::<SetLogLevel>(),
     entry::<GetPicture>(),
+    entry::<AddToken>(),
+    entry::<RotateToken>(),
+    entry::<RevokeToken>(),
+    entry::<ListTokens>(),
 ];
 
 /// Does what a call asks for.
@@ -52,6 +60,10 @@ pub(super) fn answer(call: Call, peer: &Peer, context: &Context) -> Result<Answe
         return Err(Error::MethodNotImplemented { method });
     }
     match METHODS.iter().find(|entry| entry.name == method) {
+        Some(entry) if entry.for_administrators && !peer.is_administrator => {
+            refuse(entry, peer);
+            Err(Error::PermissionDenied {})
+        }
         Some(entry) if entry.changes => change(entry, call.parameters, peer, context),
         Some(entry) => (entry.call)(call.parameters, context),
         None => match method.rsplit_once('.') {
@@ -62,6 +74,30 @@ pub(super) fn answer(call: Call, peer: &Peer, context: &Context) -> Result<Answe
             None => Err(Error::InterfaceNotFound {
                 interface: String::new(),
             }),
+        },
+    }
+}
+
+/// Says in the log that somebody asked for what only administrators may.
+fn refuse(entry: &Entry, peer: &Peer) {
+    tracing::info!(
+        message_id = events::CONTROL_REFUSED,
+        uid = peer.uid,
+        pid = peer.pid,
+        process = peer.process(),
+        "{} refused: it is for root and the daemon's own user",
+        entry.name
+    );
+}
+
+/// The error of a token that can't be made, changed or revoked.
+fn tokens_refused(refused: Refused) -> Error {
+    match refused {
+        Refused::NoToken(name) => Error::NoSuchToken { name },
+        Refused::BadName(message) => out_of_range("name", message),
+        Refused::TooMany => out_of_range("name", refused.to_string()),
+        Refused::Io(_) => Error::TokensUnavailable {
+            message: refused.to_string(),
         },
     }
 }

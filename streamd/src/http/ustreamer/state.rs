@@ -1,7 +1,7 @@
 //! `/state`: one camera and its viewers in the JSON of µStreamer, which panels poll.
 
 use axum::{
-    extract,
+    Extension, extract,
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -9,14 +9,20 @@ use serde_json::{Map, Value, json};
 use streamd_protocol::stats::{CameraState, CameraStats, Stats};
 
 use super::listing::Listing;
-use crate::http::{chosen::Chosen, refusal::Refusal, served::Served};
+use crate::{
+    access::role::{Action, may},
+    http::{chosen::Chosen, refusal::Refusal, served::Served, visitor::Visitor},
+};
 
 /// The state of a camera.
 pub async fn answer(
     extract::State(served): extract::State<Served>,
+    Extension(visitor): Extension<Visitor>,
     Chosen(camera): Chosen,
 ) -> Result<Response, Refusal> {
-    let stats = served.state.stats();
+    let mut stats = served.state.stats();
+    let seen = |camera: &CameraStats| may(&visitor.who, Action::State, Some(&camera.name));
+    stats.cameras.retain(seen);
     let camera = stats.cameras.iter().find(|c| c.name == camera.name);
     let camera = camera.expect("cameras stay for as long as the daemon runs");
     let headers = [

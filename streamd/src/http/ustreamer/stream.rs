@@ -53,6 +53,7 @@ pub async fn answer(
     visitor.then(Next::Viewer(Newcomer {
         id,
         place,
+        key: visitor.who.key,
         limits,
         name: key.unwrap_or(product(agent)).to_owned(),
         framing: Box::new(Multipart::new(parameters, listed)),

@@ -120,6 +120,7 @@ impl Framing for WebSocket {
     fn farewell(&mut self, why: &Goodbye, out: &mut Vec<u8>) {
         let (code, reason) = match why {
             Goodbye::Kicked(reason) => (CloseCode::POLICY, reason.as_str()),
+            Goodbye::Revoked => (CloseCode::POLICY, "you may not watch any more"),
             Goodbye::GaveWay => (CloseCode::TRY_LATER, "paused, and the place was needed"),
             Goodbye::Stopping | Goodbye::Kept => (CloseCode::GOING_AWAY, "the server is stopping"),
             Goodbye::Violation(broken) => (CloseCode::new(broken.code), broken.reason.as_str()),

@@ -11,13 +11,14 @@ use axum::{
 };
 
 use super::{WebSocket, close_code::CloseCode, codec, handshake};
+use crate::access::role::{Action, may};
 use crate::http::{
     chosen::Chosen,
     origin::Origins,
     query::Query,
     refusal::Refusal,
     served::Served,
-    visitor::{Newcomer, Next, Visitor, product, user_agent},
+    visitor::{Newcomer, Next, Visitor, Waiting, product, user_agent},
 };
 
 /// Makes a viewer of who asks. Where there is no place, the handshake succeeds all the same and
@@ -35,18 +36,33 @@ pub async fn answer(
     Origins::of(&served.state).check(&headers)?;
     let Chosen(camera) = camera?;
     let limits = query.limits()?;
-    visitor.then(match served.admit(&camera, &visitor.peer) {
-        Ok(place) => Next::Viewer(Newcomer {
-            id: served.state.viewers.registry.reserve(),
-            place,
+    let name = product(user_agent(&headers)).to_owned();
+    let may_watch = may(&visitor.who, Action::Watch, Some(&camera.name));
+    if !may_watch && !visitor.who.is_outsider() {
+        return Err(Refusal::MayNot);
+    }
+    visitor.then(if !may_watch {
+        let camera = camera.name.clone();
+        Next::AtTheDoor(Waiting {
+            camera,
             limits,
-            name: product(user_agent(&headers)).to_owned(),
-            framing: Box::new(WebSocket::default()),
-        }),
-        Err(refusal) => {
-            let mut words = Vec::new();
-            codec::write_close(&mut words, CloseCode::TRY_LATER, &refusal.to_string());
-            Next::LastWords(words)
+            name,
+        })
+    } else {
+        match served.admit(&camera, &visitor.peer) {
+            Ok(place) => Next::Viewer(Newcomer {
+                id: served.state.viewers.registry.reserve(),
+                place,
+                limits,
+                name,
+                key: visitor.who.key,
+                framing: Box::new(WebSocket::default()),
+            }),
+            Err(refusal) => {
+                let mut words = Vec::new();
+                codec::write_close(&mut words, CloseCode::TRY_LATER, &refusal.to_string());
+                Next::LastWords(words)
+            }
         }
     });
     let headers = [

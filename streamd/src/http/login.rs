@@ -1,0 +1,130 @@
+//! The login form: a browser shows its token once, and from then on has it in a cookie.
+
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::State,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{
+            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN,
+            SET_COOKIE, WWW_AUTHENTICATE,
+        },
+    },
+    response::{IntoResponse, Response},
+};
+
+use super::{
+    credentials::{COOKIE_PLAIN, COOKIE_SECURE},
+    origin::Origins,
+    refusal::Refusal,
+    served::Served,
+    visitor::Visitor,
+};
+use crate::events;
+
+/// The form. It needs no other file, since who has no token gets none.
+const FORM: &str = include_str!("page/login.html");
+
+/// The form loads nothing, and no other page may frame it.
+const SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Shows the form.
+pub async fn form() -> Response {
+    answer(StatusCode::OK, "")
+}
+
+/// The form, to who has asked for the page without a token.
+pub fn wanted() -> Response {
+    let mut response = answer(StatusCode::UNAUTHORIZED, "");
+    // Of a scheme for which a browser puts no window of its own before the form.
+    let scheme = HeaderValue::from_static("Bearer realm=\"streamd\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+    response
+}
+
+/// Takes what was typed into the form, and answers with the cookie and the page.
+pub async fn log_in(
+    State(served): State<Served>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    Origins::of(&served.state).check(&headers)?;
+    let mut fields = form_urlencoded::parse(&body);
+    let token = fields.find(|(name, _)| name == "token");
+    let token = token.map(|(_, token)| token.trim().to_owned());
+    let known = token.as_deref().and_then(|token| {
+        let who = served.state.viewers.rules.known(token)?;
+        Some((token, who))
+    });
+    let Some((token, who)) = known else {
+        refused(&visitor.peer);
+        return Ok(answer(
+            StatusCode::UNAUTHORIZED,
+            "This is no token, or no longer one.",
+        ));
+    };
+    tracing::info!(
+        message_id = events::LOGGED_IN,
+        peer = %visitor.peer,
+        token = %who.name,
+        "logged in as {}",
+        who.name
+    );
+    let cookie = match is_secure(&headers) {
+        true => format!("{COOKIE_SECURE}={token}; Path=/; Secure; HttpOnly; SameSite=Strict"),
+        false => format!("{COOKIE_PLAIN}={token}; Path=/; HttpOnly; SameSite=Strict"),
+    };
+    let headers = [(SET_COOKIE, cookie), (LOCATION, "/".into())];
+    Ok((StatusCode::SEE_OTHER, headers).into_response())
+}
+
+/// Forgets the cookie.
+pub async fn log_out(
+    State(served): State<Served>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    Origins::of(&served.state).check(&headers)?;
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, "/login")]).into_response();
+    for cookie in [
+        format!("{COOKIE_SECURE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"),
+        format!("{COOKIE_PLAIN}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"),
+    ] {
+        let cookie = HeaderValue::try_from(cookie).expect("plain ASCII");
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Says in the log that a token was refused.
+pub fn refused(peer: &str) {
+    tracing::warn!(
+        message_id = events::LOGIN_REFUSED,
+        peer,
+        "a token was refused: it is none, or no longer one"
+    );
+}
+
+/// Whether a browser would take a cookie for encrypted connections: it says by which scheme the
+/// form was loaded, and counts this very machine as encrypted.
+fn is_secure(headers: &HeaderMap) -> bool {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let origin = text(ORIGIN).unwrap_or_default();
+    let host = text(HOST).unwrap_or_default();
+    origin.starts_with("https://") || host == "localhost" || host.starts_with("localhost:")
+}
+
+fn answer(status: StatusCode, message: &str) -> Response {
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, SECURITY_POLICY),
+    ];
+    (status, headers, FORM.replace("{message}", message)).into_response()
+}

@@ -1,0 +1,108 @@
+//! The door of raw TCP and WebSocket: who shows no token before may show one in `hello`, and gets
+//! nothing until then.
+
+use std::{future::poll_fn, io, task::Poll, time::Duration};
+
+use bytes::BytesMut;
+use streamd_protocol::stream::FromClient;
+use tokio::sync::Semaphore;
+
+use super::{
+    framing::{Framing, Received},
+    viewers::Viewers,
+};
+use crate::{
+    access::role::{Action, Identity, may},
+    link::{
+        readiness::{READABLE, Registration},
+        socket::Socket,
+    },
+};
+
+/// For the `hello`, from the connection on.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who is at the door at once: beyond it, the next are sent away.
+const MAX_WAITING: usize = 1024;
+
+static WAITING: Semaphore = Semaphore::const_new(MAX_WAITING);
+
+/// Bytes before an accepted `hello`: that and some pings.
+const MAX_BYTES: usize = 4 * 1024;
+
+/// Why somebody does not get in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Closed {
+    /// There are too many others at the door.
+    #[error("too many wait to show a token")]
+    Crowded,
+    /// Nothing that was accepted came in time.
+    #[error("no hello with a token within {} s", PATIENCE.as_secs())]
+    TooLate,
+    /// What came is no token, or not for this.
+    #[error("the token is none, or not good for this camera")]
+    Refused,
+    /// It went away, or said something else.
+    #[error("no hello with a token came first")]
+    NoHello,
+}
+
+/// Waits for a `hello` whose token lets its sender watch a camera. What was read is left in
+/// `input`, for the viewer; `framing` is one of its kind, and not the viewer's own.
+///
+/// # Errors
+/// When none comes.
+pub async fn knock(
+    viewers: &Viewers,
+    camera: &str,
+    socket: &Socket,
+    mut framing: impl Framing,
+    input: &mut BytesMut,
+) -> Result<Identity, Closed> {
+    let _waiting = WAITING.try_acquire().map_err(|_| Closed::Crowded)?;
+    let listen = async {
+        let ready = viewers.readiness.register(socket);
+        let ready = ready.map_err(|_| Closed::Crowded)?;
+        let mut ahead = input.clone();
+        loop {
+            match framing.receive(&mut ahead, &mut Vec::new()) {
+                Ok(Some(Received::Message(FromClient::Hello {
+                    token: Some(token), ..
+                }))) => {
+                    let who = viewers.rules.known(&token).ok_or(Closed::Refused)?;
+                    let may = may(&who, Action::Watch, Some(camera));
+                    return may.then_some(who).ok_or(Closed::Refused);
+                }
+                Ok(None) => {}
+                _ => return Err(Closed::NoHello),
+            }
+            if input.len() > MAX_BYTES {
+                return Err(Closed::NoHello);
+            }
+            let before = input.len();
+            read(socket, &ready, input)
+                .await
+                .map_err(|_| Closed::NoHello)?;
+            ahead.extend_from_slice(&input[before..]);
+        }
+    };
+    let heard = tokio::time::timeout(PATIENCE, listen).await;
+    heard.unwrap_or(Err(Closed::TooLate))
+}
+
+/// Reads what comes next.
+async fn read(socket: &Socket, ready: &Registration, input: &mut BytesMut) -> io::Result<()> {
+    loop {
+        match socket.receive(input) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        poll_fn(|cx| match ready.take(cx.waker()) & READABLE {
+            0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
+        .await;
+    }
+}

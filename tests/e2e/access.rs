@@ -1,0 +1,271 @@
+//! Who may watch: tokens on every way in, and what they are good for.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use streamd_protocol::{
+    client,
+    control::{self, AddToken, ListTokens, RevokeToken, RotateToken},
+    stream::{Event, FromClient, ToClient, Want},
+};
+use streamd_tests::{PATIENCE, daemon::Daemon, setup::Setup, viewer::Viewer, web};
+
+/// A daemon that lets nobody in without a token.
+fn closed() -> Daemon {
+    let setup = Setup::default().another("side", "");
+    let file = setup.file("tokens.json");
+    let tables = format!("[access]\nanonymous = \"none\"\ntoken-file = {file:?}");
+    setup.tables(&tables).start()
+}
+
+fn add(daemon: &Daemon, name: &str) -> String {
+    let call = AddToken {
+        name: name.into(),
+        ..AddToken::default()
+    };
+    daemon.call(&call).unwrap().token
+}
+
+fn hello(viewer: &mut Viewer, token: &str) {
+    viewer.say(&FromClient::Hello {
+        name: Some("shows a token".into()),
+        token: Some(token.into()),
+        want: Want::default(),
+    });
+}
+
+fn basic(token: &str) -> String {
+    let pair = BASE64_STANDARD.encode(format!("anybody:{token}"));
+    format!("Authorization: Basic {pair}")
+}
+
+#[test]
+fn over_raw_tcp_no_picture_comes_before_an_accepted_hello() {
+    let daemon = closed();
+    let token = add(&daemon, "robot");
+    let mut silent = daemon.viewer();
+    let mut wrong = daemon.viewer();
+    hello(&mut wrong, "wrong");
+    assert_eq!(wrong.payload(), None);
+    let mut talks = daemon.viewer();
+    talks.say(&FromClient::Ping { t: 1 });
+    assert_eq!(talks.payload(), None);
+    let mut right = daemon.viewer();
+    hello(&mut right, &token);
+    let welcome = right.message(|m| matches!(m, ToClient::Welcome { .. }));
+    assert!(matches!(welcome, ToClient::Welcome { .. }));
+    right.picture();
+    assert_eq!(silent.payload(), None, "after five seconds");
+    daemon.log.wait_for(&["no hello with a token within 5 s"]);
+    daemon.wait_for_clients(1);
+}
+
+#[test]
+fn over_http_a_token_is_shown_as_programs_show_it() {
+    let daemon = closed();
+    let token = add(&daemon, "panel");
+    let http = daemon.setup.http();
+    for path in [
+        "/",
+        "/state",
+        "/stream",
+        "/snapshot",
+        "/page/app.js",
+        "/nowhere",
+    ] {
+        let refused = web::get(http, path, &[]);
+        assert_eq!(refused.status, 401, "{path}");
+        assert!(refused.header("WWW-Authenticate").is_some(), "{path}");
+        assert_eq!(web::get(http, path, &[&basic("wrong")]).status, 401);
+    }
+    for header in [
+        &*basic(&token),
+        &format!("Authorization: Bearer {token}"),
+        &format!("Cookie: a=b; __Host-streamd={token}"),
+    ] {
+        assert_eq!(web::get(http, "/state", &[header]).status, 200, "{header}");
+        let mut stream = web::get(http, "/stream", &[header]);
+        let picture = stream.part("boundarydonotcross");
+        assert!(picture.starts_with(&[0xFF, 0xD8]));
+    }
+    let in_address = format!("/state?token={token}");
+    assert_eq!(
+        web::get(http, &in_address, &[]).status,
+        401,
+        "off by default"
+    );
+}
+
+#[test]
+fn the_login_form_gives_a_cookie_for_a_token() {
+    let daemon = closed();
+    let token = add(&daemon, "browser");
+    let http = daemon.setup.http();
+    let form = web::get(http, "/", &["Accept: text/html"]);
+    assert_eq!(form.status, 401);
+    let page = String::from_utf8(form.body()).unwrap();
+    assert!(
+        page.contains("<form method=\"post\" action=\"/login\">"),
+        "{page}"
+    );
+    let post = |body: &str, origin: &str| {
+        let mut socket = TcpStream::connect_timeout(&http, PATIENCE).unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST /login HTTP/1.1\r\nHost: {http}\r\nOrigin: {origin}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        socket.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let own = format!("http://{http}");
+    let wrong = post("token=wrong", &own);
+    assert!(
+        wrong.starts_with("HTTP/1.1 401 ") && wrong.contains("This is no token"),
+        "{wrong}"
+    );
+    let foreign = post(&format!("token={token}"), "http://evil.example");
+    assert!(foreign.starts_with("HTTP/1.1 403 "), "{foreign}");
+    let right = post(&format!("token={token}"), &own);
+    assert!(right.starts_with("HTTP/1.1 303 "), "{right}");
+    assert!(right.contains("HttpOnly; SameSite=Strict"), "{right}");
+    let (_, cookie) = right.split_once("Set-Cookie: ").unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    let page = web::get(http, "/", &[&format!("Cookie: {cookie}")]);
+    assert_eq!(page.status, 200);
+}
+
+#[test]
+fn a_revoked_token_is_good_for_nothing_at_once() {
+    let daemon = closed();
+    let (kept, lost) = (add(&daemon, "kept"), add(&daemon, "lost"));
+    let mut stays = daemon.viewer();
+    hello(&mut stays, &kept);
+    let mut goes = daemon.viewer();
+    hello(&mut goes, &lost);
+    goes.picture();
+    let mut stream = web::get(daemon.setup.http(), "/stream", &[&basic(&lost)]);
+    stream.part("boundarydonotcross");
+    let name = "lost".to_owned();
+    let reply = daemon.call(&RevokeToken { name }).unwrap();
+    assert_eq!(reply.disconnected, 2);
+    let said = goes.until_closed();
+    let told = |m: &ToClient| {
+        matches!(
+            m,
+            ToClient::Notice {
+                event: Event::Kicked,
+                ..
+            }
+        )
+    };
+    assert!(said.iter().any(told), "{said:?}");
+    assert_eq!(
+        web::get(daemon.setup.http(), "/state", &[&basic(&lost)]).status,
+        401
+    );
+    daemon.wait_for_clients(1);
+    stays.picture();
+    let name = "lost".to_owned();
+    match daemon.call(&RevokeToken { name }) {
+        Err(client::Error::Refused(control::Error::NoSuchToken { name })) => {
+            assert_eq!(name, "lost");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn after_a_rotation_both_are_good_and_the_list_has_no_secret() {
+    let daemon = closed();
+    let old = add(&daemon, "phone");
+    let name = "phone".to_owned();
+    let new = daemon.call(&RotateToken { name }).unwrap().token;
+    for token in [&old, &new] {
+        let state = web::get(daemon.setup.http(), "/state", &[&basic(token)]);
+        assert_eq!(state.status, 200);
+    }
+    let listed = daemon.call(&ListTokens {}).unwrap().tokens;
+    assert_eq!((listed.len(), listed[0].role.as_str()), (1, "viewer"));
+    let kept = std::fs::read_to_string(daemon.setup.file("tokens.json")).unwrap();
+    assert!(!kept.contains(&old) && !kept.contains(&new));
+}
+
+#[test]
+fn a_token_for_one_camera_shows_no_other() {
+    let daemon = closed();
+    let call = AddToken {
+        name: "side".into(),
+        camera: Some("side".into()),
+        ..AddToken::default()
+    };
+    let token = daemon.call(&call).unwrap().token;
+    let mut main = daemon.viewer();
+    hello(&mut main, &token);
+    assert_eq!(main.payload(), None);
+    let mut side = Viewer::connect(daemon.setup.tcp(1));
+    hello(&mut side, &token);
+    side.picture();
+    side.say(&FromClient::Subscribe {
+        cameras: vec!["main".into()],
+    });
+    let refused = side.message(|m| matches!(m, ToClient::Notice { .. }));
+    let ToClient::Notice { message, .. } = refused else {
+        unreachable!()
+    };
+    assert!(
+        message.contains("may not watch camera \"main\""),
+        "{message}"
+    );
+    let http = daemon.setup.http();
+    for (path, status) in [
+        ("/snapshot/main", 403),
+        ("/state/main", 403),
+        ("/snapshot", 200),
+    ] {
+        assert_eq!(
+            web::get(http, path, &[&basic(&token)]).status,
+            status,
+            "{path}"
+        );
+    }
+}
+
+/// Runs streamd with this configuration, which it is to refuse; returns what it says.
+fn refused(setup: &Setup, config: &str) -> String {
+    std::fs::write(setup.config_file(), config).unwrap();
+    let mut command: Command = setup.command();
+    let output = command
+        .stderr(std::process::Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(78), "{said}");
+    said
+}
+
+#[test]
+fn what_the_network_reaches_does_not_start_without_rules() {
+    let setup = Setup::default();
+    let (control, file) = (setup.control(), setup.file("tokens.json"));
+    let base = format!("[control]\nsocket = {control:?}\n[access]\ntoken-file = {file:?}\n");
+    let open = format!(
+        "{base}[http]\nlisten = \"0.0.0.0:0\"\n[camera.main]\ndevice = \"test\"\nlisten = []\n"
+    );
+    let said = refused(&setup, &open);
+    for word in [
+        "http.listen: 0.0.0.0:0",
+        "anonymous = \"viewer\"",
+        "streamctl token add",
+    ] {
+        assert!(said.contains(word), "{said}");
+    }
+    std::fs::write(&file, "{broken").unwrap();
+    let said = refused(&setup, &open);
+    assert!(said.contains("tokens.json can't be used"), "{said}");
+}
