@@ -99,7 +99,7 @@ impl Failure {
                 client::Error::PermissionDenied { .. }
                 | client::Error::Refused(control::Error::PermissionDenied {}),
             ) => Some(
-                "Add yourself to group streamd (sudo usermod -aG streamd $USER) and log in again.",
+                "Add yourself to group streamd (sudo usermod -aG streamd $USER) and log in again; tokens are for root (sudo).",
             ),
             Self::Daemon(client::Error::Timeout(_)) => {
                 Some("Is it stuck? Try: systemctl status streamd")

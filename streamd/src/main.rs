@@ -3,8 +3,13 @@
 use std::process::ExitCode;
 
 use streamd::{
-    access::{exposure::Exposed, tokens::Broken},
-    args, config,
+    access::{
+        exposure::{self, Exposed},
+        rules::Rules,
+        tokens::Broken,
+    },
+    args,
+    config::{self, Config},
     daemon::Daemon,
     encode,
 };
@@ -28,6 +33,10 @@ fn main() -> ExitCode {
     if args.check_config {
         let warnings = config.warnings();
         warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+        if let Err(error) = check_access(&config) {
+            eprintln!("{error}");
+            return ExitCode::from(config::EX_CONFIG);
+        }
         return ExitCode::SUCCESS;
     }
     match Daemon::start(config, args.config).and_then(Daemon::run) {
@@ -40,5 +49,16 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether streamd would start with this configuration and the tokens there are. Who may not read
+/// them, as anybody may check a file, is told nothing of them.
+fn check_access(config: &Config) -> Result<(), anyhow::Error> {
+    match Rules::load(&config.access) {
+        Ok(rules) if rules.are_there() => Ok(()),
+        Ok(_) => Ok(exposure::check(config)?),
+        Err(broken) if broken.is_denied() => Ok(()),
+        Err(broken) => Err(broken.into()),
     }
 }

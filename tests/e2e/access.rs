@@ -100,6 +100,54 @@ fn over_http_a_token_is_shown_as_programs_show_it() {
     );
 }
 
+/// Opens a WebSocket and says this; returns what comes until the end, or until a picture begins.
+fn websocket(daemon: &Daemon, says: &str) -> Vec<u8> {
+    let http = daemon.setup.http();
+    let mut socket = TcpStream::connect_timeout(&http, PATIENCE).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let handshake = format!(
+        "GET /ws HTTP/1.1\r\nHost: {http}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(handshake.as_bytes()).unwrap();
+    // A text message, masked with zeros.
+    let length = u16::try_from(says.len()).unwrap().to_be_bytes();
+    let frame = [&[0x81, 0xFE], &length[..], &[0; 4], says.as_bytes()].concat();
+    socket.write_all(&frame).unwrap();
+    let mut got = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match socket.read(&mut buffer) {
+            Ok(0) | Err(_) => return got,
+            Ok(read) => got.extend_from_slice(&buffer[..read]),
+        }
+        if got.windows(3).any(|bytes| bytes == [0xFF, 0xD8, 0xFF]) {
+            return got;
+        }
+    }
+}
+
+#[test]
+fn over_websocket_the_token_may_come_in_the_hello() {
+    let daemon = closed();
+    let token = add(&daemon, "page");
+    let pictures = |got: &[u8]| got.windows(3).any(|bytes| bytes == [0xFF, 0xD8, 0xFF]);
+    let hello = |token: &str| {
+        format!(
+            r#"{{"type":"hello","name":"a page of its own, with so long a name that the length of its message takes the longer form of two bytes","token":"{token}"}}"#
+        )
+    };
+    let right = websocket(&daemon, &hello(&token));
+    assert!(pictures(&right) && String::from_utf8_lossy(&right).contains("\"welcome\""));
+    for says in [hello("wrong"), r#"{"type":"hello","name":"nobody at all, as far as anybody knows, and with nothing to show for it at all"}"#.into()] {
+        let got = websocket(&daemon, &says);
+        let text = String::from_utf8_lossy(&got);
+        assert!(text.starts_with("HTTP/1.1 101 ") && !pictures(&got), "{text}");
+        assert!(!text.contains("main"), "not even a name: {text}");
+        // A close frame with code 1008.
+        assert!(got.windows(2).any(|bytes| bytes == 1008_u16.to_be_bytes()), "{got:?}");
+    }
+}
+
 #[test]
 fn the_login_form_gives_a_cookie_for_a_token() {
     let daemon = closed();
@@ -265,6 +313,8 @@ fn what_the_network_reaches_does_not_start_without_rules() {
     ] {
         assert!(said.contains(word), "{said}");
     }
+    let checked = setup.command().arg("--check-config").output().unwrap();
+    assert_eq!(checked.status.code(), Some(78));
     std::fs::write(&file, "{broken").unwrap();
     let said = refused(&setup, &open);
     assert!(said.contains("tokens.json can't be used"), "{said}");

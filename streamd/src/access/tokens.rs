@@ -63,6 +63,14 @@ pub struct Tokens {
 pub struct Broken {
     path: PathBuf,
     reason: String,
+    denied: bool,
+}
+
+impl Broken {
+    /// Whether this user may not read it, which says nothing of the file.
+    pub fn is_denied(&self) -> bool {
+        self.denied
+    }
 }
 
 /// Why a token can't be made, changed or revoked.
@@ -120,11 +128,17 @@ impl Tokens {
         let broken = |reason: String| Broken {
             path: path.into(),
             reason,
+            denied: false,
         };
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(broken(error.to_string())),
+            Err(error) => {
+                return Err(Broken {
+                    denied: error.kind() == io::ErrorKind::PermissionDenied,
+                    ..broken(error.to_string())
+                });
+            }
         };
         let tokens: Self =
             serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;

@@ -35,11 +35,16 @@ where
     routes.into_iter().fold(axum::Router::new(), add)
 }
 
-/// The answer at an address where nothing is, to who may know that.
-pub async fn nothing(Extension(visitor): Extension<Visitor>, uri: Uri) -> Refusal {
+/// The answer at an address where nothing is.
+pub async fn nothing(Extension(visitor): Extension<Visitor>, uri: Uri) -> Response {
+    hidden(&visitor, Refusal::NotFound(uri.path().to_owned()))
+}
+
+/// An answer that an outsider is not to get.
+pub fn hidden(visitor: &Visitor, answer: impl IntoResponse) -> Response {
     match visitor.who.is_outsider() {
-        true => Refusal::Unauthorized,
-        false => Refusal::NotFound(uri.path().to_owned()),
+        true => Refusal::Unauthorized.into_response(),
+        false => answer.into_response(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     http::{StatusCode, header::CONTENT_TYPE},
     routing::get,
 };
@@ -11,7 +11,10 @@ use axum::{
 use super::render;
 use crate::{
     access::role::Action,
-    http::guard::{Route, router as router_of},
+    http::{
+        guard::{self, Route},
+        visitor::Visitor,
+    },
     state::State,
 };
 
@@ -26,7 +29,10 @@ pub fn router(state: Arc<State>) -> Router {
         action: Action::Metrics,
         methods: get(scrape),
     };
-    router_of(vec![metrics]).fallback((StatusCode::NOT_FOUND, "there is /metrics\n"))
+    let nothing = (StatusCode::NOT_FOUND, "there is /metrics\n");
+    guard::router(vec![metrics]).fallback(async move |Extension(visitor): Extension<Visitor>| {
+        guard::hidden(&visitor, nothing)
+    })
 }
 
 #[cfg(test)]
@@ -36,10 +42,10 @@ mod tests {
     use hyper_util::service::TowerToHyperService;
 
     use super::*;
-    use crate::fixtures;
+    use crate::{access::role::Role, fixtures};
 
     #[tokio::test]
-    async fn metrics_and_nothing_else() {
+    async fn metrics_and_nothing_else_to_who_may_read_them() {
         let router = TowerToHyperService::new(router(fixtures::state("")));
         for (method, path, status) in [
             ("GET", "/metrics", 200),
@@ -48,14 +54,22 @@ mod tests {
             ("GET", "/", 404),
             ("GET", "/metrics/", 404),
         ] {
-            let request = Request::builder().method(method).uri(path);
-            let request = request.body(String::new()).unwrap();
-            let Ok(got) = router.call(request).await;
-            assert_eq!(got.status(), status, "{method} {path}");
-            assert_eq!(got.headers().contains_key(ALLOW), status == 405);
-            let kind = got.headers().get(CONTENT_TYPE);
-            let scraped = kind.is_some_and(|kind| kind == OPEN_METRICS);
-            assert_eq!(scraped, status == 200, "{method} {path}");
+            for (roles, status) in [
+                (vec![Role::Metrics], status),
+                (vec![Role::Viewer], if status == 404 { 404 } else { 403 }),
+                (vec![], 401),
+            ] {
+                let mut visitor = Visitor::new("192.0.2.1:5".into());
+                visitor.who.roles = roles;
+                let request = Request::builder().method(method).uri(path);
+                let request = request.extension(visitor).body(String::new()).unwrap();
+                let Ok(got) = router.call(request).await;
+                assert_eq!(got.status(), status, "{method} {path}");
+                assert_eq!(got.headers().contains_key(ALLOW), status == 405);
+                let kind = got.headers().get(CONTENT_TYPE);
+                let scraped = kind.is_some_and(|kind| kind == OPEN_METRICS);
+                assert_eq!(scraped, status == 200, "{method} {path}");
+            }
         }
     }
 }
