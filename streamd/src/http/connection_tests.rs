@@ -38,10 +38,14 @@ impl Daemon {
     }
 
     /// Serves a connection, and drops its socket whatever it has become.
-    fn serve(&self, mut socket: DuplexStream) -> JoinHandle<Became> {
+    fn serve(&self, socket: DuplexStream) -> JoinHandle<Became> {
+        self.serve_peer("1.2.3.4:5", socket)
+    }
+
+    fn serve_peer(&self, peer: &'static str, mut socket: DuplexStream) -> JoinHandle<Became> {
         let site = Arc::clone(&self.site);
         tokio::spawn(async move {
-            let became = serve(&site, "1.2.3.4:5".into(), &mut socket).await;
+            let became = serve(&site, peer.into(), &mut socket).await;
             became.map(|(became, input)| match became {
                 crate::http::connection::Became::Viewer(newcomer) => (newcomer, input),
                 crate::http::connection::Became::Waiting(_) => panic!("there are no rules"),
@@ -312,6 +316,19 @@ async fn a_request_for_another_host_is_misdirected_wherever_it_leads() {
             assert!(!answer.contains("Access-Control"), "{answer}");
         }
     }
+}
+
+#[tokio::test]
+async fn over_a_unix_socket_any_name_is_good() {
+    let daemon = daemon("");
+    let (mut socket, ours) = tokio::io::duplex(1 << 20);
+    let served = daemon.serve_peer("unix", ours);
+    let request = b"GET /state HTTP/1.1\r\nHost: streamd\r\nConnection: close\r\n\r\n";
+    socket.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(served.await.unwrap().is_none());
 }
 
 /// What a flood has left no place for is said, and what the daemon does can still be asked.

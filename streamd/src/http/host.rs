@@ -10,7 +10,7 @@ use axum::http::{
     uri::Authority,
 };
 
-use crate::state::State;
+use crate::{link::socket::UNIX, state::State};
 
 /// The names that are served, besides the addresses themselves.
 #[derive(Debug, Clone, Default)]
@@ -33,9 +33,14 @@ pub enum BadHost {
 }
 
 impl Hosts {
-    /// Those that are in force now.
-    pub fn of(state: &State) -> Self {
-        state.general(|config| Self::new(&config.http.allowed_hosts, &machine()))
+    /// Those that are in force now for requests of this peer. Over a Unix socket any name is good:
+    /// no browser comes that way, and programs must write some name.
+    pub fn of(state: &State, peer: &str) -> Self {
+        let hosts = state.general(|config| Self::new(&config.http.allowed_hosts, &machine()));
+        Self {
+            any: hosts.any || peer == UNIX,
+            ..hosts
+        }
     }
 
     /// `localhost`, the `machine`'s own name, and `[http] allowed-hosts`; `*` allows every name.

@@ -56,7 +56,7 @@ impl Site {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
-        let hosts = Hosts::of(&self.state);
+        let hosts = Hosts::of(&self.state, &visitor.peer);
         let host = hosts.check(request.version(), request.uri(), request.headers());
         if let Err(bad) = host {
             // Before anything is shared: whoever reads this may not be meant to.

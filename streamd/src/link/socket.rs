@@ -26,6 +26,9 @@ const READ_CHUNK: usize = 4 * 1024;
 /// BBR's window while it probes for the round trip time, in segments (`bbr_cwnd_min_target`).
 const BBR_LEAST_WINDOW: u32 = 4;
 
+/// What stands for the address of a peer at a Unix socket.
+pub const UNIX: &str = "unix";
+
 /// What stands for the address of a peer that has reset the connection.
 const GONE: &str = "gone";
 
@@ -162,7 +165,7 @@ impl Socket {
     pub fn peer(&self) -> String {
         use nix::sys::socket::{SockaddrStorage, getpeername};
         if !self.tcp {
-            return "unix".into();
+            return UNIX.into();
         }
         let Ok(address) = getpeername::<SockaddrStorage>(self.fd.as_raw_fd()) else {
             return GONE.into();
