@@ -16,7 +16,8 @@ use parking_lot::Mutex;
 pub use self::cameras::{Cameras, Refused};
 
 use crate::{
-    capture, config,
+    capture,
+    config::{self, values::Duration},
     hub::{Hub, WorkList},
     media::{Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
@@ -227,6 +228,7 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         size: config.size,
         format: config.format,
         fps: config.fps,
+        frame_timeout: config.frame_timeout.map(Duration::get),
     }
 }
 

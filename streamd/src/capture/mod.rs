@@ -2,15 +2,20 @@
 
 mod blank;
 mod choose;
+mod claims;
 mod continuity;
 pub mod devices;
 mod draw;
+mod driver;
 mod enumerate;
 mod error;
+mod faults;
 mod handle;
+mod holder;
 mod hotplug;
 mod orders;
 mod pace;
+mod post;
 mod retry;
 mod ring;
 mod source;
@@ -19,8 +24,9 @@ mod stream;
 mod test_pattern;
 mod thread;
 mod v4l2;
+mod watch;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use streamd_protocol::stats::CameraState;
 
@@ -28,10 +34,9 @@ use crate::{
     config::values::{Device, Format, Fps, Size},
     media::{Layout, RawFrame},
     meters::CaptureCounters,
-    supervise::heartbeat::Heartbeat,
 };
 
-pub use self::{error::DeviceError, handle::Capture, orders::Orders};
+pub use self::{error::DeviceError, handle::Captures, orders::Orders};
 
 /// What the capture thread is to deliver.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +51,9 @@ pub struct Settings {
     pub format: Format,
     /// Frames a second.
     pub fps: Fps,
+    /// For how long no frame may come before the camera is lost; zero for ever, `None` for what its
+    /// rate makes likely.
+    pub frame_timeout: Option<Duration>,
 }
 
 /// What is known of the device, for stats and the log.
@@ -89,6 +97,7 @@ impl Settings {
             size: Size::new(64, 48),
             format: Format::Auto,
             fps: Fps::new(30.0),
+            frame_timeout: None,
         }
     }
 }
@@ -104,14 +113,12 @@ pub trait Sink: Send + 'static {
     fn status(&mut self, status: Status);
 }
 
-/// What a capture thread is given at its start.
+/// What a camera's capture is given at its start.
 pub struct Start {
     /// What to do, now and later.
     pub orders: Arc<Orders>,
     /// Where to count.
     pub counters: Arc<CaptureCounters>,
-    /// To say that it moves.
-    pub heartbeat: Heartbeat,
     /// Where the frames go.
     pub sink: Box<dyn Sink>,
 }

@@ -14,7 +14,7 @@ use crate::{
         v4l2::Camera,
     },
     config::values::Fps,
-    media::{Origin, PixelFormat, RawFrame, Timestamp},
+    media::{Layout, Origin, PixelFormat, RawFrame, Timestamp},
     meters::CaptureCounters,
 };
 
@@ -31,6 +31,13 @@ const EMPTY_WAKES: u32 = 4;
 
 /// A pause of polling.
 const REST: Duration = Duration::from_millis(10);
+
+/// Frames that a driver needs longer for than this are not waited for to see whether there is a
+/// newer one.
+const LONGEST_PULL: Duration = Duration::from_millis(100);
+
+/// For a camera that is never lost for being silent: 50 years.
+const NEVER: Duration = Duration::from_secs(50 * 365 * 24 * 3600);
 
 /// How long a camera that is closed waits for the frames that are being encoded.
 const LEASES_END: Duration = Duration::from_millis(250);
@@ -62,6 +69,10 @@ pub(super) struct Stream {
     /// When the last whole frame was captured.
     captured: Timestamp,
     restarts: u32,
+    /// A whole picture has come since it was opened.
+    delivered: bool,
+    /// It has been said that nothing usable comes.
+    silence_told: bool,
     /// What is wrong with the frames that have come since, if any have.
     fault: Option<String>,
     /// An idle descriptor that reports an error, though the device is there, is not polled.
@@ -89,6 +100,8 @@ impl Stream {
             alive: Timestamp::now(),
             captured: Timestamp::default(),
             restarts: 0,
+            delivered: false,
+            silence_told: false,
             fault: None,
             deaf: false,
             empty: 0,
@@ -119,7 +132,7 @@ impl Stream {
             |(step, error): (&'static str, io::Error)| DeviceError::of(&path, step, &error);
         let ring = match self.ring.take() {
             Some(ring) => ring,
-            None => Ring::new(self.camera.handle()).map_err(failed)?,
+            None => Ring::new(self.camera.descriptor()).map_err(failed)?,
         };
         let result = ring.start().map_err(failed);
         self.ring = Some(ring);
@@ -130,6 +143,7 @@ impl Stream {
         self.periods = 0;
         self.pacer = Pacer::new(self.settings.fps, self.camera.driver_fps);
         self.alive = Timestamp::now();
+        self.silence_told = false;
         Ok(())
     }
 
@@ -223,37 +237,73 @@ impl Stream {
         Ok(frame)
     }
 
-    /// Fails when no whole picture has come for too long, and says why.
-    pub fn check_silence(&mut self, now: Timestamp) -> Result<(), DeviceError> {
+    /// Why the stream counts as lost, if no whole picture has come for too long.
+    pub fn silence(&self, now: Timestamp) -> Option<DeviceError> {
         let patience = self.patience();
         if !self.on || now.since(self.alive) < patience {
-            return Ok(());
+            return None;
         }
-        self.camera.check()?;
+        if let Err(error) = self.camera.check() {
+            return Some(error);
+        }
         let path = self.camera.path.clone();
-        Err(match self.fault.take() {
+        Some(match self.fault.clone() {
             Some(what) => DeviceError::Broken { path, what },
             None => DeviceError::Silent {
                 path,
-                seconds: patience.as_secs(),
+                seconds: patience.as_secs().max(1),
             },
         })
     }
 
-    /// For how long nothing may come.
+    /// For how long nothing may come: what the settings say, else by the rate.
     fn patience(&self) -> Duration {
-        match self.camera.driver_fps {
-            0.0 => SILENCE,
-            fps => SILENCE.max(Duration::from_secs_f64(3.0 / fps.max(0.01))),
+        match self.settings.frame_timeout {
+            Some(Duration::ZERO) => return NEVER,
+            Some(timeout) => return timeout,
+            None => {}
         }
+        let fps = match self.camera.driver_fps {
+            0.0 => self.settings.fps.get(),
+            fps => fps,
+        };
+        SILENCE.max(Duration::from_secs_f64(3.0 / fps.max(0.01)))
     }
 
-    /// When it is to be looked after at the latest, though nothing comes.
-    pub fn next_look(&self, now: Timestamp) -> Timestamp {
-        match self.rests_until > now {
-            true => self.rests_until,
-            false => self.alive + self.patience(),
-        }
+    /// When it counts as lost if nothing comes.
+    pub fn lost_at(&self) -> Timestamp {
+        self.alive + self.patience()
+    }
+
+    /// Until when its descriptor is left alone.
+    pub fn rests_until(&self) -> Timestamp {
+        self.rests_until
+    }
+
+    /// For how long nothing may come, from now on.
+    pub fn set_frame_timeout(&mut self, timeout: Option<Duration>) {
+        self.settings.frame_timeout = timeout;
+    }
+
+    /// Whether a whole picture has come since it was opened.
+    pub fn has_delivered(&self) -> bool {
+        self.delivered
+    }
+
+    /// A whole picture has come, and was used.
+    pub fn has_come(&mut self) {
+        self.delivered = true;
+        self.silence_told = false;
+    }
+
+    /// Whether it has been said that nothing usable comes.
+    pub fn silence_is_told(&self) -> bool {
+        self.silence_told
+    }
+
+    /// It is said that nothing usable comes.
+    pub fn tell_silence(&mut self) {
+        self.silence_told = true;
     }
 
     /// The last frame that was handed on is no picture after all, for this reason; the one before
@@ -274,8 +324,12 @@ impl Stream {
             return Ok(None);
         };
         let mut newest: Option<Newest> = None;
+        let begin = Timestamp::now();
         // Bounded, should a driver fill buffers faster than they are taken out.
         for _ in 0..ring.len() {
+            if newest.is_some() && Timestamp::now().since(begin) > LONGEST_PULL {
+                break;
+            }
             let Some(filled) = ring.dequeue()? else {
                 break;
             };
@@ -298,6 +352,7 @@ impl Stream {
                 ring.requeue(older.filled)?;
             }
         }
+        ring.requeue_returned()?;
         newest.map_or(Ok(None), |newest| self.hand_on(newest, counters))
     }
 
@@ -320,10 +375,11 @@ impl Stream {
             ring.requeue(newest.filled)?;
             return Ok(None);
         }
-        let pixels: Box<dyn AsRef<[u8]> + Send + Sync> = match ring.lease(newest.filled) {
+        let whole = whole(&self.camera);
+        let pixels: Box<dyn AsRef<[u8]> + Send + Sync> = match ring.lease(newest.filled, whole) {
             Ok(lease) => Box::new(lease),
             Err(filled) => {
-                let copy = ring.copy(&filled);
+                let copy = ring.copy(&filled, whole);
                 ring.requeue(filled)?;
                 Box::new(copy)
             }
@@ -358,18 +414,60 @@ impl Drop for Stream {
     }
 }
 
-/// What is wrong with the picture in a buffer, by the driver's word or by its size.
-fn fault(camera: &Camera, filled: &Filled) -> Option<String> {
+/// Bytes of a whole picture; of a JPEG one, whose size varies, at least one.
+fn whole(camera: &Camera) -> usize {
     let layout = camera.layout;
-    let whole = match layout.format {
+    match layout.format {
         PixelFormat::Mjpg => 1,
         format => format.picture_bytes(layout.stride, layout.height),
+    }
+}
+
+/// The bytes at the end of a picture that show nothing, and that some drivers leave out: the
+/// padding of its last line.
+fn padding(layout: Layout) -> usize {
+    let Layout { width, stride, .. } = layout;
+    let padding = match layout.format {
+        PixelFormat::Mjpg => 0,
+        PixelFormat::Yu12 => stride.div_ceil(2).saturating_sub(width.div_ceil(2)),
+        PixelFormat::Nv12 | PixelFormat::Nv16 => stride.saturating_sub(width.next_multiple_of(2)),
+        format => stride.saturating_sub(format.min_stride(width)),
     };
+    padding as usize
+}
+
+/// What is wrong with the picture in a buffer, by the driver's word or by its size.
+fn fault(camera: &Camera, filled: &Filled) -> Option<String> {
+    let whole = whole(camera);
     if filled.broken {
         return Some("the driver marks them as damaged".into());
     }
-    (filled.bytes < whole).then(|| match filled.bytes {
+    (filled.bytes < whole - padding(camera.layout)).then(|| match filled.bytes {
         0 => "they are empty".into(),
         bytes => format!("they have {bytes} bytes of {whole}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_shows_nothing_may_be_missing() {
+        let of = |format, width, stride| {
+            padding(Layout {
+                format,
+                width,
+                height: 4,
+                stride,
+            })
+        };
+        assert_eq!(of(PixelFormat::Yuyv, 320, 704), 64);
+        assert_eq!(of(PixelFormat::Yuyv, 320, 640), 0);
+        assert_eq!(of(PixelFormat::Grey, 33, 40), 7);
+        assert_eq!(of(PixelFormat::Nv12, 33, 40), 6);
+        assert_eq!(of(PixelFormat::Nv12, 33, 33), 0);
+        assert_eq!(of(PixelFormat::Yu12, 33, 40), 3);
+        assert_eq!(of(PixelFormat::Mjpg, 320, 0), 0);
+    }
 }

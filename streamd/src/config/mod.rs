@@ -210,6 +210,10 @@ pub struct Camera {
     pub format: Format,
     /// Frames a second.
     pub fps: Fps,
+    /// The camera is lost when no frame has come for so long; `0s` for never, `None` for what its
+    /// rate makes likely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_timeout: Option<Duration>,
     /// JPEG quality of the top rendition.
     pub quality: Quality,
     /// Whether the pictures of a camera that delivers JPEG go out as they are; else they are
@@ -243,6 +247,7 @@ impl Default for Camera {
             size: Size::new(640, 480),
             format: Format::Auto,
             fps: Fps::new(30.0),
+            frame_timeout: None,
             quality: Quality::new(80),
             passthrough: true,
             chroma: Chroma::Yuv420,

@@ -126,6 +126,7 @@ pub const KEYS: &[Key] = {
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
         key::<Fps>(CAMERA, "fps", Live, One),
+        key::<Duration>(CAMERA, "frame-timeout", Live, One),
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),

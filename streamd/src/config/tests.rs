@@ -289,6 +289,7 @@ fn camera() -> impl Strategy<Value = Camera> {
                     size: Size::new(w, h),
                     format: format.parse::<Format>().unwrap(),
                     fps: Fps::try_from(fps).unwrap(),
+                    frame_timeout: adapt.then(|| idle.parse().unwrap()),
                     quality: Quality::try_from(quality).unwrap(),
                     chroma: if adapt {
                         Chroma::Yuv420

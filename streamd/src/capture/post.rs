@@ -1,0 +1,376 @@
+//! A camera's place in the daemon, whichever thread captures for it at present: where its frames
+//! and its status go. A thread that a driver does not let go of is covered, then relieved by another.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use streamd_protocol::stats::CameraState;
+
+use super::{
+    Sink, Start, Status,
+    claims::Claims,
+    driver::{Alarm, Late, Position},
+    error::DeviceError,
+    faults::Faults,
+    orders::Orders,
+    source::Rejected,
+    state::{Loss, StandIn, State},
+    thread::Worker,
+};
+use crate::{
+    config::values::Device,
+    events,
+    media::{RawFrame, Timestamp},
+    meters::CaptureCounters,
+    supervise::heartbeat::Heartbeats,
+};
+
+/// After the first thread that was given up, the next one tries at once; after the second, so long
+/// later, and then twice as long each time.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// At most, between two threads that may be given up as well.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// One camera's.
+pub(super) struct Post {
+    pub orders: Arc<Orders>,
+    pub counters: Arc<CaptureCounters>,
+    /// Which devices the other cameras have.
+    pub claims: Arc<Claims>,
+    /// Devices that `auto` has found to give nothing.
+    pub rejected: Mutex<Rejected>,
+    /// What the log has said.
+    pub faults: Mutex<Faults>,
+    heartbeats: Heartbeats,
+    alarm: Arc<Alarm>,
+    desk: Mutex<Desk>,
+}
+
+/// What the thread on duty and the one that watches it share. A frame is encoded with the lock
+/// held; the only other one who takes it does so while the thread on duty is in a call.
+struct Desk {
+    sink: Box<dyn Sink>,
+    on_duty: Option<Duty>,
+    /// The number of the last frame that was handed on.
+    handed_on: u64,
+    /// What the sink was told last.
+    reported: Status,
+    lost_since: Option<Timestamp>,
+    /// "No signal", while the thread on duty is in a call that takes too long.
+    cover: Option<Loss>,
+    /// The calls of the threads that were given up and have not returned.
+    stuck: Vec<(Arc<Position>, &'static str)>,
+}
+
+/// A thread.
+struct Duty {
+    position: Arc<Position>,
+    thread: JoinHandle<()>,
+    /// Hears when it has ended.
+    ended: Receiver<()>,
+}
+
+impl Post {
+    /// A camera's post, with nobody on duty.
+    pub fn new(
+        start: Start,
+        heartbeats: Heartbeats,
+        alarm: Arc<Alarm>,
+        claims: Arc<Claims>,
+    ) -> Arc<Self> {
+        let settings = start.orders.peek().settings;
+        if let Device::Path(path) = &settings.device {
+            claims.set(&settings.name, path);
+        }
+        Arc::new(Self {
+            orders: start.orders,
+            counters: start.counters,
+            claims,
+            rejected: Mutex::default(),
+            faults: Mutex::default(),
+            heartbeats,
+            alarm,
+            desk: Mutex::new(Desk {
+                sink: start.sink,
+                on_duty: None,
+                handed_on: 0,
+                reported: Status::default(),
+                lost_since: None,
+                cover: None,
+                stuck: Vec::new(),
+            }),
+        })
+    }
+
+    /// Starts the thread `capture-NAME`.
+    pub fn begin(self: &Arc<Self>) -> io::Result<()> {
+        let duty = self.spawn(State::Starting, Duration::ZERO)?;
+        self.desk.lock().on_duty = Some(duty);
+        Ok(())
+    }
+
+    /// A thread that begins in this state, and opens the device after a pause.
+    fn spawn(self: &Arc<Self>, state: State, pause: Duration) -> io::Result<Duty> {
+        let name = format!("capture-{}", self.orders.peek().settings.name);
+        let heartbeat = self.heartbeats.register(&name);
+        let position = Position::new(heartbeat, Arc::clone(&self.alarm));
+        let worker = Worker::new(Arc::clone(self), Arc::clone(&position), state, pause)?;
+        let (ends, ended) = sync_channel(0);
+        let (post, told) = (Arc::clone(self), Arc::clone(&position));
+        let run = move || {
+            worker.run();
+            post.ends(&told);
+            drop(ends);
+        };
+        let thread = thread::Builder::new().name(name).spawn(run)?;
+        Ok(Duty {
+            position,
+            thread,
+            ended,
+        })
+    }
+
+    /// Hands a frame on, with its number: what a viewer misses in it, it did not get.
+    ///
+    /// # Errors
+    /// What is wrong with the frame, if it was looked at and is no picture.
+    pub fn frame(&self, from: &Position, frame: RawFrame) -> Result<(), String> {
+        let mut desk = self.desk.lock();
+        match from.relieved.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => desk.hand_on(frame),
+        }
+    }
+
+    /// The number that the next frame gets.
+    pub fn next_number(&self) -> u64 {
+        self.desk.lock().handed_on + 1
+    }
+
+    /// Tells of the device's state, if it has changed.
+    pub fn status(&self, from: &Position, status: Status) {
+        let mut desk = self.desk.lock();
+        if !from.relieved.load(Ordering::Acquire) {
+            desk.report(status);
+        }
+    }
+
+    /// What was shown while the thread on duty was in a call that took too long, and now has returned.
+    pub fn uncover(&self, from: &Position) -> Option<Loss> {
+        if !from.was_covered() {
+            return None;
+        }
+        self.desk.lock().cover.take()
+    }
+
+    /// The call in which a thread of this camera is stuck for good, if one is.
+    pub fn stuck_in(&self) -> Option<&'static str> {
+        self.desk.lock().stuck.last().map(|(_, step)| *step)
+    }
+
+    /// How many threads have been given up and have not returned.
+    pub fn stuck(&self) -> usize {
+        self.desk.lock().stuck.len()
+    }
+
+    /// Whether its thread waits for something to do, without a time-out.
+    pub fn is_idle(&self) -> bool {
+        let desk = self.desk.lock();
+        desk.on_duty.as_ref().is_none_or(|d| d.position.is_idle())
+    }
+
+    /// The call that its thread is in, if it is overdue.
+    pub fn late(&self, now: Timestamp) -> Option<Late> {
+        // While the thread has the desk, it is in no call.
+        let desk = self.desk.try_lock()?;
+        desk.on_duty.as_ref()?.position.late(now)
+    }
+
+    /// Says and shows "no signal" for a thread that is in a call.
+    pub fn cover(&self, late: &Late, now: Timestamp) {
+        let told = self.orders.peek();
+        let mut desk = self.desk.lock();
+        let desk = &mut *desk;
+        let Some(duty) = &desk.on_duty else {
+            return;
+        };
+        // It may have returned meanwhile.
+        if duty
+            .position
+            .late(now)
+            .is_none_or(|now| now.step != late.step)
+        {
+            return;
+        }
+        if desk.cover.is_none() {
+            duty.position.covered.store(true, Ordering::Release);
+            let error = no_answer(late);
+            if desk.lost_since.is_none() {
+                self.counters.losses.add(1);
+            }
+            let known = desk
+                .reported
+                .layout
+                .map(|layout| (desk.reported.card.clone(), layout));
+            let loss = Loss::new(&error, known, desk.lost_since.unwrap_or(now), now);
+            self.log_loss(&told.settings.name, &error, now);
+            let mut status = desk.reported.clone();
+            loss.tell(&mut status);
+            desk.report(status);
+            desk.cover = Some(loss);
+        }
+        let cover = desk.cover.as_mut().filter(|_| told.watched);
+        if let Some(picture) = cover.and_then(|loss| loss.picture(&told.settings, now)) {
+            // Drawn by ourselves, it is a picture.
+            let _ = desk.hand_on(picture);
+        }
+    }
+
+    /// Gives up a thread that is in a call, and puts another one in its place.
+    pub fn relieve(self: &Arc<Self>, late: &Late, now: Timestamp) -> io::Result<()> {
+        let told = self.orders.peek();
+        let error = no_answer(late);
+        let (loss, stuck) = {
+            let desk = self.desk.lock();
+            let loss = desk.cover.clone();
+            (
+                loss.unwrap_or_else(|| Loss::new(&error, None, now, now)),
+                desk.stuck.len(),
+            )
+        };
+        let pause = match stuck {
+            0 => Duration::ZERO,
+            n => (PAUSE * 2u32.pow(n as u32 - 1)).min(LONGEST_PAUSE),
+        };
+        if told.settings.device == Device::Auto {
+            self.rejected.lock().add(&late.path, &error, now);
+        }
+        let next = self.spawn(State::Without(StandIn::Loss(loss)), pause)?;
+        let mut desk = self.desk.lock();
+        desk.cover = None;
+        let old = desk.on_duty.replace(next).expect("somebody was on duty");
+        old.position.relieved.store(true, Ordering::Release);
+        desk.stuck.push((old.position, late.step));
+        let stuck = desk.stuck.len();
+        drop(desk);
+        self.counters.given_up.add(1);
+        tracing::warn!(
+            message_id = events::THREAD_GIVEN_UP,
+            camera = told.settings.name,
+            stuck,
+            "{} has not returned for {} s: its thread is given up ({stuck} of this camera), \
+             and the device is opened anew in {} s",
+            late.step,
+            late.lasts.as_secs(),
+            pause.as_secs(),
+        );
+        Ok(())
+    }
+
+    /// A thread has ended. One that was given up has returned, and let go of the device.
+    fn ends(&self, position: &Arc<Position>) {
+        let mut desk = self.desk.lock();
+        let stuck = desk.stuck.len();
+        desk.stuck
+            .retain(|(stuck, _)| !Arc::ptr_eq(stuck, position));
+        if desk.stuck.len() < stuck {
+            self.orders.wake();
+        }
+    }
+
+    /// Says in the log that a camera is lost, unless it has said so of this kind of fault.
+    pub fn log_loss(&self, camera: &str, error: &DeviceError, now: Timestamp) {
+        let reason = error.to_string();
+        if self.faults.lock().happens(error.kind(), &reason, now) {
+            tracing::warn!(
+                message_id = events::CAMERA_LOST,
+                camera,
+                reason,
+                "no signal: {reason}"
+            );
+        }
+    }
+
+    /// Waits until the thread has ended, and with it its device is closed, but no longer than until
+    /// `limit`: one that is stuck ends with the process.
+    pub fn wait_for_end(&self, limit: Instant) {
+        let Some(duty) = self.desk.lock().on_duty.take() else {
+            return;
+        };
+        let left = limit.saturating_duration_since(Instant::now());
+        match duty.ended.recv_timeout(left) {
+            Err(RecvTimeoutError::Timeout) => tracing::warn!(
+                camera = self.orders.peek().settings.name,
+                "the driver does not answer: the device is left open"
+            ),
+            _ => {
+                if duty.thread.join().is_err() {
+                    tracing::error!("a capture thread panicked");
+                }
+            }
+        }
+    }
+}
+
+impl Desk {
+    fn hand_on(&mut self, mut frame: RawFrame) -> Result<(), String> {
+        self.handed_on += 1;
+        frame.sequence = self.handed_on;
+        self.sink.frame(frame)
+    }
+
+    fn report(&mut self, status: Status) {
+        if status == self.reported {
+            return;
+        }
+        self.lost_since = match status.state {
+            CameraState::Lost => self.lost_since.or_else(|| Some(Timestamp::now())),
+            _ => None,
+        };
+        self.reported = status.clone();
+        self.sink.status(status);
+    }
+}
+
+fn no_answer(late: &Late) -> DeviceError {
+    DeviceError::NoAnswer {
+        path: late.path.clone(),
+        step: late.step,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::capture::Settings;
+
+    /// Takes nothing.
+    struct Nowhere;
+
+    impl Sink for Nowhere {
+        fn frame(&mut self, _: RawFrame) -> Result<(), String> {
+            Ok(())
+        }
+        fn status(&mut self, _: Status) {}
+    }
+
+    /// The post of a camera that shows the test pattern, with nobody on duty.
+    pub fn post() -> Arc<Post> {
+        let start = Start {
+            orders: Orders::new(Settings::test("main")).expect("a descriptor"),
+            counters: Arc::default(),
+            sink: Box::new(Nowhere),
+        };
+        Post::new(start, Heartbeats::default(), Arc::default(), Arc::default())
+    }
+}
