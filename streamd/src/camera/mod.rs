@@ -16,8 +16,7 @@ use parking_lot::Mutex;
 pub use self::cameras::{Cameras, Refused};
 
 use crate::{
-    capture,
-    config::{self, values::Duration},
+    capture, config,
     hub::{Hub, WorkList},
     media::{Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
@@ -228,7 +227,7 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         size: config.size,
         format: config.format,
         fps: config.fps,
-        frame_timeout: config.frame_timeout.map(Duration::get),
+        frame_timeout: config.frame_timeout.get(),
     }
 }
 

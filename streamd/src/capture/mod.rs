@@ -104,11 +104,12 @@ impl Settings {
 
 /// What takes the frames: called on the capture thread, so what it does delays the next frame.
 pub trait Sink: Send + 'static {
-    /// A frame, with its number. Also called for test-pattern and "no signal" pictures.
+    /// A frame, with its number. Also called for test-pattern and "no signal" pictures. True if it
+    /// was looked at, and is a picture; false if nobody wanted it.
     ///
     /// # Errors
     /// What is wrong with it, if it was looked at and is no picture.
-    fn frame(&mut self, frame: RawFrame) -> Result<(), String>;
+    fn frame(&mut self, frame: RawFrame) -> Result<bool, String>;
     /// The device's state changed.
     fn status(&mut self, status: Status);
 }

@@ -121,14 +121,25 @@ impl Post {
 
     /// A thread that begins in this state, and opens the device after a pause.
     fn spawn(self: &Arc<Self>, state: State, pause: Duration) -> io::Result<Duty> {
+        let post = Arc::clone(self);
+        let worker = |position| Worker::new(post, position, state, pause);
+        self.start(|position| worker(position).map(|worker| || worker.run()))
+    }
+
+    /// Starts a thread that does what `work` makes for its position.
+    fn start<W: FnOnce() + Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(Arc<Position>) -> io::Result<W>,
+    ) -> io::Result<Duty> {
         let name = format!("capture-{}", self.orders.peek().settings.name);
         let heartbeat = self.heartbeats.register(&name);
         let position = Position::new(heartbeat, Arc::clone(&self.alarm));
-        let worker = Worker::new(Arc::clone(self), Arc::clone(&position), state, pause)?;
+        let work = work(Arc::clone(&position))?;
         let (ends, ended) = sync_channel(0);
         let (post, told) = (Arc::clone(self), Arc::clone(&position));
         let run = move || {
-            worker.run();
+            told.take();
+            work();
             post.ends(&told);
             drop(ends);
         };
@@ -140,14 +151,15 @@ impl Post {
         })
     }
 
-    /// Hands a frame on, with its number: what a viewer misses in it, it did not get.
+    /// Hands a frame on, with its number: what a viewer misses in it, it did not get. True if it
+    /// was looked at.
     ///
     /// # Errors
     /// What is wrong with the frame, if it was looked at and is no picture.
-    pub fn frame(&self, from: &Position, frame: RawFrame) -> Result<(), String> {
+    pub fn frame(&self, from: &Position, frame: RawFrame) -> Result<bool, String> {
         let mut desk = self.desk.lock();
         match from.relieved.load(Ordering::Acquire) {
-            true => Ok(()),
+            true => Ok(false),
             false => desk.hand_on(frame),
         }
     }
@@ -323,7 +335,7 @@ impl Post {
 }
 
 impl Desk {
-    fn hand_on(&mut self, mut frame: RawFrame) -> Result<(), String> {
+    fn hand_on(&mut self, mut frame: RawFrame) -> Result<bool, String> {
         self.handed_on += 1;
         frame.sequence = self.handed_on;
         self.sink.frame(frame)
@@ -351,26 +363,132 @@ fn no_answer(late: &Late) -> DeviceError {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::mpsc::{SyncSender, channel};
+
     use super::*;
-    use crate::capture::Settings;
+    use crate::{
+        capture::{Settings, driver},
+        media::Origin,
+    };
 
-    /// Takes nothing.
-    struct Nowhere;
+    /// What the rest of the daemon sees.
+    #[derive(Default)]
+    struct Seen {
+        states: Vec<(CameraState, String)>,
+        origins: Vec<(u64, Origin)>,
+    }
 
-    impl Sink for Nowhere {
-        fn frame(&mut self, _: RawFrame) -> Result<(), String> {
-            Ok(())
+    struct Eyes(Arc<Mutex<Seen>>);
+
+    impl Sink for Eyes {
+        fn frame(&mut self, frame: RawFrame) -> Result<bool, String> {
+            let mut seen = self.0.lock();
+            seen.origins.push((frame.sequence, frame.origin));
+            Ok(true)
         }
-        fn status(&mut self, _: Status) {}
+        fn status(&mut self, status: Status) {
+            self.0.lock().states.push((status.state, status.reason));
+        }
+    }
+
+    fn seen_by(seen: &Arc<Mutex<Seen>>) -> Arc<Post> {
+        let start = Start {
+            orders: Orders::new(Settings::test("main")).expect("a descriptor"),
+            counters: Arc::default(),
+            sink: Box::new(Eyes(Arc::clone(seen))),
+        };
+        Post::new(start, Heartbeats::default(), Arc::default(), Arc::default())
     }
 
     /// The post of a camera that shows the test pattern, with nobody on duty.
     pub fn post() -> Arc<Post> {
-        let start = Start {
-            orders: Orders::new(Settings::test("main")).expect("a descriptor"),
-            counters: Arc::default(),
-            sink: Box::new(Nowhere),
+        seen_by(&Arc::default())
+    }
+
+    /// Puts a thread on duty that is in a call of its driver until the sender is dropped.
+    fn hang(post: &Arc<Post>) -> SyncSender<()> {
+        let (returns, hangs) = sync_channel::<()>(0);
+        let (begins, begun) = channel();
+        let work = move |_| {
+            Ok(move || {
+                driver::concerns("/dev/video3".as_ref());
+                driver::call("VIDIOC_STREAMON", || {
+                    begins.send(()).expect("it is waited for");
+                    hangs.recv().expect_err("nothing is sent");
+                });
+            })
         };
-        Post::new(start, Heartbeats::default(), Arc::default(), Arc::default())
+        let duty = post.start(work).expect("a thread");
+        post.desk.lock().on_duty = Some(duty);
+        begun.recv().expect("it begins");
+        returns
+    }
+
+    const REASON: &str = "/dev/video3: the driver does not answer (VIDIOC_STREAMON)";
+
+    #[test]
+    fn a_thread_in_a_call_is_covered_and_what_it_does_later_counts() {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let post = seen_by(&seen);
+        let returns = hang(&post);
+        assert!(!post.is_idle());
+        let now = Timestamp::now() + Duration::from_secs(2);
+        let late = post.late(now).expect("it is late");
+        assert_eq!(late.step, "VIDIOC_STREAMON");
+        post.cover(&late, now);
+        assert!(seen.lock().origins.is_empty(), "nobody watches");
+        post.orders.set_watched(true);
+        post.cover(&late, now);
+        post.cover(&late, now);
+        assert_eq!(seen.lock().origins, [(1, Origin::Blank)], "one a second");
+        assert_eq!(seen.lock().states, [(CameraState::Lost, REASON.into())]);
+        assert_eq!(post.counters.losses.get(), 1);
+        let position = Arc::clone(&post.desk.lock().on_duty.as_ref().expect("there").position);
+        drop(returns);
+        let cover = post.uncover(&position).expect("it was covered");
+        assert_eq!(cover.reason, REASON);
+        assert!(post.uncover(&position).is_none(), "once");
+        post.status(&position, Status::default());
+        assert_eq!(seen.lock().states.len(), 2);
+        post.wait_for_end(Instant::now() + Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_thread_that_was_given_up_is_not_heard_and_ends_when_its_call_returns() {
+        let seen = Arc::<Mutex<Seen>>::default();
+        let post = seen_by(&seen);
+        let returns = hang(&post);
+        let old = Arc::clone(&post.desk.lock().on_duty.as_ref().expect("there").position);
+        let now = Timestamp::now() + Duration::from_secs(11);
+        let late = post.late(now).expect("it is late");
+        post.relieve(&late, now).expect("a thread");
+        assert_eq!((post.stuck(), post.counters.given_up.get()), (1, 1));
+        assert_eq!(post.stuck_in(), Some("VIDIOC_STREAMON"));
+        let before = seen.lock().states.len();
+        post.status(
+            &old,
+            Status {
+                reason: "from the past".into(),
+                ..Status::default()
+            },
+        );
+        let heard = seen.lock().states[before.min(1)..].to_vec();
+        assert!(heard.iter().all(|(_, reason)| reason != "from the past"));
+        drop(returns);
+        while post.stuck() > 0 {
+            thread::yield_now();
+        }
+        post.orders.stop();
+        post.wait_for_end(Instant::now() + Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_stop_does_not_wait_for_a_driver() {
+        let post = post();
+        let returns = hang(&post);
+        post.orders.stop();
+        post.wait_for_end(Instant::now());
+        assert!(post.desk.lock().on_duty.is_none());
+        drop(returns);
     }
 }

@@ -144,6 +144,7 @@ impl Stream {
         self.pacer = Pacer::new(self.settings.fps, self.camera.driver_fps);
         self.alive = Timestamp::now();
         self.silence_told = false;
+        self.fault = None;
         Ok(())
     }
 
@@ -294,6 +295,7 @@ impl Stream {
     pub fn has_come(&mut self) {
         self.delivered = true;
         self.silence_told = false;
+        self.fault = None;
     }
 
     /// Whether it has been said that nothing usable comes.
@@ -306,11 +308,16 @@ impl Stream {
         self.silence_told = true;
     }
 
-    /// The last frame that was handed on is no picture after all, for this reason; the one before
-    /// it was handed on at `alive`.
-    pub fn was_broken(&mut self, what: String, alive: Timestamp) {
-        self.fault = Some(what);
+    /// The last frame that was handed on is no picture after all, for this reason if one is known;
+    /// the one before it was handed on at `alive`.
+    pub fn was_broken(&mut self, what: Option<String>, alive: Timestamp) {
+        self.fault = what.or(self.fault.take());
         self.alive = alive;
+    }
+
+    /// Whether the last frames were no pictures, as far as anybody looked.
+    pub fn is_doubtful(&self) -> bool {
+        self.fault.is_some()
     }
 
     /// When the last whole picture came, or the stream was started.
@@ -366,7 +373,6 @@ impl Stream {
         };
         self.alive = Timestamp::now();
         self.restarts = 0;
-        self.fault = None;
         self.periods -= newest.periods;
         let captured = continuity::captured(newest.filled.stamp, self.alive, self.captured);
         self.captured = captured;

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     events,
-    media::{RawFrame, Timestamp},
+    media::{PixelFormat, RawFrame, Timestamp},
 };
 
 /// The longest the thread sleeps while it has something to do: it beats more often than the
@@ -78,7 +78,6 @@ impl Worker {
 
     /// The thread's life.
     pub fn run(mut self) {
-        self.position.take();
         self.report();
         self.look_out();
         while !self.told.stop && !self.position.relieved.load(Ordering::Acquire) {
@@ -165,27 +164,30 @@ impl Worker {
     }
 
     /// Hands a frame of the device on; the device was `alive` last before it. A frame that turns
-    /// out to be no picture is no sign of life.
+    /// out to be no picture is no sign of life. Nor is one at which nobody looked, where what was
+    /// looked at before was no picture.
     fn take(&mut self, frame: RawFrame, alive: Timestamp) {
         self.uncover();
-        let now = Timestamp::now();
-        match self.hand_on(frame) {
-            Ok(()) => {
-                self.restart.delivered(now.since(alive));
-                if let Some(stream) = self.state.stream_mut() {
-                    stream.has_come();
-                }
+        let gap = Timestamp::now().since(alive);
+        let unproven = frame.layout.format == PixelFormat::Mjpg;
+        let result = self.hand_on(frame);
+        let returning = matches!(self.state, State::Returning(..));
+        let Some(stream) = self.state.stream_mut() else {
+            return;
+        };
+        match result {
+            Err(what) => stream.was_broken(Some(what), alive),
+            Ok(false) if unproven && stream.is_doubtful() => stream.was_broken(None, alive),
+            Ok(false) if unproven && returning => {}
+            Ok(_) => {
+                stream.has_come();
+                self.restart.delivered(gap);
                 self.delivers();
-            }
-            Err(what) => {
-                if let Some(stream) = self.state.stream_mut() {
-                    stream.was_broken(what, alive);
-                }
             }
         }
     }
 
-    fn hand_on(&self, frame: RawFrame) -> Result<(), String> {
+    fn hand_on(&self, frame: RawFrame) -> Result<bool, String> {
         self.post.frame(&self.position, frame)
     }
 
