@@ -89,6 +89,16 @@ pub enum DeviceError {
         /// Height it set, pixels.
         height: u32,
     },
+    /// A picture does not fit into the driver's buffers.
+    #[error("{}: the driver's buffers have {have} bytes, and a picture has {need}", path.display())]
+    Buffers {
+        /// The device.
+        path: PathBuf,
+        /// Bytes of the smallest buffer.
+        have: usize,
+        /// Bytes of a picture, by the format that the driver set.
+        need: usize,
+    },
     /// `STREAMON` found no room on the bus.
     #[error("{}: not enough USB bandwidth: choose a smaller size, a lower rate or MJPG, or another USB port", path.display())]
     Bandwidth {

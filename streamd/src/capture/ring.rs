@@ -153,6 +153,11 @@ impl Ring {
         ioctl(self.0.descriptor.device(), request, &mut kind)
     }
 
+    /// Bytes of the smallest buffer.
+    pub fn room(&self) -> usize {
+        self.0.maps.iter().map(|map| map.bytes).min().unwrap_or(0)
+    }
+
     /// How many buffers there are.
     pub fn len(&self) -> usize {
         self.0.maps.len()

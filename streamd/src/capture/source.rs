@@ -89,7 +89,7 @@ fn try_camera(path: &Path, settings: &Settings, post: &Post) -> Result<Box<Strea
 }
 
 /// A device that gave nothing is tried again after so long, and then after twice as long each time.
-const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(10);
+const TRIED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// At most.
 const TRIED_AGAIN_LATEST: Duration = Duration::from_secs(300);
@@ -248,7 +248,7 @@ mod tests {
             seconds: 2,
         };
         let mut now = Timestamp::from_nanos(0);
-        let pauses: Vec<_> = (0..7)
+        let pauses: Vec<_> = (0..11)
             .map(|_| {
                 rejected.add(path, &silent, now);
                 assert_eq!(rejected.why(path, now), Some(silent.clone()));
@@ -258,6 +258,9 @@ mod tests {
                 left
             })
             .collect();
-        assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300].map(Some));
+        assert_eq!(
+            pauses,
+            [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300].map(Some)
+        );
     }
 }

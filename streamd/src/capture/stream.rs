@@ -18,9 +18,9 @@ use crate::{
     meters::CaptureCounters,
 };
 
-/// A stream that is on and brings no whole picture for so long is lost, and opened anew. A camera
-/// slower than that is given three of its frames.
-const SILENCE: Duration = Duration::from_secs(2);
+/// A stream that is on and brings no whole picture for so long is lost: viewers know within 2 s. A
+/// camera slower than that is given three of its intervals.
+const SILENCE: Duration = Duration::from_millis(1900);
 
 /// Restarts in a row without a frame between them before the camera is given up.
 const RESTARTS: u32 = 3;
@@ -134,6 +134,13 @@ impl Stream {
             Some(ring) => ring,
             None => Ring::new(self.camera.descriptor()).map_err(failed)?,
         };
+        let (have, need) = (
+            ring.room(),
+            whole(&self.camera) - padding(self.camera.layout),
+        );
+        if have < need {
+            return Err(DeviceError::Buffers { path, have, need });
+        }
         let result = ring.start().map_err(failed);
         self.ring = Some(ring);
         result?;
@@ -252,7 +259,7 @@ impl Stream {
             Some(what) => DeviceError::Broken { path, what },
             None => DeviceError::Silent {
                 path,
-                seconds: patience.as_secs().max(1),
+                seconds: patience.as_secs_f64().round().max(1.0) as u64,
             },
         })
     }

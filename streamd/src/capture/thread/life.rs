@@ -102,6 +102,7 @@ impl Worker {
                 self.state = State::Open(stream);
             }
             self.retry.reset();
+            self.post.rejected.lock().forget();
             if !self.post.faults.lock().recur() {
                 self.log_opened();
             }
@@ -181,8 +182,11 @@ impl Worker {
                 .rejected
                 .lock()
                 .add(path, &error, Timestamp::now());
-            // What has never given a picture was no camera.
-            loss.known = None;
+            // What has never given a picture was no camera; what was there before it stays known.
+            loss.known = match &shown {
+                Some(StandIn::Loss(before)) => before.known.clone(),
+                _ => None,
+            };
         }
         self.state = State::Without(match shown {
             Some(StandIn::Pattern(pattern)) if trial => StandIn::Pattern(pattern),
