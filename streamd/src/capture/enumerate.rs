@@ -6,7 +6,7 @@ use v4l::{
     v4l_sys as sys, v4l2::vidioc,
 };
 
-use super::v4l2::{ioctl, text};
+use super::{descriptor::ioctl, v4l2::text};
 use crate::config::values::Size;
 
 /// Entries of one list that are looked at; webcams have some dozens.

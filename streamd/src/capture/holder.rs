@@ -1,9 +1,6 @@
 //! Which program holds a device, as far as the kernel lets us see.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 /// Processes that are looked at; a machine with more is not searched to its end.
 const MOST_PROCESSES: usize = 4096;
@@ -25,7 +22,7 @@ pub(super) fn of(path: &Path) -> Option<String> {
     Some(format!("{name} (PID {pid})"))
 }
 
-fn has_open(process: &PathBuf, node: &Path) -> bool {
+fn has_open(process: &Path, node: &Path) -> bool {
     let files = fs::read_dir(process.join("fd")).into_iter().flatten();
     files
         .flatten()

@@ -4,6 +4,7 @@ mod blank;
 mod choose;
 mod claims;
 mod continuity;
+mod descriptor;
 pub mod devices;
 mod draw;
 mod driver;
@@ -25,6 +26,7 @@ mod test_pattern;
 mod thread;
 mod v4l2;
 mod watch;
+mod whole;
 
 use std::{sync::Arc, time::Duration};
 

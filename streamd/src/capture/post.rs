@@ -61,8 +61,6 @@ pub(super) struct Post {
 struct Desk {
     sink: Box<dyn Sink>,
     on_duty: Option<Duty>,
-    /// The number of the last frame that was handed on.
-    handed_on: u64,
     /// What the sink was told last.
     reported: Status,
     lost_since: Option<Timestamp>,
@@ -103,7 +101,6 @@ impl Post {
             desk: Mutex::new(Desk {
                 sink: start.sink,
                 on_duty: None,
-                handed_on: 0,
                 reported: Status::default(),
                 lost_since: None,
                 cover: None,
@@ -160,13 +157,13 @@ impl Post {
         let mut desk = self.desk.lock();
         match from.relieved.load(Ordering::Acquire) {
             true => Ok(false),
-            false => desk.hand_on(frame),
+            false => desk.hand_on(frame, &self.counters),
         }
     }
 
     /// The number that the next frame gets.
     pub fn next_number(&self) -> u64 {
-        self.desk.lock().handed_on + 1
+        self.counters.sequence.get() + 1
     }
 
     /// Tells of the device's state, if it has changed.
@@ -244,7 +241,7 @@ impl Post {
         let cover = desk.cover.as_mut().filter(|_| told.watched);
         if let Some(picture) = cover.and_then(|loss| loss.picture(&told.settings, now)) {
             // Drawn by ourselves, it is a picture.
-            let _ = desk.hand_on(picture);
+            let _ = desk.hand_on(picture, &self.counters);
         }
     }
 
@@ -335,9 +332,9 @@ impl Post {
 }
 
 impl Desk {
-    fn hand_on(&mut self, mut frame: RawFrame) -> Result<bool, String> {
-        self.handed_on += 1;
-        frame.sequence = self.handed_on;
+    fn hand_on(&mut self, mut frame: RawFrame, counters: &CaptureCounters) -> Result<bool, String> {
+        counters.sequence.add(1);
+        frame.sequence = counters.sequence.get();
         self.sink.frame(frame)
     }
 
@@ -363,7 +360,7 @@ fn no_answer(late: &Late) -> DeviceError {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::mpsc::{SyncSender, channel};
+    use std::sync::mpsc::SyncSender;
 
     use super::*;
     use crate::{
@@ -408,7 +405,7 @@ pub(super) mod tests {
     /// Puts a thread on duty that is in a call of its driver until the sender is dropped.
     fn hang(post: &Arc<Post>) -> SyncSender<()> {
         let (returns, hangs) = sync_channel::<()>(0);
-        let (begins, begun) = channel();
+        let (begins, begun) = sync_channel(1);
         let work = move |_| {
             Ok(move || {
                 driver::concerns("/dev/video3".as_ref());

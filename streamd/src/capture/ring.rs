@@ -12,8 +12,8 @@ use v4l::{buffer::Type, memory::Memory, v4l_sys as sys, v4l2::vidioc};
 
 use crate::{
     capture::{
+        descriptor::{Descriptor, ioctl},
         driver,
-        v4l2::{Descriptor, ioctl},
     },
     media::Timestamp,
 };
@@ -117,14 +117,14 @@ impl Ring {
     fn queue_all(&self) -> io::Result<()> {
         self.take_back();
         let places = self.0.places.lock().clone();
-        let ours = (0..).zip(places).filter(|(_, place)| *place == Place::Home);
-        ours.map(|(index, _)| self.0.queue(index)).collect()
+        let mut ours = (0..).zip(places).filter(|(_, place)| *place == Place::Home);
+        ours.try_for_each(|(index, _)| self.0.queue(index))
     }
 
     /// Gives the buffers whose leases have ended back to the driver.
     pub fn requeue_returned(&self) -> io::Result<()> {
         let back = self.take_back();
-        back.into_iter().map(|index| self.0.queue(index)).collect()
+        back.into_iter().try_for_each(|index| self.0.queue(index))
     }
 
     /// The buffers whose leases have ended are the capture thread's again.

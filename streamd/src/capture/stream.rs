@@ -12,9 +12,10 @@ use crate::{
         pace::Pacer,
         ring::{Filled, Ring},
         v4l2::Camera,
+        whole,
     },
     config::values::Fps,
-    media::{Layout, Origin, PixelFormat, RawFrame, Timestamp},
+    media::{Origin, RawFrame, Timestamp},
     meters::CaptureCounters,
 };
 
@@ -55,7 +56,7 @@ pub(super) struct Stream {
     /// Made at the first start: a camera nobody watches holds no memory.
     ring: Option<Ring>,
     on: bool,
-    /// The buffers were let go: another program may have set up the device since.
+    /// It has no buffers while it is off: another program may have set up the device since.
     released: bool,
     settings: Settings,
     pacer: Pacer,
@@ -134,10 +135,7 @@ impl Stream {
             Some(ring) => ring,
             None => Ring::new(self.camera.descriptor()).map_err(failed)?,
         };
-        let (have, need) = (
-            ring.room(),
-            whole(&self.camera) - padding(self.camera.layout),
-        );
+        let (have, need) = (ring.room(), whole::least(self.camera.layout));
         if have < need {
             return Err(DeviceError::Buffers { path, have, need });
         }
@@ -168,8 +166,8 @@ impl Stream {
     pub fn release(&mut self) {
         if let Some(ring) = self.ring.take() {
             ring.free(LEASES_END);
-            self.released = true;
         }
+        self.released = true;
     }
 
     /// Closes a device that is to be opened anew.
@@ -351,7 +349,7 @@ impl Stream {
             self.seen += 1;
             self.periods += periods;
             counters.driver_lost.add(periods - 1);
-            if let Some(what) = fault(&self.camera, &filled) {
+            if let Some(what) = whole::fault(self.camera.layout, &filled) {
                 counters.corrupt.add(1);
                 self.fault = Some(what);
                 ring.requeue(filled)?;
@@ -388,7 +386,7 @@ impl Stream {
             ring.requeue(newest.filled)?;
             return Ok(None);
         }
-        let whole = whole(&self.camera);
+        let whole = whole::bytes(self.camera.layout);
         let pixels: Box<dyn AsRef<[u8]> + Send + Sync> = match ring.lease(newest.filled, whole) {
             Ok(lease) => Box::new(lease),
             Err(filled) => {
@@ -424,63 +422,5 @@ impl Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// Bytes of a whole picture; of a JPEG one, whose size varies, at least one.
-fn whole(camera: &Camera) -> usize {
-    let layout = camera.layout;
-    match layout.format {
-        PixelFormat::Mjpg => 1,
-        format => format.picture_bytes(layout.stride, layout.height),
-    }
-}
-
-/// The bytes at the end of a picture that show nothing, and that some drivers leave out: the
-/// padding of its last line.
-fn padding(layout: Layout) -> usize {
-    let Layout { width, stride, .. } = layout;
-    let padding = match layout.format {
-        PixelFormat::Mjpg => 0,
-        PixelFormat::Yu12 => stride.div_ceil(2).saturating_sub(width.div_ceil(2)),
-        PixelFormat::Nv12 | PixelFormat::Nv16 => stride.saturating_sub(width.next_multiple_of(2)),
-        format => stride.saturating_sub(format.min_stride(width)),
-    };
-    padding as usize
-}
-
-/// What is wrong with the picture in a buffer, by the driver's word or by its size.
-fn fault(camera: &Camera, filled: &Filled) -> Option<String> {
-    let whole = whole(camera);
-    if filled.broken {
-        return Some("the driver marks them as damaged".into());
-    }
-    (filled.bytes < whole - padding(camera.layout)).then(|| match filled.bytes {
-        0 => "they are empty".into(),
-        bytes => format!("they have {bytes} bytes of {whole}"),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_shows_nothing_may_be_missing() {
-        let of = |format, width, stride| {
-            padding(Layout {
-                format,
-                width,
-                height: 4,
-                stride,
-            })
-        };
-        assert_eq!(of(PixelFormat::Yuyv, 320, 704), 64);
-        assert_eq!(of(PixelFormat::Yuyv, 320, 640), 0);
-        assert_eq!(of(PixelFormat::Grey, 33, 40), 7);
-        assert_eq!(of(PixelFormat::Nv12, 33, 40), 6);
-        assert_eq!(of(PixelFormat::Nv12, 33, 33), 0);
-        assert_eq!(of(PixelFormat::Yu12, 33, 40), 3);
-        assert_eq!(of(PixelFormat::Mjpg, 320, 0), 0);
     }
 }

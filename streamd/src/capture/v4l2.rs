@@ -1,17 +1,13 @@
-//! A V4L2 device: opened, asked for what it offers, set to what is wanted of it.
+//! A V4L2 device: asked for what it offers, set to what is wanted of it.
 
 use std::{
     io,
     ops::RangeInclusive,
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use v4l::{
     Device, Fraction,
     buffer::Type,
@@ -26,6 +22,8 @@ use crate::{
     capture::{
         Settings, choose,
         choose::{Interval, Offer, Rates, Steps},
+        descriptor,
+        descriptor::{Descriptor, borrow, ioctl},
         driver, enumerate,
         error::DeviceError,
     },
@@ -53,22 +51,6 @@ pub(super) struct Camera {
     rates: Rates,
 }
 
-/// An open device, shared by all that may still need it; the last one closes it.
-pub(super) struct Descriptor(Option<Device>);
-
-impl Descriptor {
-    /// The device.
-    pub fn device(&self) -> &Device {
-        self.0.as_ref().expect("it is taken out at the end only")
-    }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        driver::call("close", || drop(self.0.take()));
-    }
-}
-
 /// What a device says of itself.
 #[derive(Debug)]
 pub(super) struct Identity {
@@ -82,7 +64,7 @@ pub(super) struct Identity {
 impl Camera {
     /// Opens the device at `path` and sets it to what comes nearest to `settings`.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self, DeviceError> {
-        let descriptor = Descriptor(Some(open(path)?));
+        let descriptor = Descriptor::new(descriptor::open(path)?);
         let device = descriptor.device();
         let identity =
             identify(device).map_err(|e| DeviceError::of(path, "VIDIOC_QUERYCAP", &e))?;
@@ -180,53 +162,6 @@ impl Identity {
     pub fn captures(&self) -> bool {
         self.require_capture(Path::new("")).is_ok()
     }
-}
-
-/// Opens whatever answers to `path`, for reading and writing, without blocking.
-pub(super) fn open(path: &Path) -> Result<Device, DeviceError> {
-    if path.as_os_str().as_bytes().contains(&0) {
-        return Err(DeviceError::Absent { path: path.into() });
-    }
-    let failed = |error: io::Error| DeviceError::of(path, "open", &error);
-    driver::concerns(path);
-    let device = driver::call("open", || Device::with_path(path)).map_err(failed)?;
-    fcntl(borrow(&device), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|e| failed(e.into()))?;
-    Ok(device)
-}
-
-fn borrow(device: &Device) -> BorrowedFd<'_> {
-    let fd = device.handle().fd();
-    // SAFETY: the descriptor stays open as long as `device`, which the result borrows.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
-/// How often a call that a signal interrupts is repeated: a driver that always says so must not
-/// keep the thread.
-const INTERRUPTIONS: u32 = 16;
-
-/// An ioctl whose argument is a `T`, repeated when a signal interrupts it.
-pub(super) fn ioctl<T>(
-    device: &Device,
-    request: vidioc::_IOC_TYPE,
-    argument: &mut T,
-) -> io::Result<()> {
-    // asm-generic/ioctl.h: the size of the argument stands in 14 bits from bit 16 on.
-    let size = request as usize >> 16 & 0x3fff;
-    assert_eq!(size, size_of::<T>(), "the request takes another type");
-    let fd = device.handle().fd();
-    for _ in 0..INTERRUPTIONS {
-        if driver::is_relieved() {
-            return Err(io::Error::from_raw_os_error(libc::ENODEV));
-        }
-        let pointer = std::ptr::from_mut(argument).cast();
-        // SAFETY: `argument` is valid for reads and writes of the size that the request encodes.
-        let ask = || unsafe { v4l::v4l2::ioctl(fd, request, pointer) };
-        match driver::call(driver::name(request), ask) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-    Err(io::ErrorKind::Interrupted.into())
 }
 
 /// `VIDIOC_QUERYCAP`. Names that are no UTF-8 (the kernel cuts them at 32 bytes) are mended.
