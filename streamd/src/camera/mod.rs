@@ -227,6 +227,7 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         size: config.size,
         format: config.format,
         fps: config.fps,
+        frame_timeout: config.frame_timeout.get(),
     }
 }
 

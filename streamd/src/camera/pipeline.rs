@@ -43,13 +43,15 @@ impl Pipeline {
 }
 
 impl Sink for Pipeline {
-    fn frame(&mut self, raw: RawFrame) -> Result<(), String> {
+    fn frame(&mut self, raw: RawFrame) -> Result<bool, String> {
         let camera = &self.camera;
         camera.count_frame(raw.captured);
         let raw = Arc::new(raw);
         match camera.hub.offer(&raw) {
-            Some(best) => encode(camera, &mut self.encoder, &raw, best, &mut self.quiet),
-            None => Ok(()),
+            Some(best) => {
+                encode(camera, &mut self.encoder, &raw, best, &mut self.quiet).map(|()| true)
+            }
+            None => Ok(false),
         }
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use v4l::{Device, FourCC, framesize::FrameSizeEnum};
 
 use crate::{
-    capture::{choose::Rates, enumerate, error::DeviceError, v4l2},
+    capture::{choose::Rates, descriptor, enumerate, error::DeviceError, v4l2},
     config::values::Size,
 };
 
@@ -115,7 +115,7 @@ fn links(v4l: &Path) -> BTreeMap<PathBuf, Vec<PathBuf>> {
 }
 
 fn describe(path: PathBuf, links: Vec<PathBuf>) -> Option<DeviceInfo> {
-    let asked = v4l2::open(&path).and_then(|device| {
+    let asked = descriptor::open(&path).and_then(|device| {
         let identity =
             v4l2::identify(&device).map_err(|e| DeviceError::of(&path, "VIDIOC_QUERYCAP", &e))?;
         Ok((device, identity))

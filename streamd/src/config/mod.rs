@@ -28,8 +28,8 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
-    Rung, Size,
+    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, FrameTimeout, Listen,
+    MaxClients, Quality, Rung, Size,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -210,6 +210,8 @@ pub struct Camera {
     pub format: Format,
     /// Frames a second.
     pub fps: Fps,
+    /// The camera is lost when no frame has come for so long; `0s` for never.
+    pub frame_timeout: FrameTimeout,
     /// JPEG quality of the top rendition.
     pub quality: Quality,
     /// Whether the pictures of a camera that delivers JPEG go out as they are; else they are
@@ -243,6 +245,7 @@ impl Default for Camera {
             size: Size::new(640, 480),
             format: Format::Auto,
             fps: Fps::new(30.0),
+            frame_timeout: FrameTimeout::Auto,
             quality: Quality::new(80),
             passthrough: true,
             chroma: Chroma::Yuv420,

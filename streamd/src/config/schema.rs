@@ -9,8 +9,8 @@ use toml::{
 use super::{
     text::{Level, Origin, SocketPath},
     values::{
-        Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality, Rung, Size,
-        Value,
+        Chroma, Congestion, Device, Duration, Format, Fps, FrameTimeout, Listen, MaxClients,
+        Quality, Rung, Size, Value,
     },
 };
 
@@ -126,6 +126,7 @@ pub const KEYS: &[Key] = {
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
         key::<Fps>(CAMERA, "fps", Live, One),
+        key::<FrameTimeout>(CAMERA, "frame-timeout", Live, One),
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),

@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
+    = allowed: device, size, format, fps, frame-timeout, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
     );
 }
 
@@ -289,6 +289,7 @@ fn camera() -> impl Strategy<Value = Camera> {
                     size: Size::new(w, h),
                     format: format.parse::<Format>().unwrap(),
                     fps: Fps::try_from(fps).unwrap(),
+                    frame_timeout: if adapt { "auto" } else { &idle }.parse().unwrap(),
                     quality: Quality::try_from(quality).unwrap(),
                     chroma: if adapt {
                         Chroma::Yuv420

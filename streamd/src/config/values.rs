@@ -38,7 +38,7 @@ macro_rules! by_string {
     )*};
 }
 
-by_string!(CameraName, Device, Duration);
+by_string!(CameraName, Device, Duration, FrameTimeout);
 
 mod network;
 mod picture;
@@ -178,6 +178,54 @@ impl fmt::Display for Duration {
             write!(f, "{}s", ms / 1000)
         } else {
             write!(f, "{ms}ms")
+        }
+    }
+}
+
+/// For how long no frame may come before a camera counts as lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FrameTimeout {
+    /// What its rate makes likely.
+    Auto,
+    /// This long; zero for ever.
+    After(Duration),
+}
+
+impl FrameTimeout {
+    /// The time, if it does not follow from the rate; zero for ever.
+    pub const fn get(self) -> Option<std::time::Duration> {
+        match self {
+            Self::Auto => None,
+            Self::After(time) => Some(time.get()),
+        }
+    }
+}
+
+impl FromStr for FrameTimeout {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            time => time
+                .parse()
+                .map(Self::After)
+                .map_err(|_| refused::<Self>("frame-timeout", text)),
+        }
+    }
+}
+
+impl Value for FrameTimeout {
+    fn allowed() -> String {
+        format!("\"auto\", or {}", Duration::allowed())
+    }
+}
+
+impl fmt::Display for FrameTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::After(time) => time.fmt(f),
         }
     }
 }
