@@ -281,3 +281,21 @@ impl Drop for Place {
         self.0.clients.fetch_sub(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::fixtures;
+
+    #[tokio::test]
+    async fn the_size_is_that_of_the_last_picture_and_a_change_is_news() {
+        let state = fixtures::state("[camera.main]\nsize = \"640x480\"\n");
+        let camera = state.cameras.find(Some("main")).unwrap();
+        let (size, version) = (camera.size(), camera.version());
+        camera.shows(size);
+        assert_eq!((camera.size(), camera.version()), ((640, 480), version));
+        camera.shows((640, 488));
+        assert_eq!((camera.size(), camera.version()), ((640, 488), version + 1));
+        camera.shows((640, 488));
+        assert_eq!(camera.version(), version + 1);
+    }
+}
