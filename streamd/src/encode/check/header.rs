@@ -174,7 +174,7 @@ impl Header {
             },
             0xC4 => self.take_huffman(bytes, inside)?,
             0xDB => self.take_quantisation(body)?,
-            0xDD => self.restart = usize::from(u16::from_be_bytes(*body.as_array()?)),
+            0xDD => self.restart = usize::from(u16::from_be_bytes(body.try_into().ok()?)),
             0xDA => self.scan = self.scanned(body)?,
             0xE0 if body.starts_with(b"JFIF\0") || body.starts_with(b"JFXX\0") => {
                 self.is_jfif |= body.starts_with(b"JFIF\0") && body.len() >= 14;

@@ -244,7 +244,7 @@ mod tests {
     fn the_first_lookup_has_the_difference() {
         let pair = luma();
         // 011 is three bits, 101 is 5; 1010 is the end of the block.
-        let found = pair.first(0b100_101_1010_0);
+        let found = pair.first(0b100_1011_0100);
         assert_eq!(
             (found.bits, found.passes, found.difference),
             (10, 1 + END, 5)
