@@ -6,6 +6,7 @@
 mod adaptation;
 mod administration;
 mod devices;
+mod faults;
 mod feeds;
 mod misbehaviour;
 mod pictures;

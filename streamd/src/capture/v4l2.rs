@@ -200,7 +200,7 @@ pub(super) fn ioctl<T>(
             result => return result,
         }
     }
-    Err(io::ErrorKind::Interrupted.into())
+    Err(io::Error::from_raw_os_error(libc::EINTR))
 }
 
 /// `VIDIOC_QUERYCAP`. Names that are no UTF-8 (the kernel cuts them at 32 bytes) are mended.
