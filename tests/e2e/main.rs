@@ -11,6 +11,7 @@ mod feeds;
 mod misbehaviour;
 mod pictures;
 mod reloading;
+mod restarting;
 mod starting;
 mod streamctl;
 mod supervision;
