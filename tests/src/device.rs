@@ -154,8 +154,10 @@ impl Device {
         fs::remove_file(self.path()).expect("it is plugged in");
     }
 
-    /// Puts it in again.
+    /// Puts it in again. Its controls are as they were when it was new.
     pub fn replug(&self) {
+        // It may never have been set.
+        let _ = fs::remove_file(self.bus.path().join(format!("{}.controls", self.name)));
         File::create(self.path()).expect("the folder can be written to");
     }
 
@@ -174,6 +176,15 @@ impl Device {
         let node = node.expect("it is plugged in");
         let taken = Flock::lock(node, FlockArg::LockExclusiveNonblock);
         taken.map(Taken).map_err(|(_, error)| error.to_string())
+    }
+
+    /// What a control has been set to, by the driver's name of it; `None` if it has not been set.
+    pub fn control(&self, name: &str) -> Option<i32> {
+        let file = self.bus.path().join(format!("{}.controls", self.name));
+        let lines = fs::read_to_string(file).unwrap_or_default();
+        let mut lines = lines.lines().filter_map(|line| line.split_once('='));
+        let (_, value) = lines.find(|(of, _)| *of == name)?;
+        value.parse().ok()
     }
 
     /// Calls so far, of all programs.

@@ -72,7 +72,7 @@ impl Filmed {
                 bytes.extend(chroma.flat_map(|(blue, red)| [blue, red]));
                 bytes
             }
-            "MJPG" => self.jpeg(),
+            "MJPG" => self.jpeg(|coder| coder.set_chroma_sampling_pixel_sizes((2, 1), (2, 1))),
             other => panic!("no fake camera has {other}"),
         }
     }
@@ -93,7 +93,8 @@ impl Filmed {
         bytes.collect()
     }
 
-    fn jpeg(&self) -> Vec<u8> {
+    /// The same as JPEG, of whatever kind the coder is set to.
+    pub fn jpeg(&self, set: impl FnOnce(&mut Compress)) -> Vec<u8> {
         let lines = (0..self.height).flat_map(|y| (0..self.width).map(move |x| (x, y)));
         let pixels: Vec<u8> = lines.flat_map(|(x, y)| self.pixel(x, y)).collect();
         let coded = || -> io::Result<Vec<u8>> {
@@ -102,7 +103,7 @@ impl Filmed {
             coder.set_fastest_defaults();
             coder.set_color_space(ColorSpace::JCS_YCbCr);
             coder.set_quality(85.0);
-            coder.set_chroma_sampling_pixel_sizes((2, 1), (2, 1));
+            set(&mut coder);
             let mut coder = coder.start_compress(Vec::new())?;
             coder.write_scanlines(&pixels)?;
             coder.finish()

@@ -6,6 +6,8 @@ use v4l::{v4l_sys as sys, v4l2::vidioc as v};
 
 use crate::{
     buffers::{Buffers, image_bytes, line_bytes},
+    controls,
+    lists::{capabilities, list_input, list_interval, list_size, nearest},
     open::{Format, Open},
     orders::{Call, Fault, Model, When},
 };
@@ -15,7 +17,7 @@ const MOST_BUFFERS: u32 = 32;
 
 /// # Safety
 /// The argument is a pointer to the `T` of the request, as the caller of `ioctl` promises.
-unsafe fn argument<'a, T>(argument: *mut c_void) -> &'a mut T {
+pub(crate) unsafe fn argument<'a, T>(argument: *mut c_void) -> &'a mut T {
     // SAFETY: by the caller.
     unsafe { &mut *argument.cast() }
 }
@@ -94,36 +96,16 @@ impl Open {
                     self.stream_off();
                     Ok(())
                 }
+                Call::Controls => controls::answer(&self.camera, request, pointer),
                 _ => Err(libc::ENOTTY),
             }
         }
     }
 
     /// The first fault that `which` picks.
-    fn fault<T>(&self, which: impl Fn(&Fault) -> Option<T>) -> Option<T> {
+    pub fn fault<T>(&self, which: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.camera
             .find(|fault| which(fault).map(|found| (found, When::Always)))
-    }
-
-    fn list_format(&self, model: &Model, to: &mut sys::v4l2_fmtdesc) -> Result<(), i32> {
-        let endless = self.fault(|fault| (*fault == Fault::Endless).then_some(()));
-        let latin1 = self.fault(|fault| (*fault == Fault::Latin1).then_some(()));
-        let index = to.index as usize;
-        let offer = match endless {
-            Some(()) => model.formats.get(index % model.formats.len()),
-            None => model.formats.get(index),
-        };
-        let offer = offer.ok_or(libc::EINVAL)?;
-        to.pixelformat = code(&offer.fourcc);
-        if endless.is_some() && index >= model.formats.len() {
-            // No two are the same.
-            to.pixelformat = 0x4100_0000 + to.index;
-        }
-        to.description = text(&format!("{} pictures", offer.fourcc));
-        if latin1.is_some() {
-            to.description[..5].copy_from_slice(b"Gr\xFCn ");
-        }
-        Ok(())
     }
 
     fn get_format(&self, to: &mut sys::v4l2_format) -> Result<(), i32> {
@@ -338,70 +320,7 @@ impl Open {
     }
 }
 
-fn capabilities(model: &Model, to: &mut sys::v4l2_capability) -> Result<(), i32> {
-    // SAFETY: zeros are valid for a structure of integers.
-    *to = unsafe { std::mem::zeroed() };
-    (to.driver, to.card) = (text("streamd-tests"), text(&model.card));
-    to.bus_info = text("tests");
-    to.device_caps = sys::V4L2_CAP_VIDEO_CAPTURE | sys::V4L2_CAP_STREAMING;
-    to.capabilities = to.device_caps | sys::V4L2_CAP_DEVICE_CAPS;
-    Ok(())
-}
-
-fn list_size(model: &Model, to: &mut sys::v4l2_frmsizeenum) -> Result<(), i32> {
-    let offer = model
-        .formats
-        .iter()
-        .find(|offer| code(&offer.fourcc) == to.pixel_format);
-    let size = offer.and_then(|offer| offer.sizes.get(to.index as usize));
-    let &(width, height) = size.ok_or(libc::EINVAL)?;
-    to.type_ = sys::v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE;
-    to.__bindgen_anon_1.discrete = sys::v4l2_frmsize_discrete { width, height };
-    Ok(())
-}
-
-fn list_interval(model: &Model, to: &mut sys::v4l2_frmivalenum) -> Result<(), i32> {
-    let fps = model.fps.get(to.index as usize).ok_or(libc::EINVAL)?;
-    to.type_ = sys::v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE;
-    to.__bindgen_anon_1.discrete = sys::v4l2_fract {
-        numerator: 1,
-        denominator: *fps,
-    };
-    Ok(())
-}
-
-fn list_input(to: &mut sys::v4l2_input) -> Result<(), i32> {
-    if to.index > 0 {
-        return Err(libc::EINVAL);
-    }
-    // SAFETY: zeros are valid for a structure of integers.
-    *to = unsafe { std::mem::zeroed() };
-    (to.name, to.type_) = (text("Camera 1"), sys::V4L2_INPUT_TYPE_CAMERA);
-    Ok(())
-}
-
-/// What a driver makes of what it is asked for.
-fn nearest(model: &Model, fourcc: u32, size: (u32, u32)) -> Format {
-    let asked = model
-        .formats
-        .iter()
-        .find(|offer| code(&offer.fourcc) == fourcc);
-    let offer = asked.unwrap_or(&model.formats[0]);
-    let distance = |of: &&(u32, u32)| of.0.abs_diff(size.0) + of.1.abs_diff(size.1);
-    let &(width, height) = offer
-        .sizes
-        .iter()
-        .min_by_key(distance)
-        .expect("in some size");
-    let fourcc = offer.fourcc.clone();
-    Format {
-        fourcc,
-        width,
-        height,
-    }
-}
-
-fn code(fourcc: &str) -> u32 {
+pub(crate) fn code(fourcc: &str) -> u32 {
     fourcc
         .bytes()
         .take(4)
@@ -410,7 +329,7 @@ fn code(fourcc: &str) -> u32 {
 }
 
 /// A text as drivers have it: cut, and with a zero byte at its end.
-fn text<const N: usize>(text: &str) -> [u8; N] {
+pub(crate) fn text<const N: usize>(text: &str) -> [u8; N] {
     let mut bytes = [0; N];
     let length = text.len().min(N - 1);
     bytes[..length].copy_from_slice(&text.as_bytes()[..length]);

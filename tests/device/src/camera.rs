@@ -133,6 +133,18 @@ impl Camera {
         }
     }
 
+    /// The controls that have been set: a line each.
+    pub fn controls(&self) -> String {
+        let file = self.folder.join(format!("{}.controls", self.name));
+        fs::read_to_string(file).unwrap_or_default()
+    }
+
+    /// Sets them.
+    pub fn set_controls(&self, lines: &str) {
+        // A test that has ended takes its folder away.
+        let _ = fs::write(self.folder.join(format!("{}.controls", self.name)), lines);
+    }
+
     /// The events that `poll` is to say, whatever there is.
     pub fn polled(&self) -> Option<i16> {
         self.find(|fault| match fault {

@@ -8,11 +8,14 @@
 //!
 //! - [`symbols`]: the functions of the C library that are answered here, and the way to the real ones.
 //! - [`camera`]: a node, its orders, and which call is to fail.
-//! - [`open`]: an open descriptor; [`answers`]: its ioctls; [`buffers`]: its frames.
+//! - [`open`]: an open descriptor; [`answers`]: its ioctls; [`lists`]: what it offers; [`controls`]:
+//!   what can be set; [`buffers`]: its frames.
 
 mod answers;
 mod buffers;
 mod camera;
+mod controls;
+mod lists;
 mod open;
 pub mod orders;
 mod symbols;

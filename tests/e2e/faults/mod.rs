@@ -3,13 +3,18 @@
 //!
 //! A [`Case`] is a fault and what is to come of it; [`all`] tries a table of them, several at a time.
 
+mod auto;
 mod buffers;
 mod calls;
 mod frames;
+mod kinds;
+mod log;
 mod pictures;
 mod plugging;
 mod scene;
+mod slow;
 mod stamps;
+mod states;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,7 +24,7 @@ use streamd_tests::device::orders::{Fault, Model};
 use scene::Scene;
 
 /// Daemons at a time: they wait more than they work.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 8;
 
 /// Of a hundred frames, so many are handed on at least where none is broken: a busy machine skips some.
 const MOST: usize = 40;
@@ -34,8 +39,20 @@ struct Case {
     /// The film [`BROKEN`].
     film: Vec<Vec<u8>>,
     outcome: Outcome,
-    /// The fault is there before the daemon.
-    early: bool,
+    begins: Begins,
+}
+
+/// When a fault begins.
+#[derive(Clone, Copy, PartialEq)]
+enum Begins {
+    /// While the camera is watched.
+    Watched,
+    /// Before the daemon.
+    Early,
+    /// While the camera is off, since nobody watches; then somebody does.
+    Idle,
+    /// Together with a reload that changes the size.
+    Reload,
 }
 
 /// The name of the film that a case gives its camera.
@@ -69,7 +86,7 @@ impl Case {
             faults: faults.to_vec(),
             film: Vec::new(),
             outcome: Outcome::Flows(MOST),
-            early: false,
+            begins: Begins::Watched,
         }
     }
 
@@ -80,18 +97,28 @@ impl Case {
 
     /// The fault is there before the daemon.
     fn early(self) -> Self {
-        Self {
-            early: true,
-            ..self
-        }
+        self.begins(Begins::Early)
+    }
+
+    /// The fault begins then.
+    fn begins(self, begins: Begins) -> Self {
+        Self { begins, ..self }
     }
 
     fn run(&self) {
         let mut scene = Scene::of(self);
-        if !self.early {
+        if self.begins != Begins::Early {
             scene.sees_film();
             scene.is_as_before();
-            scene.device.fault(&self.faults);
+        }
+        if self.begins == Begins::Idle {
+            scene.leaves();
+        }
+        scene.device.fault(&self.faults);
+        match self.begins {
+            Begins::Watched | Begins::Early => {}
+            Begins::Idle => scene.comes_back(),
+            Begins::Reload => scene.reload("320x240"),
         }
         match self.outcome {
             Outcome::Lost(reason) => scene.is_lost(reason),

@@ -18,7 +18,7 @@ use streamd_tests::{
     viewer::Viewer,
 };
 
-use super::{BROKEN, Case};
+use super::{BROKEN, Begins, Case};
 
 /// Calls of the driver in a second that are more than any camera here needs; a loop without a rest
 /// makes ten thousands.
@@ -50,12 +50,20 @@ impl Scene {
         let bus = Bus::default();
         bus.give_film(BROKEN, &case.film);
         let device = bus.plug(0, case.model.clone());
-        if case.early {
+        if case.begins == Begins::Early {
             device.fault(&case.faults);
         }
-        let other = bus.plug(1, Model::yuyv());
+        let slow = Model {
+            fps: vec![10],
+            ..Model::yuyv()
+        };
+        let other = bus.plug(1, slow);
         // Nobody reads the other camera's pictures while the first one is looked at.
-        let setup = Setup::default().bus(&bus).device(&device, case.keys);
+        let keys = match case.begins {
+            Begins::Idle => format!("idle-after = \"100ms\"\n{}", case.keys),
+            _ => case.keys.into(),
+        };
+        let setup = Setup::default().bus(&bus).device(&device, &keys);
         let setup = setup.tables("[clients]\nclient-timeout = \"10min\"");
         let keys_of_other = format!("device = {:?}\nsize = \"160x120\"\n", other.path());
         let daemon = setup.another("other", &keys_of_other).start();
@@ -110,6 +118,45 @@ impl Scene {
         });
     }
 
+    /// So many pictures of the camera, and nothing else.
+    #[track_caller]
+    pub fn sees_pictures_of_film(&mut self, count: usize) {
+        for _ in 0..count {
+            let shows = self.sees();
+            assert_ne!(shows, Shows::Blank, "{:#?}", self.camera());
+        }
+    }
+
+    /// The viewer looks at the other camera.
+    pub fn looks_away(&mut self) {
+        self.viewer = Viewer::connect(self.daemon.setup.tcp(1));
+    }
+
+    /// The viewer leaves, and the camera is switched off.
+    #[track_caller]
+    pub fn leaves(&mut self) {
+        self.looks_away();
+        self.daemon.wait_for_stats("an idle camera", |stats| {
+            stats.cameras[0].state == CameraState::Idle
+        });
+    }
+
+    /// A reload with another size.
+    #[track_caller]
+    pub fn reload(&mut self, size: &str) {
+        let keys = format!("device = {:?}\nsize = {size:?}", self.device.path());
+        self.daemon.setup.set_camera(&keys);
+        self.daemon.setup.write_config();
+        let from = self.daemon.notified.count();
+        self.daemon.signal(Signal::SIGHUP);
+        self.daemon.notified.wait_after(from, &["READY=1"]);
+    }
+
+    /// The viewer is there again.
+    pub fn comes_back(&mut self) {
+        self.viewer = self.daemon.viewer();
+    }
+
     /// What is used now is to be used when all is over, too.
     pub fn is_as_before(&mut self) {
         self.before = Some(self.usage());
@@ -143,10 +190,8 @@ impl Scene {
             .log
             .wait_for(&[&["no signal: "], reason].concat());
         let rests = Rests::begin(self);
-        for _ in 0..2 {
-            // One comes each second.
-            self.waits_for("blank picture", |shows| shows == Shows::Blank);
-        }
+        // One comes each second.
+        self.waits_for("second blank picture", |shows| shows == Shows::Blank);
         rests.end(self);
     }
 
