@@ -2,10 +2,10 @@
 
 use streamd_tests::{
     device::orders::{Fault, Frames, Model, When},
-    film::{Filmed, PICTURES},
+    film::{self, Filmed, PICTURES},
 };
 
-use super::{BROKEN, Case, all};
+use super::{BROKEN, Case, all, scene::Scene};
 
 fn film_of(jpeg: fn(&Filmed) -> Vec<u8>) -> Vec<Vec<u8>> {
     let filmed = |number| Filmed {
@@ -53,4 +53,51 @@ fn every_kind_that_can_be_decoded_is_shown() {
             film_of(|it| it.jpeg(|coder| coder.set_quality(30.0))),
         ),
     ]);
+}
+
+#[test]
+fn a_picture_of_another_size_than_agreed_is_shown_as_it_is() {
+    let large = film::film("MJPG", (320, 240), false);
+    let small = film::film("MJPG", (160, 120), false);
+    // Three of one size, then three of the other.
+    let pairs = large.chunks(3).zip(small.chunks(3));
+    let mixed = pairs
+        .flat_map(|(large, small)| [large, small].concat())
+        .collect();
+    let reencoded = Case {
+        keys: "passthrough = false",
+        ..case("larger, encoded anew", large.clone())
+    };
+    all(vec![
+        case("larger", large),
+        case("changing again and again", mixed),
+        reencoded,
+        case(
+            "rows that are no whole blocks",
+            film::film("MJPG", (168, 124), false),
+        ),
+    ]);
+}
+
+#[test]
+fn the_figures_follow_the_size_of_the_picture() {
+    let mut scene = Scene::of(&case("", film::film("MJPG", (320, 240), false)));
+    scene.sees_film();
+    assert_eq!(scene.viewer.picture().size, (160, 120));
+    scene
+        .device
+        .fault(&[Fault::Frames(Frames::Film(BROKEN.into()), When::Always)]);
+    let picture = scene
+        .viewer
+        .picture_that("the larger one", |p| p.size == (320, 240));
+    film::shown(&picture, false).unwrap();
+    let camera = scene
+        .daemon
+        .wait_for_stats("its size", |stats| stats.cameras[0].width == 320);
+    assert_eq!(camera.cameras[0].height, 240);
+    scene.device.heal();
+    scene
+        .viewer
+        .picture_that("the agreed one", |p| p.size == (160, 120));
+    scene.ends();
 }

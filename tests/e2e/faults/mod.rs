@@ -6,6 +6,7 @@
 mod auto;
 mod buffers;
 mod calls;
+mod damaged;
 mod frames;
 mod kinds;
 mod log;
