@@ -8,6 +8,7 @@ mod buffers;
 mod calls;
 mod damaged;
 mod frames;
+mod hanging;
 mod kinds;
 mod log;
 mod pictures;
