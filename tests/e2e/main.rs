@@ -5,6 +5,7 @@
 
 mod adaptation;
 mod administration;
+mod controls;
 mod devices;
 mod faults;
 mod feeds;
