@@ -77,5 +77,5 @@ pub(super) fn ioctl<T>(
             result => return result,
         }
     }
-    Err(io::ErrorKind::Interrupted.into())
+    Err(io::Error::from_raw_os_error(libc::EINTR))
 }
