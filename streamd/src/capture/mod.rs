@@ -17,6 +17,7 @@ mod hotplug;
 mod orders;
 mod pace;
 mod post;
+mod pulse;
 mod retry;
 mod ring;
 mod source;

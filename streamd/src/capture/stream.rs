@@ -10,6 +10,7 @@ use crate::{
         continuity::Continuity,
         error::DeviceError,
         pace::Pacer,
+        pulse::Pulse,
         ring::{Filled, Ring},
         v4l2::Camera,
         whole,
@@ -65,17 +66,11 @@ pub(super) struct Stream {
     seen: u64,
     /// Periods of the driver since the pacer last saw a frame.
     periods: u64,
-    /// When the last whole frame came, or the stream was started.
-    alive: Timestamp,
+    /// Whether usable pictures come.
+    pub pulse: Pulse,
     /// When the last whole frame was captured.
     captured: Timestamp,
     restarts: u32,
-    /// A whole picture has come since it was opened.
-    delivered: bool,
-    /// It has been said that nothing usable comes.
-    silence_told: bool,
-    /// What is wrong with the frames that have come since, if any have.
-    fault: Option<String>,
     /// An idle descriptor that reports an error, though the device is there, is not polled.
     deaf: bool,
     /// Wake-ups in a row without a frame.
@@ -98,12 +93,9 @@ impl Stream {
             continuity: Continuity::default(),
             seen: 0,
             periods: 0,
-            alive: Timestamp::now(),
+            pulse: Pulse::new(Timestamp::now()),
             captured: Timestamp::default(),
             restarts: 0,
-            delivered: false,
-            silence_told: false,
-            fault: None,
             deaf: false,
             empty: 0,
             rests_until: Timestamp::default(),
@@ -147,9 +139,7 @@ impl Stream {
         self.continuity = Continuity::default();
         self.periods = 0;
         self.pacer = Pacer::new(self.settings.fps, self.camera.driver_fps);
-        self.alive = Timestamp::now();
-        self.silence_told = false;
-        self.fault = None;
+        self.pulse.starts(Timestamp::now());
         Ok(())
     }
 
@@ -246,14 +236,14 @@ impl Stream {
     /// Why the stream counts as lost, if no whole picture has come for too long.
     pub fn silence(&self, now: Timestamp) -> Option<DeviceError> {
         let patience = self.patience();
-        if !self.on || now.since(self.alive) < patience {
+        if !self.on || now.since(self.pulse.last) < patience {
             return None;
         }
         if let Err(error) = self.camera.check() {
             return Some(error);
         }
         let path = self.camera.path.clone();
-        Some(match self.fault.clone() {
+        Some(match self.pulse.fault.clone() {
             Some(what) => DeviceError::Broken { path, what },
             None => DeviceError::Silent {
                 path,
@@ -278,7 +268,7 @@ impl Stream {
 
     /// When it counts as lost if nothing comes.
     pub fn lost_at(&self) -> Timestamp {
-        self.alive + self.patience()
+        self.pulse.last + self.patience()
     }
 
     /// Until when its descriptor is left alone.
@@ -289,45 +279,6 @@ impl Stream {
     /// For how long nothing may come, from now on.
     pub fn set_frame_timeout(&mut self, timeout: Option<Duration>) {
         self.settings.frame_timeout = timeout;
-    }
-
-    /// Whether a whole picture has come since it was opened.
-    pub fn has_delivered(&self) -> bool {
-        self.delivered
-    }
-
-    /// A whole picture has come, and was used.
-    pub fn has_come(&mut self) {
-        self.delivered = true;
-        self.silence_told = false;
-        self.fault = None;
-    }
-
-    /// Whether it has been said that nothing usable comes.
-    pub fn silence_is_told(&self) -> bool {
-        self.silence_told
-    }
-
-    /// It is said that nothing usable comes.
-    pub fn tell_silence(&mut self) {
-        self.silence_told = true;
-    }
-
-    /// The last frame that was handed on is no picture after all, for this reason if one is known;
-    /// the one before it was handed on at `alive`.
-    pub fn was_broken(&mut self, what: Option<String>, alive: Timestamp) {
-        self.fault = what.or(self.fault.take());
-        self.alive = alive;
-    }
-
-    /// Whether the last frames were no pictures, as far as anybody looked.
-    pub fn is_doubtful(&self) -> bool {
-        self.fault.is_some()
-    }
-
-    /// When the last whole picture came, or the stream was started.
-    pub fn alive(&self) -> Timestamp {
-        self.alive
     }
 
     /// Takes everything out of the driver's queue and hands on the newest whole frame, if its time has come.
@@ -351,7 +302,7 @@ impl Stream {
             counters.driver_lost.add(periods - 1);
             if let Some(what) = whole::fault(self.camera.layout, &filled) {
                 counters.corrupt.add(1);
-                self.fault = Some(what);
+                self.pulse.fault = Some(what);
                 ring.requeue(filled)?;
                 continue;
             }
@@ -376,10 +327,11 @@ impl Stream {
         let Some(ring) = &self.ring else {
             return Ok(None);
         };
-        self.alive = Timestamp::now();
+        let now = Timestamp::now();
+        self.pulse.last = now;
         self.restarts = 0;
         self.periods -= newest.periods;
-        let captured = continuity::captured(newest.filled.stamp, self.alive, self.captured);
+        let captured = continuity::captured(newest.filled.stamp, now, self.captured);
         self.captured = captured;
         if !self.pacer.take(captured, newest.periods) {
             counters.skipped.add(1);

@@ -155,7 +155,7 @@ impl Worker {
         let Some(stream) = self.state.stream_mut() else {
             return;
         };
-        let alive = stream.alive();
+        let alive = stream.pulse.last;
         match stream.woken(events, counters) {
             Ok(Some(frame)) => self.take(frame, alive),
             Ok(None) => self.uncover(),
@@ -176,11 +176,11 @@ impl Worker {
             return;
         };
         match result {
-            Err(what) => stream.was_broken(Some(what), alive),
-            Ok(false) if unproven && stream.is_doubtful() => stream.was_broken(None, alive),
+            Err(what) => stream.pulse.skips(Some(what), alive),
+            Ok(false) if unproven && stream.pulse.is_doubtful() => stream.pulse.skips(None, alive),
             Ok(false) if unproven && returning => {}
             Ok(_) => {
-                stream.has_come();
+                stream.pulse.beats();
                 self.restart.delivered(gap);
                 self.delivers();
             }

@@ -22,6 +22,9 @@ use crate::{
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// A look that comes so late says nothing: the whole process was stopped.
+const STOPPED_AFTER: Duration = Duration::from_secs(1);
+
 /// A thread that has spent so long in calls of its driver, without looking whether there is anything
 /// else to do, is covered: with a look's delay, viewers know within 2 s.
 const COVER_AFTER: Duration = Duration::from_millis(1500);
@@ -78,9 +81,14 @@ fn run(posts: &[Arc<Post>], alarm: &Alarm, heartbeat: &Heartbeat, heartbeats: &H
         if alarm.wait() {
             return;
         }
+        let mut looked = Timestamp::now();
         loop {
             heartbeat.beat();
-            posts.iter().for_each(look);
+            let before = std::mem::replace(&mut looked, Timestamp::now());
+            // Whoever comes late to this was stopped, and so were the others.
+            if looked.since(before) < STOPPED_AFTER {
+                posts.iter().for_each(look);
+            }
             raise(posts, heartbeats, &mut beyond_help);
             if alarm.rest(LOOK_EVERY) {
                 return;

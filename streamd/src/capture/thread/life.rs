@@ -112,7 +112,7 @@ impl Worker {
 
     /// When the stream is to be looked after at the latest, though nothing comes.
     pub(super) fn next_look(&self, stream: &Stream) -> Timestamp {
-        match stream.silence_is_told() {
+        match stream.pulse.silence_told {
             true => stream.lost_at() + self.restart.after(),
             false => stream.lost_at(),
         }
@@ -128,7 +128,7 @@ impl Worker {
         if self.next_look(stream) > now {
             return;
         }
-        let (told, trial) = (stream.silence_is_told(), self.is_trial(stream));
+        let (told, trial) = (stream.pulse.silence_told, self.is_trial(stream));
         match stream.silence(now) {
             None => {}
             Some(error) if trial || Self::is_gone(&error) => self.lose(error),
@@ -139,7 +139,7 @@ impl Worker {
 
     /// Whether `auto` has this device without having had a picture of it: another one may be better.
     fn is_trial(&self, stream: &Stream) -> bool {
-        self.settings().device == Device::Auto && !stream.has_delivered()
+        self.settings().device == Device::Auto && !stream.pulse.delivered
     }
 
     /// The stream is on, and its pictures can't be used, or there are none.
@@ -147,7 +147,7 @@ impl Worker {
         let loss = self.note_loss(error);
         self.state = match self.leave() {
             State::Open(mut stream) | State::Returning(mut stream, _) => {
-                stream.tell_silence();
+                stream.pulse.silence_told = true;
                 State::Returning(stream, StandIn::Loss(loss))
             }
             other => other,
