@@ -12,6 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 pub use self::cameras::{Cameras, Refused};
 
@@ -83,6 +84,8 @@ pub struct Camera {
     pub refused: Counter,
     /// Clients dropped because they broke the protocol or took nothing.
     pub dropped_clients: Counter,
+    /// Held by the one who asks the driver for the camera's controls.
+    pub asked: Arc<Semaphore>,
     settings: Mutex<Arc<Settings>>,
     version: AtomicU64,
     status: Mutex<capture::Status>,
@@ -127,6 +130,7 @@ impl Camera {
             dropped: Dropped::default(),
             refused: Counter::default(),
             dropped_clients: Counter::default(),
+            asked: Arc::new(Semaphore::new(1)),
             settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),
             status: Mutex::default(),
@@ -227,6 +231,7 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         size: config.size,
         format: config.format,
         fps: config.fps,
+        controls: config.controls.clone(),
     }
 }
 

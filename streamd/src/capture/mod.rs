@@ -3,6 +3,7 @@
 mod blank;
 mod choose;
 mod continuity;
+pub mod controls;
 pub mod devices;
 mod draw;
 mod enumerate;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use streamd_protocol::stats::CameraState;
 
 use crate::{
-    config::values::{Device, Format, Fps, Size},
+    config::values::{Controls, Device, Format, Fps, Size},
     media::{Layout, RawFrame},
     meters::CaptureCounters,
     supervise::heartbeat::Heartbeat,
@@ -46,6 +47,9 @@ pub struct Settings {
     pub format: Format,
     /// Frames a second.
     pub fps: Fps,
+    /// What the device's controls are set to when it is opened. Of a camera that is open they are
+    /// set by [`controls::set`].
+    pub controls: Controls,
 }
 
 /// What is known of the device, for stats and the log.
@@ -89,6 +93,7 @@ impl Settings {
             size: Size::new(64, 48),
             format: Format::Auto,
             fps: Fps::new(30.0),
+            controls: Controls::default(),
         }
     }
 }

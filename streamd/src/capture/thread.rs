@@ -10,6 +10,7 @@ use nix::{
 
 use super::{
     Settings, Sink, Start, Status,
+    controls::Complaints,
     devices::DEV,
     error::DeviceError,
     hotplug::Hotplug,
@@ -45,6 +46,7 @@ pub(super) struct Worker {
     hotplug: Hotplug,
     state: State,
     retry: Retry,
+    complaints: Complaints,
     reported: Option<Status>,
     /// The number of the last frame that was handed on.
     handed_on: u64,
@@ -69,6 +71,7 @@ impl Worker {
             hotplug: Hotplug::new()?,
             state: State::Starting,
             retry: Retry::default(),
+            complaints: Complaints::default(),
             reported: None,
             handed_on: 0,
         })
@@ -211,6 +214,7 @@ impl Worker {
         let fps = new.fps;
         if (Settings {
             fps,
+            controls: new.controls.clone(),
             ..old.settings.clone()
         }) != new
         {
@@ -274,6 +278,7 @@ impl Worker {
     /// The device is open. After a loss, that is shown until the device delivers.
     fn adopt(&mut self, stream: Box<Stream>) {
         self.retry.cancel();
+        self.complaints.apply(stream.camera(), &self.told.settings);
         self.state = match self.leave() {
             State::Lost(loss) => State::Returning(stream, loss),
             _ => State::Open(stream),

@@ -126,6 +126,11 @@ impl Camera {
             .map_err(|e| DeviceError::of(&self.path, "VIDIOC_QUERYCAP", &e))
     }
 
+    /// To ask and set what is no part of the stream.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// What keeps the device open.
     pub fn handle(&self) -> Arc<Handle> {
         self.device.handle()

@@ -28,8 +28,8 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
-    Rung, Size,
+    CameraName, Chroma, Congestion, Controls, Device, Duration, Format, Fps, Listen, MaxClients,
+    Quality, Rung, Size,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -234,6 +234,9 @@ pub struct Camera {
     pub ladder: Vec<Rung>,
     /// Congestion control of the raw TCP connections.
     pub congestion: Congestion,
+    /// What the camera's own controls are set to when it is opened, by the driver's names.
+    #[serde(skip_serializing_if = "Controls::is_empty")]
+    pub controls: Controls,
 }
 
 impl Default for Camera {
@@ -252,6 +255,7 @@ impl Default for Camera {
             adapt: true,
             ladder: Rung::default_ladder(),
             congestion: Congestion::System,
+            controls: Controls::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    values::{Device, Duration, Format, Fps, Rung, Size},
+    values::{ControlValue, Device, Duration, Format, Fps, Rung, Size},
     *,
 };
 
@@ -27,8 +27,26 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
+    = allowed: device, size, format, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion, controls"
     );
+}
+
+#[test]
+fn a_control_has_one_value_and_any_name() {
+    let config = parse(
+        "[camera.main.controls]\nbrightness = 128\nexposure-auto = \"manual\"\n\"no such\" = true",
+        "f",
+    );
+    let camera = &config.unwrap().camera[0];
+    assert_eq!(camera.controls.iter().count(), 3);
+    let allowed = "allowed: a table of names, each with true, false, a whole number or a text";
+    for bad in ["controls.gain = 1.5", "controls.gain = [1]", "controls = 3"] {
+        let said = refused(&format!("[camera.main]\n{bad}"));
+        assert!(
+            said.contains("camera.main.controls: ") && said.contains(allowed),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -266,6 +284,16 @@ fn changes_are_named_and_sorted_by_what_they_need() {
     assert_eq!(reloaded(&new, &new).1, Changes::default());
 }
 
+fn controls() -> impl Strategy<Value = Controls> {
+    let value = prop_oneof![
+        any::<bool>().prop_map(ControlValue::Truth),
+        any::<i64>().prop_map(ControlValue::Number),
+        "\\PC{0,8}".prop_map(ControlValue::Text),
+    ];
+    let all = prop::collection::btree_map("\\PC{0,12}", value, 0..3);
+    all.prop_map(|controls| controls.into_iter().collect())
+}
+
 fn camera() -> impl Strategy<Value = Camera> {
     let listen = prop::collection::vec("127\\.0\\.0\\.[1-9]:0|unix:/[a-z]{30}", 0..3);
     let ladder = prop::collection::vec(
@@ -280,10 +308,19 @@ fn camera() -> impl Strategy<Value = Camera> {
         (1i64..=100, 1i64..=100_000, any::<bool>()),
         (0u64..86_400_000).prop_map(|ms| format!("{ms}ms")),
         listen,
-        ladder,
+        (ladder, controls()),
     )
         .prop_map(
-            |(device, (w, h), format, fps, (quality, clients, adapt), idle, listen, ladder)| {
+            |(
+                device,
+                (w, h),
+                format,
+                fps,
+                (quality, clients, adapt),
+                idle,
+                listen,
+                (ladder, controls),
+            )| {
                 Camera {
                     device: device.parse::<Device>().unwrap(),
                     size: Size::new(w, h),
@@ -309,6 +346,7 @@ fn camera() -> impl Strategy<Value = Camera> {
                     } else {
                         Congestion::Cubic
                     },
+                    controls,
                 }
             },
         )

@@ -40,9 +40,11 @@ macro_rules! by_string {
 
 by_string!(CameraName, Device, Duration);
 
+mod controls;
 mod network;
 mod picture;
 
+pub use controls::{ControlValue, Controls, key as control_key};
 pub use network::{Congestion, Listen, MaxClients};
 pub use picture::{Chroma, Format, Fps, Quality, Rung, Size};
 
