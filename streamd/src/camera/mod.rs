@@ -230,6 +230,9 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         device: config.device.clone(),
         size: config.size,
         format: config.format,
+        input: config.input.clone(),
+        standard: config.standard.clone(),
+        edid: config.edid.clone(),
         fps: config.fps,
         controls: config.controls.clone(),
     }

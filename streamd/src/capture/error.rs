@@ -100,6 +100,32 @@ pub enum DeviceError {
         /// What is wrong with them.
         what: String,
     },
+    /// An input brings nothing that is a picture.
+    #[error("{}: input {input:?}: {why}", path.display())]
+    NoPicture {
+        /// The device.
+        path: PathBuf,
+        /// The driver's name of the input.
+        input: String,
+        /// What there is instead.
+        why: &'static str,
+    },
+    /// What comes in has other timings than before, or none.
+    #[error("{}: the source has changed", path.display())]
+    SourceChanged {
+        /// The device.
+        path: PathBuf,
+    },
+    /// The configured EDID can't be offered.
+    #[error("{}: edid {}: {why}", path.display(), file.display())]
+    Edid {
+        /// The device.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// Anything else the kernel says.
     #[error("{}: {step}: {}", path.display(), errno.desc())]
     Io {

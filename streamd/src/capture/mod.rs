@@ -10,6 +10,7 @@ mod enumerate;
 mod error;
 mod handle;
 mod hotplug;
+mod inputs;
 mod orders;
 mod pace;
 mod retry;
@@ -19,6 +20,7 @@ mod state;
 mod stream;
 mod test_pattern;
 mod thread;
+mod timings;
 mod v4l2;
 
 use std::sync::Arc;
@@ -26,7 +28,7 @@ use std::sync::Arc;
 use streamd_protocol::stats::CameraState;
 
 use crate::{
-    config::values::{Controls, Device, Format, Fps, Size},
+    config::values::{Controls, Device, File, Format, Fps, Input, Size, Standard},
     media::{Layout, RawFrame},
     meters::CaptureCounters,
     supervise::heartbeat::Heartbeat,
@@ -45,6 +47,12 @@ pub struct Settings {
     pub size: Size,
     /// Format asked of the driver.
     pub format: Format,
+    /// The input that is selected; else it stays as it is.
+    pub input: Option<Input>,
+    /// The television standard that is set; else it stays as it is.
+    pub standard: Option<Standard>,
+    /// The EDID that is offered to sources of a digital input; else it stays as it is.
+    pub edid: Option<File>,
     /// Frames a second.
     pub fps: Fps,
     /// What the device's controls are set to when it is opened. Of a camera that is open they are
@@ -92,6 +100,9 @@ impl Settings {
             device: Device::Test,
             size: Size::new(64, 48),
             format: Format::Auto,
+            input: None,
+            standard: None,
+            edid: None,
             fps: Fps::new(30.0),
             controls: Controls::default(),
         }

@@ -11,6 +11,7 @@ use crate::{
         error::DeviceError,
         pace::Pacer,
         ring::{Filled, Ring},
+        timings,
         v4l2::Camera,
     },
     config::values::Fps,
@@ -176,7 +177,7 @@ impl Stream {
     /// kernel would answer POLLERR at once; an unplugged one answers POLLHUP to anything.
     pub fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         let events = if self.on {
-            PollFlags::POLLIN
+            PollFlags::POLLIN | PollFlags::POLLPRI
         } else {
             PollFlags::POLLPRI
         };
@@ -192,6 +193,9 @@ impl Stream {
     ) -> Result<Option<RawFrame>, DeviceError> {
         if events.is_empty() {
             return Ok(None);
+        }
+        if events.contains(PollFlags::POLLPRI) {
+            timings::follow(&self.camera)?;
         }
         let trouble =
             events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);

@@ -29,6 +29,7 @@ use crate::{
         choose::{Interval, Offer, Rates, Steps},
         enumerate,
         error::DeviceError,
+        inputs, timings,
     },
     config::values::{Format, Fps, Size},
     media::{Layout, PixelFormat},
@@ -237,25 +238,14 @@ pub(super) fn code(fourcc: v4l::FourCC) -> String {
     text(&fourcc.repr)
 }
 
-/// Selects input 0 where the driver has inputs, so that what another program chose does not matter.
-fn select_input(device: &Device, path: &Path) -> Result<(), DeviceError> {
-    let handle = device.handle();
-    let mut input: std::os::raw::c_int = 0;
-    if ioctl(&handle, vidioc::VIDIOC_G_INPUT, &mut input).is_err() || input == 0 {
-        return Ok(());
-    }
-    input = 0;
-    ioctl(&handle, vidioc::VIDIOC_S_INPUT, &mut input)
-        .map_err(|e| DeviceError::of(path, "VIDIOC_S_INPUT", &e))
-}
-
 /// Chooses an input, a format and a size, and sets them. What the driver makes of it is what counts.
 fn negotiate(
     device: &Device,
     path: &Path,
     settings: &Settings,
 ) -> Result<(Layout, Rates), DeviceError> {
-    select_input(device, path)?;
+    let input = inputs::select(device, path, settings)?;
+    timings::adopt(device, path, input.as_ref(), settings)?;
     let (offers, codes) = offers(device, settings.size);
     let refused = |offered: String| DeviceError::Format {
         path: path.into(),

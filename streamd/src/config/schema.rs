@@ -9,8 +9,8 @@ use toml::{
 use super::{
     text::{Level, Origin, SocketPath},
     values::{
-        Chroma, Congestion, ControlValue, Device, Duration, Format, Fps, Listen, MaxClients,
-        Quality, Rung, Size, Value,
+        Chroma, Congestion, ControlValue, Device, Duration, File, Format, Fps, Input, Listen,
+        MaxClients, Quality, Rung, Size, Standard, Value,
     },
 };
 
@@ -132,6 +132,9 @@ pub const KEYS: &[Key] = {
         key::<Device>(CAMERA, "device", Live, One),
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
+        key::<Input>(CAMERA, "input", Live, One),
+        key::<Standard>(CAMERA, "standard", Live, One),
+        key::<File>(CAMERA, "edid", Live, One),
         key::<Fps>(CAMERA, "fps", Live, One),
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),

@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion, controls"
+    = allowed: device, size, format, input, standard, edid, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion, controls"
     );
 }
 
@@ -46,6 +46,26 @@ fn a_control_has_one_value_and_any_name() {
             said.contains("camera.main.controls: ") && said.contains(allowed),
             "{said}"
         );
+    }
+}
+
+#[test]
+fn an_input_is_a_number_or_a_name() {
+    let config = parse(
+        "[camera.a]\ninput = 3\n[camera.b]\ninput = \"HDMI 0\"\nstandard = \"PAL\"\nedid = \"/etc/edid\"",
+        "f",
+    )
+    .unwrap();
+    assert_eq!(config.camera[0].input, Some(Input::Number(3)));
+    assert_eq!(config.camera[1].edid.as_ref().unwrap().path(), "/etc/edid");
+    for (bad, allowed) in [
+        ("input = -1", "the number or the name of an input"),
+        ("input = \"\"", "the number or the name of an input"),
+        ("standard = \" \"", "a name that the driver has"),
+        ("edid = \"edid\"", "the absolute path of a file"),
+    ] {
+        let said = refused(&format!("[camera.main]\n{bad}"));
+        assert!(said.contains(allowed), "{said}");
     }
 }
 
@@ -222,6 +242,12 @@ fn commented_keys() -> Vec<(&'static str, &'static str)> {
     keys
 }
 
+/// Whether a key has no default that could be shown: without it, the device stays as it is.
+fn is_example(key: &str) -> bool {
+    let name = key.split(" =").next().unwrap();
+    ["input", "standard", "edid"].contains(&name)
+}
+
 #[test]
 fn the_shipped_file_shows_every_key_at_its_default() {
     let mut defaults = Config::default();
@@ -244,7 +270,11 @@ fn the_shipped_file_shows_every_key_at_its_default() {
     assert_eq!(names, schema);
     let all: Vec<_> = SHIPPED
         .lines()
-        .map(|line| uncommented(line).unwrap_or(line))
+        .map(|line| {
+            uncommented(line)
+                .filter(|key| !is_example(key))
+                .unwrap_or(line)
+        })
         .collect();
     let mut with_socket = defaults.clone();
     with_socket.control.socket = Some("/run/streamd/control".into());
@@ -252,7 +282,7 @@ fn the_shipped_file_shows_every_key_at_its_default() {
     for (header, key) in keys {
         defaults.control.socket = (header == "[control]").then(|| "/run/streamd/control".into());
         let read = parse(&format!("{header}\n{key}\n"), "etc").unwrap();
-        assert_eq!(read, defaults, "{header} {key}");
+        assert_eq!(read == defaults, !is_example(key), "{header} {key}");
     }
 }
 
@@ -325,6 +355,9 @@ fn camera() -> impl Strategy<Value = Camera> {
                     device: device.parse::<Device>().unwrap(),
                     size: Size::new(w, h),
                     format: format.parse::<Format>().unwrap(),
+                    input: adapt.then(|| Input::Name(format!("HDMI {w}").try_into().unwrap())),
+                    standard: adapt.then(|| device.to_owned().try_into().unwrap()),
+                    edid: adapt.then(|| File::try_from(PathBuf::from("/x")).unwrap()),
                     fps: Fps::try_from(fps).unwrap(),
                     quality: Quality::try_from(quality).unwrap(),
                     chroma: if adapt {

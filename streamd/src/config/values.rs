@@ -43,10 +43,12 @@ by_string!(CameraName, Device, Duration);
 mod controls;
 mod network;
 mod picture;
+mod source;
 
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use network::{Congestion, Listen, MaxClients};
 pub use picture::{Chroma, Format, Fps, Quality, Rung, Size};
+pub use source::{File, Input, Standard};
 
 /// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
