@@ -16,6 +16,14 @@ pub enum DeviceError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// Several devices have the name that was given.
+    #[error("{device}: several cameras have this serial number: name one by its port: {}", ports.join(", "))]
+    Ambiguous {
+        /// The name.
+        device: String,
+        /// Names that tell them apart.
+        ports: Vec<String>,
+    },
     /// The device was there and went away.
     #[error("{}: unplugged", path.display())]
     Unplugged {

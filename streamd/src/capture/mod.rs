@@ -11,6 +11,7 @@ mod error;
 mod handle;
 mod hotplug;
 mod inputs;
+mod names;
 mod orders;
 mod pace;
 mod retry;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Settings, devices, error::DeviceError, hotplug::WatchFor, stream::Stream};
+use super::{Settings, devices, error::DeviceError, hotplug::WatchFor, names, stream::Stream};
 use crate::config::values::Device;
 
 /// What was found for a configured device.
@@ -21,10 +21,10 @@ pub(super) enum Found {
 pub(super) fn find(settings: &Settings, dev: &Path, was_there: bool) -> Found {
     match &settings.device {
         Device::Test => Found::Pattern(String::new()),
-        Device::Path(path) => match Stream::open(path, settings) {
-            Ok(stream) => Found::Camera(Box::new(stream)),
-            Err(error) => Found::Lost(error),
-        },
+        Device::Path(path) => at(path, settings),
+        Device::ById(name) => at(&names::link(dev, "by-id", name), settings),
+        Device::ByPath(name) => at(&names::link(dev, "by-path", name), settings),
+        Device::Usb(_) | Device::Serial(_) => named(settings, dev),
         Device::Auto => first_camera(settings, dev).unwrap_or_else(|error| match error {
             Some(error) if was_there => Found::Lost(error),
             None if was_there => Found::Lost(DeviceError::Absent {
@@ -34,6 +34,32 @@ pub(super) fn find(settings: &Settings, dev: &Path, was_there: bool) -> Found {
             None => Found::Pattern("no camera found: test pattern".into()),
         }),
     }
+}
+
+fn at(path: &Path, settings: &Settings) -> Found {
+    match Stream::open(path, settings) {
+        Ok(stream) => Found::Camera(Box::new(stream)),
+        Err(error) => Found::Lost(error),
+    }
+}
+
+/// The first node with pictures of the USB device that is named.
+fn named(settings: &Settings, dev: &Path) -> Found {
+    let nodes = match names::nodes(&settings.device, Path::new(names::SYS), dev) {
+        Ok(nodes) => nodes,
+        Err(error) => return Found::Lost(error),
+    };
+    let mut found = None;
+    for path in nodes {
+        match at(&path, settings) {
+            // Metadata; the first error stays, should there be nothing else.
+            lost @ Found::Lost(DeviceError::Incapable { .. }) => {
+                found.get_or_insert(lost);
+            }
+            other => return other,
+        }
+    }
+    found.expect("a name that is found has a node")
 }
 
 /// The camera with the lowest number; else what is wrong with it, if there is one at all.
@@ -60,8 +86,10 @@ fn first_camera(settings: &Settings, dev: &Path) -> Result<Found, Option<DeviceE
 pub(super) fn watch_for(device: &Device, dev: &Path) -> Option<WatchFor> {
     match device {
         Device::Test => None,
-        Device::Auto => Some(WatchFor::AnyVideo(dev.into())),
+        Device::Auto | Device::Usb(_) | Device::Serial(_) => Some(WatchFor::AnyVideo(dev.into())),
         Device::Path(path) => Some(WatchFor::Path(path.clone())),
+        Device::ById(name) => Some(WatchFor::Path(names::link(dev, "by-id", name))),
+        Device::ByPath(name) => Some(WatchFor::Path(names::link(dev, "by-path", name))),
     }
 }
 
@@ -71,6 +99,11 @@ pub(super) fn may_return_unannounced(device: &Device, dev: &Path) -> bool {
         Device::Test => false,
         Device::Auto => !devices::nodes(dev).is_empty(),
         Device::Path(path) => path.symlink_metadata().is_ok(),
+        Device::ById(name) => names::link(dev, "by-id", name).symlink_metadata().is_ok(),
+        Device::ByPath(name) => names::link(dev, "by-path", name).symlink_metadata().is_ok(),
+        Device::Usb(_) | Device::Serial(_) => {
+            names::nodes(device, Path::new(names::SYS), dev).is_ok()
+        }
     }
 }
 

@@ -70,6 +70,23 @@ fn an_input_is_a_number_or_a_name() {
 }
 
 #[test]
+fn a_device_has_a_path_or_a_name_that_stays() {
+    for bad in [
+        "usb:",
+        "usb:port",
+        "serial:",
+        "by-id:a/b",
+        "by-id:..",
+        "id:x",
+        "video0",
+        "USB:1-1",
+    ] {
+        let said = refused(&format!("[camera.main]\ndevice = {bad:?}"));
+        assert!(said.contains("\"usb:PORT\", \"serial:NUMBER\""), "{said}");
+    }
+}
+
+#[test]
 fn an_unknown_table_says_where_the_key_belongs() {
     let tables = "= allowed: log, control, clients, http, metrics, camera";
     assert_eq!(
@@ -331,7 +348,16 @@ fn camera() -> impl Strategy<Value = Camera> {
         0..5,
     );
     (
-        prop::sample::select(vec!["auto", "test", "/dev/video0", "/dev/é \"x\""]),
+        prop::sample::select(vec![
+            "auto",
+            "test",
+            "/dev/video0",
+            "/dev/é \"x\"",
+            "usb:1-1.2:1.0",
+            "serial:a b",
+            "by-id:x",
+            "by-path:y:1.0",
+        ]),
         (16u32..=16384, 16u32..=16384),
         prop::sample::select(vec!["auto", "YUYV", "RGB24", "MJPG"]),
         0.1f64..=1000.0,
