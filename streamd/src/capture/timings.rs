@@ -170,9 +170,8 @@ fn told_of_change(handle: &Handle) -> bool {
     };
     let events = std::iter::from_fn(event).take(MOST_EVENTS);
     // All of them are taken, or they would come back at once.
-    events.fold(false, |changed, type_| {
-        changed || type_ == sys::V4L2_EVENT_SOURCE_CHANGE
-    })
+    let changes = events.filter(|type_| *type_ == sys::V4L2_EVENT_SOURCE_CHANGE);
+    changes.count() > 0
 }
 
 /// Offers sources the EDID of a file, unless the device has it: a new one makes each source begin
