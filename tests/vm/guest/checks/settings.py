@@ -76,7 +76,8 @@ def _():
             ("integer_64_bits=-5", "integer_64_bits", "-5"),
             ("boolean=false", "boolean", "0"),
             ("menu=4", "menu", "4"),
-            ("bitmask=0x80000000", "bitmask", "0x80000000"),
+            # v4l2-ctl shows the highest bit as a sign.
+            ("bitmask=0x80000000", "bitmask", "-2147483648"),
             ("string=abcd", "string", "'abcd'"),
         ):
             streamctl("set", "control", setting)
@@ -161,7 +162,7 @@ def _():
 def _():
     fresh()
     CONFIGURATION.write_text("# mine\n[camera.main]\nadapt = false # always\n#fps = 5\n")
-    CONFIGURATION.chmod(0o640)
+    CONFIGURATION.chmod(0o664)
     restart()
     with Client() as client:
         client.frame()
@@ -170,7 +171,7 @@ def _():
     expect(text.startswith("# mine\n[camera.main]\nadapt = false # always\n"), text)
     expect("controls.contrast = 99" in text and 'controls.test-pattern = "100% Black"' in text, text)
     expect("contrast = 99" in said and str(CONFIGURATION) in said, said)
-    expect_equal(CONFIGURATION.stat().st_mode & 0o777, 0o640, "the mode")
+    expect_equal(CONFIGURATION.stat().st_mode & 0o777, 0o664, "the mode")
     CONFIGURATION.chmod(0o644)
     run("streamd", "--check-config")
     vivid.control("contrast=1")
