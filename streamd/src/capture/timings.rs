@@ -66,7 +66,7 @@ pub(super) fn adopt(
         })?;
     }
     // Before the timings are asked for, so that no change falls between.
-    subscribe(handle);
+    subscribe(handle, input);
     let Some(mut timings) = detected(handle).map_err(|errno| no_picture(path, input, errno))?
     else {
         return Ok(());
@@ -150,10 +150,19 @@ fn same(a: &sys::v4l2_dv_timings, b: &sys::v4l2_dv_timings) -> bool {
     a == b && clock_a.abs_diff(clock_b) <= CLOCK_TOLERANCE
 }
 
-fn subscribe(handle: &Handle) {
+/// The event's id is the number of the input; drivers that have one input behind another chip may
+/// say 0 for it.
+fn subscribe(handle: &Handle, input: &Input) {
+    subscribe_to(handle, 0);
+    if input.number != 0 {
+        subscribe_to(handle, input.number);
+    }
+}
+
+fn subscribe_to(handle: &Handle, id: u32) {
     // SAFETY: the structure is made of integers, for which zeros are valid.
     let mut wanted: sys::v4l2_event_subscription = unsafe { std::mem::zeroed() };
-    wanted.type_ = sys::V4L2_EVENT_SOURCE_CHANGE;
+    (wanted.type_, wanted.id) = (sys::V4L2_EVENT_SOURCE_CHANGE, id);
     if let Err(error) = ioctl(handle, SUBSCRIBE_EVENT, &mut wanted) {
         // Then a change shows as a stream that ends.
         tracing::debug!(%error, "the driver does not tell of changes of the source");
