@@ -39,14 +39,14 @@ def _():
     try:
         run("systemctl", "daemon-reload")
         began = time.time()
-        configure('listen = ["[::]:8002", "127.0.0.1:8002"]')
+        configure('listen = ["[::1]:8002", "127.0.0.1:8002"]')
         restart()
         with Client() as client:
             client.frame()
-        wait_for(lambda: any("[::]:8002" in m and "served" in m for m in messages(since=began)), 10, "the warning")
-        configure('listen = "[::]:8002"')
+        wait_for(lambda: any("[::1]:8002" in m and "served" in m for m in messages(since=began)), 10, "the warning")
+        configure('listen = "[::1]:8002"')
         run("systemctl", "restart", "streamd", fails=True)
-        wait_for(lambda: any("can't listen at [::]:8002" in m for m in messages(since=began)), 10, "the error")
+        wait_for(lambda: any("can't listen at [::1]:8002" in m for m in messages(since=began)), 10, "the error")
     finally:
         run("systemctl", "stop", "streamd")
         drop_in.unlink()
