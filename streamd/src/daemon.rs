@@ -197,10 +197,13 @@ impl Sockets {
         let control = control.collect();
         let mut bound = |name: &str, listen: &[Listen]| match handed_over(&mut inherited, name)? {
             listeners if listeners.is_empty() => {
-                let bind = |listen| Ok(Bound::bind(listen, SOCKET_MODE)?);
-                listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()
+                let all = Bound::bind_all(listen, SOCKET_MODE)?;
+                for error in &all.lacking {
+                    tracing::warn!("{error}; the other listeners of {name} are served");
+                }
+                Ok(all.bound)
             }
-            listeners => Ok(listeners),
+            listeners => anyhow::Ok(listeners),
         };
         let http = bound(HTTP, &config.http.listen)?;
         let metrics = bound(METRICS, &config.metrics.listen)?;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 pub use self::cameras::{Cameras, Refused};
 
@@ -86,6 +87,8 @@ pub struct Camera {
     pub refused: Counter,
     /// Clients dropped because they broke the protocol or took nothing.
     pub dropped_clients: Counter,
+    /// Held by the one who asks the driver for the camera's controls.
+    pub asked: Arc<Semaphore>,
     settings: Mutex<Arc<Settings>>,
     version: AtomicU64,
     /// Width and height of its last picture, 32 bits each; 0 if there has been none since its
@@ -134,6 +137,7 @@ impl Camera {
             dropped: Dropped::default(),
             refused: Counter::default(),
             dropped_clients: Counter::default(),
+            asked: Arc::new(Semaphore::new(1)),
             settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),
             shown: AtomicU64::new(0),
@@ -261,8 +265,12 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         device: config.device.clone(),
         size: config.size,
         format: config.format,
+        input: config.input.clone(),
+        standard: config.standard.clone(),
+        edid: config.edid.clone(),
         fps: config.fps,
         frame_timeout: config.frame_timeout.get(),
+        controls: config.controls.clone(),
     }
 }
 

@@ -218,7 +218,21 @@ pub(super) fn name(request: vidioc::_IOC_TYPE) -> &'static str {
         vidioc::VIDIOC_DQBUF => "VIDIOC_DQBUF",
         vidioc::VIDIOC_STREAMON => "VIDIOC_STREAMON",
         vidioc::VIDIOC_STREAMOFF => "VIDIOC_STREAMOFF",
-        _ => "ioctl",
+        vidioc::VIDIOC_ENUMINPUT => "VIDIOC_ENUMINPUT",
+        vidioc::VIDIOC_ENUMSTD => "VIDIOC_ENUMSTD",
+        vidioc::VIDIOC_G_STD => "VIDIOC_G_STD",
+        vidioc::VIDIOC_S_STD => "VIDIOC_S_STD",
+        vidioc::VIDIOC_QUERY_EXT_CTRL => "VIDIOC_QUERY_EXT_CTRL",
+        vidioc::VIDIOC_QUERYCTRL => "VIDIOC_QUERYCTRL",
+        vidioc::VIDIOC_QUERYMENU => "VIDIOC_QUERYMENU",
+        vidioc::VIDIOC_G_EXT_CTRLS => "VIDIOC_G_EXT_CTRLS",
+        vidioc::VIDIOC_S_EXT_CTRLS => "VIDIOC_S_EXT_CTRLS",
+        vidioc::VIDIOC_G_EDID => "VIDIOC_G_EDID",
+        vidioc::VIDIOC_S_EDID => "VIDIOC_S_EDID",
+        timings::QUERY_DV_TIMINGS => "VIDIOC_QUERY_DV_TIMINGS",
+        timings::G_DV_TIMINGS => "VIDIOC_G_DV_TIMINGS",
+        timings::S_DV_TIMINGS => "VIDIOC_S_DV_TIMINGS",
+        _ => "an ioctl",
     }
 }
 

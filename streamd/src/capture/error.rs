@@ -17,6 +17,14 @@ pub enum DeviceError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// Several devices have the name that was given.
+    #[error("{device}: several cameras have this serial number: name one by its port: {}", ports.join(", "))]
+    Ambiguous {
+        /// The name.
+        device: String,
+        /// Names that tell them apart.
+        ports: Vec<String>,
+    },
     /// The device was there and went away.
     #[error("{}: unplugged", path.display())]
     Unplugged {
@@ -120,6 +128,32 @@ pub enum DeviceError {
         path: PathBuf,
         /// What is wrong with them.
         what: String,
+    },
+    /// An input brings nothing that is a picture.
+    #[error("{}: input {input:?}: {why}", path.display())]
+    NoPicture {
+        /// The device.
+        path: PathBuf,
+        /// The driver's name of the input.
+        input: String,
+        /// What there is instead.
+        why: &'static str,
+    },
+    /// What comes in has other timings than before, or none.
+    #[error("{}: the source has changed", path.display())]
+    SourceChanged {
+        /// The device.
+        path: PathBuf,
+    },
+    /// The configured EDID can't be offered.
+    #[error("{}: edid {}: {why}", path.display(), file.display())]
+    Edid {
+        /// The device.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
     },
     /// Anything else the kernel says.
     #[error("{}: {step}: {}", path.display(), errno.desc())]

@@ -4,6 +4,7 @@ mod blank;
 mod choose;
 mod claims;
 mod continuity;
+pub mod controls;
 mod descriptor;
 pub mod devices;
 mod draw;
@@ -14,6 +15,8 @@ mod faults;
 mod handle;
 mod holder;
 mod hotplug;
+mod inputs;
+mod names;
 mod orders;
 mod pace;
 mod post;
@@ -25,6 +28,7 @@ mod state;
 mod stream;
 mod test_pattern;
 mod thread;
+mod timings;
 mod v4l2;
 mod watch;
 mod whole;
@@ -34,7 +38,7 @@ use std::{sync::Arc, time::Duration};
 use streamd_protocol::stats::CameraState;
 
 use crate::{
-    config::values::{Device, Format, Fps, Size},
+    config::values::{Controls, Device, File, Format, Fps, Input, Size, Standard},
     media::{Layout, RawFrame},
     meters::CaptureCounters,
 };
@@ -52,11 +56,20 @@ pub struct Settings {
     pub size: Size,
     /// Format asked of the driver.
     pub format: Format,
+    /// The input that is selected; else it stays as it is.
+    pub input: Option<Input>,
+    /// The television standard that is set; else it stays as it is.
+    pub standard: Option<Standard>,
+    /// The EDID that is offered to sources of a digital input; else it stays as it is.
+    pub edid: Option<File>,
     /// Frames a second.
     pub fps: Fps,
     /// For how long no frame may come before the camera is lost; zero for ever, `None` for what its
     /// rate makes likely.
     pub frame_timeout: Option<Duration>,
+    /// What the device's controls are set to when it is opened. Of a camera that is open they are
+    /// set by [`controls::set`].
+    pub controls: Controls,
 }
 
 /// What is known of the device, for stats and the log.
@@ -99,8 +112,12 @@ impl Settings {
             device: Device::Test,
             size: Size::new(64, 48),
             format: Format::Auto,
+            input: None,
+            standard: None,
+            edid: None,
             fps: Fps::new(30.0),
             frame_timeout: None,
+            controls: Controls::default(),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Settings, devices, error::DeviceError, hotplug::WatchFor, post::Post, stream::Stream};
+use super::{
+    Settings, devices, error::DeviceError, hotplug::WatchFor, names, post::Post, stream::Stream,
+};
 use crate::{config::values::Device, media::Timestamp};
 
 /// What was found for a configured device.
@@ -27,13 +29,10 @@ pub(super) fn find(settings: &Settings, dev: &Path, was_there: bool, post: &Post
             post.claims.release(&settings.name);
             Found::Pattern(String::new())
         }
-        Device::Path(path) => {
-            post.claims.set(&settings.name, path);
-            match Stream::open(path, settings) {
-                Ok(stream) => Found::Camera(Box::new(stream)),
-                Err(error) => Found::Lost(error),
-            }
-        }
+        Device::Path(path) => at(path, settings, post),
+        Device::ById(name) => at(&names::link(dev, "by-id", name), settings, post),
+        Device::ByPath(name) => at(&names::link(dev, "by-path", name), settings, post),
+        Device::Usb(_) | Device::Serial(_) => named(settings, dev, post),
         Device::Auto => first_camera(settings, dev, post).unwrap_or_else(|error| match error {
             Some(error) if was_there => Found::Lost(error),
             None if was_there => Found::Lost(DeviceError::Absent {
@@ -43,6 +42,34 @@ pub(super) fn find(settings: &Settings, dev: &Path, was_there: bool, post: &Post
             None => Found::Pattern("no camera found: test pattern".into()),
         }),
     }
+}
+
+/// The camera at a path, which is its own from now on.
+fn at(path: &Path, settings: &Settings, post: &Post) -> Found {
+    post.claims.set(&settings.name, path);
+    match Stream::open(path, settings) {
+        Ok(stream) => Found::Camera(Box::new(stream)),
+        Err(error) => Found::Lost(error),
+    }
+}
+
+/// The first node with pictures of the USB device that is named.
+fn named(settings: &Settings, dev: &Path, post: &Post) -> Found {
+    let nodes = match names::nodes(&settings.device, Path::new(names::SYS), dev) {
+        Ok(nodes) => nodes,
+        Err(error) => return Found::Lost(error),
+    };
+    let mut found = None;
+    for path in nodes {
+        match at(&path, settings, post) {
+            // Metadata; the first error stays, should there be nothing else.
+            lost @ Found::Lost(DeviceError::Incapable { .. }) => {
+                found.get_or_insert(lost);
+            }
+            other => return other,
+        }
+    }
+    found.expect("a name that is found has a node")
 }
 
 /// The camera with the lowest number that no other has and that is not known to give nothing; else
@@ -152,8 +179,10 @@ impl Rejected {
 pub(super) fn watch_for(device: &Device, dev: &Path) -> Option<WatchFor> {
     match device {
         Device::Test => None,
-        Device::Auto => Some(WatchFor::AnyVideo(dev.into())),
+        Device::Auto | Device::Usb(_) | Device::Serial(_) => Some(WatchFor::AnyVideo(dev.into())),
         Device::Path(path) => Some(WatchFor::Path(path.clone())),
+        Device::ById(name) => Some(WatchFor::Path(names::link(dev, "by-id", name))),
+        Device::ByPath(name) => Some(WatchFor::Path(names::link(dev, "by-path", name))),
     }
 }
 
@@ -163,6 +192,11 @@ pub(super) fn may_return_unannounced(device: &Device, dev: &Path) -> bool {
         Device::Test => false,
         Device::Auto => !devices::nodes(dev).is_empty(),
         Device::Path(path) => path.symlink_metadata().is_ok(),
+        Device::ById(name) => names::link(dev, "by-id", name).symlink_metadata().is_ok(),
+        Device::ByPath(name) => names::link(dev, "by-path", name).symlink_metadata().is_ok(),
+        Device::Usb(_) | Device::Serial(_) => {
+            names::nodes(device, Path::new(names::SYS), dev).is_ok()
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
         pace::Pacer,
         pulse::Pulse,
         ring::{Filled, Ring},
+        timings,
         v4l2::Camera,
         whole,
     },
@@ -186,7 +187,7 @@ impl Stream {
     /// kernel would answer POLLERR at once; an unplugged one answers POLLHUP to anything.
     pub fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         let events = if self.on {
-            PollFlags::POLLIN
+            PollFlags::POLLIN | PollFlags::POLLPRI
         } else {
             PollFlags::POLLPRI
         };
@@ -202,6 +203,9 @@ impl Stream {
     ) -> Result<Option<RawFrame>, DeviceError> {
         if events.is_empty() {
             return Ok(None);
+        }
+        if events.contains(PollFlags::POLLPRI) {
+            timings::follow(&self.camera)?;
         }
         let trouble =
             events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);

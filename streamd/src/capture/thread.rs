@@ -12,6 +12,7 @@ use nix::{
 
 use super::{
     Settings,
+    controls::Complaints,
     driver::Position,
     error::DeviceError,
     hotplug::Hotplug,
@@ -45,6 +46,7 @@ pub(super) struct Worker {
     restart: Restart,
     /// When it was last looked who holds the device, and what was found.
     holder: Option<(Timestamp, Option<String>)>,
+    complaints: Complaints,
 }
 
 /// What ended a wait.
@@ -73,6 +75,7 @@ impl Worker {
             retry,
             restart: Restart::default(),
             holder: None,
+            complaints: Complaints::default(),
         })
     }
 
@@ -203,6 +206,7 @@ impl Worker {
         let same = Settings {
             fps,
             frame_timeout,
+            controls: self.settings().controls.clone(),
             ..old.settings.clone()
         };
         if same != *self.settings() {

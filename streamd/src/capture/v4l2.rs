@@ -26,6 +26,7 @@ use crate::{
         descriptor::{Descriptor, borrow, ioctl},
         driver, enumerate,
         error::DeviceError,
+        inputs, timings,
     },
     config::values::{Format, Fps, Size},
     media::{Layout, PixelFormat},
@@ -128,6 +129,11 @@ impl Camera {
             .map_err(|e| DeviceError::of(&self.path, "VIDIOC_QUERYCAP", &e))
     }
 
+    /// To ask and set what is no part of the stream.
+    pub fn device(&self) -> &Device {
+        self.device.device()
+    }
+
     /// What keeps the device open.
     pub fn descriptor(&self) -> Arc<Descriptor> {
         Arc::clone(&self.device)
@@ -193,24 +199,14 @@ pub(super) fn code(fourcc: v4l::FourCC) -> String {
     text(&fourcc.repr)
 }
 
-/// Selects input 0 where the driver has inputs, so that what another program chose does not matter.
-fn select_input(device: &Device, path: &Path) -> Result<(), DeviceError> {
-    let mut input: std::os::raw::c_int = 0;
-    if ioctl(device, vidioc::VIDIOC_G_INPUT, &mut input).is_err() || input == 0 {
-        return Ok(());
-    }
-    input = 0;
-    ioctl(device, vidioc::VIDIOC_S_INPUT, &mut input)
-        .map_err(|e| DeviceError::of(path, "VIDIOC_S_INPUT", &e))
-}
-
 /// Chooses an input, a format and a size, and sets them. What the driver makes of it is what counts.
 fn negotiate(
     device: &Device,
     path: &Path,
     settings: &Settings,
 ) -> Result<(Layout, Rates), DeviceError> {
-    select_input(device, path)?;
+    let input = inputs::select(device, path, settings)?;
+    timings::adopt(device, path, input.as_ref(), settings)?;
     let (offers, codes) = offers(device, settings.size);
     let refused = |offered: String| DeviceError::Format {
         path: path.into(),

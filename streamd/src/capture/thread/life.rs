@@ -64,6 +64,7 @@ impl Worker {
     fn adopt(&mut self, stream: Box<Stream>) {
         self.uncover();
         self.retry.cancel();
+        self.complaints.apply(stream.camera(), &self.told.settings);
         self.state = match self.leave() {
             State::Without(stand_in) => State::Returning(stream, stand_in),
             _ => State::Open(stream),
