@@ -14,6 +14,7 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 use v4l::v4l2::vidioc;
 
+use super::timings;
 use crate::{media::Timestamp, supervise::heartbeat::Heartbeat};
 
 thread_local! {

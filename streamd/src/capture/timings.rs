@@ -20,7 +20,8 @@ pub(super) const G_DV_TIMINGS: _IOC_TYPE =
 const DQEVENT: _IOC_TYPE = request_code_read!(b'V', 89, size_of::<sys::v4l2_event>());
 const SUBSCRIBE_EVENT: _IOC_TYPE =
     request_code_write!(b'V', 90, size_of::<sys::v4l2_event_subscription>());
-pub(super) const QUERY_DV_TIMINGS: _IOC_TYPE = request_code_read!(b'V', 99, size_of::<sys::v4l2_dv_timings>());
+pub(super) const QUERY_DV_TIMINGS: _IOC_TYPE =
+    request_code_read!(b'V', 99, size_of::<sys::v4l2_dv_timings>());
 
 /// Events that are taken out at a time; a driver keeps one a kind.
 const MOST_EVENTS: usize = 32;
