@@ -112,13 +112,16 @@ impl Failure {
 fn refused_code(error: &control::Error) -> u8 {
     use control::Error;
     match error {
-        Error::NoSuchCamera(_) | Error::NoSuchClient { .. } | Error::NoSuchToken { .. } => {
-            NOT_FOUND
-        }
+        Error::NoSuchCamera(_)
+        | Error::NoSuchClient { .. }
+        | Error::NoSuchControl { .. }
+        | Error::NoSuchToken { .. } => NOT_FOUND,
         Error::InvalidValue { .. } | Error::InvalidParameter { .. } => DATA,
         Error::ConfigurationInvalid { .. } => CONFIG,
         Error::CameraTimeout { .. } | Error::TooManyConnections { .. } => TRY_AGAIN,
-        Error::DevicesUnavailable { .. } | Error::TokensUnavailable { .. } => IO,
+        Error::DevicesUnavailable { .. }
+        | Error::ControlsUnavailable { .. }
+        | Error::TokensUnavailable { .. } => IO,
         Error::PermissionDenied {} => NO_PERMISSION,
         Error::MessageTooLong { .. }
         | Error::MessageMalformed { .. }

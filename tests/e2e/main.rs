@@ -6,8 +6,10 @@
 mod access;
 mod adaptation;
 mod administration;
+mod controls;
 mod crowds;
 mod devices;
+mod faults;
 mod feeds;
 mod misbehaviour;
 mod pictures;

@@ -6,6 +6,7 @@ mod get_picture;
 pub(super) mod get_stats;
 mod kick_client;
 mod list_clients;
+mod list_controls;
 mod list_devices;
 mod list_tokens;
 mod reload;
@@ -14,13 +15,14 @@ mod rotate_token;
 mod service;
 mod set_camera;
 mod set_client;
+mod set_controls;
 mod set_log_level;
 
 use serde_json::Value;
 use streamd_protocol::control::{
     AddToken, Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture,
-    GetStats, INTERFACE, KickClient, ListClients, ListDevices, ListTokens, Reload, RevokeToken,
-    RotateToken, SERVICE_INTERFACE, SetCamera, SetClient, SetLogLevel,
+    GetStats, INTERFACE, KickClient, ListClients, ListControls, ListDevices, ListTokens, Reload,
+    RevokeToken, RotateToken, SERVICE_INTERFACE, SetCamera, SetClient, SetControls, SetLogLevel,
 };
 
 pub(super) use self::list_devices::MAX_LISTINGS;
@@ -45,6 +47,8 @@ const METHODS: &[Entry] = &[
     entry::<GetConfiguration>(),
     entry::<Reload>(),
     entry::<ListDevices>(),
+    entry::<ListControls>(),
+    entry::<SetControls>(),
     entry::<SetLogLevel>(),
     entry::<GetPicture>(),
     entry::<AddToken>(),
