@@ -27,7 +27,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// What is known of the connection at a decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Path {
-    /// Bytes sent and not acknowledged.
+    /// Bytes written that the peer is not known to have: not acknowledged, and not beyond a loss.
+    /// What is beyond one waits in the peer for a packet to come again, and in no queue.
     pub in_flight: u32,
     /// Bytes a second that the link carries; 0 while unknown.
     pub rate: f64,
@@ -39,9 +40,18 @@ pub struct Path {
     pub unsent: u32,
     /// Bytes of a full segment.
     pub segment: u32,
+    /// The congestion control has narrowed its window for reasons of its own, for a moment.
+    pub probing: bool,
 }
 
 impl Path {
+    /// Bytes that the next frame may have while the congestion control probes; what is beyond
+    /// them would wait for a round trip.
+    pub fn left_by_probe(&self) -> Option<u32> {
+        self.probing
+            .then(|| self.window.saturating_sub(self.in_flight))
+    }
+
     /// Bytes that may be in flight when a frame is added.
     fn room(&self) -> u32 {
         let product = self.rate * self.min_rtt.as_secs_f64();
@@ -109,7 +119,7 @@ mod tests {
             for (later, in_flight, rate, rtt) in asks {
                 now += later * 1000;
                 let at = Timestamp::from_nanos(now);
-                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448 };
+                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448, probing: false };
                 match gate.check(at, &path) {
                     Verdict::Open => prop_assert!(in_flight <= path.room()),
                     Verdict::Shut(again) => {
@@ -160,6 +170,7 @@ mod tests {
                     window: u32::MAX,
                     unsent: 0,
                     segment: 1448,
+                    probing: false,
                 };
                 match Gate::default().check(Timestamp::from_nanos(0), &path) {
                     Verdict::Open => open.push((left + frame, 0, 0)),
@@ -182,6 +193,7 @@ mod tests {
             window: u32::MAX,
             unsent,
             segment: 65_483,
+            probing: false,
         };
         let now = Timestamp::from_nanos(MS);
         assert_eq!(Gate::default().check(now, &path(0)), Verdict::Open);
@@ -201,6 +213,7 @@ mod tests {
             window: u32::MAX,
             unsent: 0,
             segment: 1448,
+            probing: false,
         };
         let mut gate = Gate::default();
         let now = Timestamp::from_nanos(MS);

@@ -106,6 +106,7 @@ impl Outgoing {
             key,
             stamped: self.stamping.end && can_stamp,
             disturbed: self.disturbed,
+            receipted: false,
         }
     }
 }

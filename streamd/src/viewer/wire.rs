@@ -7,7 +7,7 @@ use super::{feed::HeldUp, framing::Goodbye, outgoing::Outgoing};
 use crate::{
     link::{
         delivery::{Acknowledged, Arrived, Deliveries},
-        estimate::Estimate,
+        estimate::{Estimate, Forecast},
         gate::{Gate, Path},
         readiness::{READABLE, Registration, STAMPED, WRITABLE},
         socket::{Info, Socket},
@@ -84,13 +84,21 @@ impl Wire {
         }
         let info = self.info.unwrap_or(Info::UNKNOWN);
         Ok(Path {
-            in_flight,
+            in_flight: in_flight.saturating_sub(info.beyond_loss),
             rate: self.estimate.rate().unwrap_or(0.0),
             min_rtt: self.estimate.min_rtt(info.min_rtt),
             window: info.window,
             unsent: info.unsent,
             segment: info.segment,
+            probing: info.probing,
         })
+    }
+
+    /// What the next bytes may expect.
+    pub fn forecast(&self, now: Timestamp, path: &Path) -> Option<Forecast> {
+        let next = self.taken.0;
+        let progress = self.deliveries.progress(next, path.min_rtt);
+        self.estimate.forecast(now, progress)
     }
 
     /// For how long it has taken nothing.
