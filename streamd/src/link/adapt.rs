@@ -167,10 +167,11 @@ impl Adapt {
         }
     }
 
-    /// The link was busy with that frame for so long, where frames are due at this interval.
-    pub fn delivered(&mut self, sequence: u64, busy: Duration, interval: Duration) {
-        self.trials
-            .delivered(sequence, busy <= interval.mul_f64(FILL));
+    /// That frame has arrived; the link was busy with it for so long, if that is known, where
+    /// frames are due at this interval.
+    pub fn delivered(&mut self, sequence: u64, busy: Option<Duration>, interval: Duration) {
+        let in_time = busy.map(|busy| busy <= interval.mul_f64(FILL));
+        self.trials.delivered(sequence, in_time);
     }
 
     /// Decides; true if the rung has changed.
@@ -382,9 +383,10 @@ impl Trials {
         self.last = now;
     }
 
-    /// That frame has arrived.
-    fn delivered(&mut self, sequence: u64, in_time: bool) {
-        let Some((rung, _)) = self.awaited.take_if(|(_, awaited)| *awaited == sequence) else {
+    /// That frame has arrived, in time or not, if that is known.
+    fn delivered(&mut self, sequence: u64, in_time: Option<bool>) {
+        let awaited = self.awaited.take_if(|(_, awaited)| *awaited == sequence);
+        let Some(((rung, _), in_time)) = awaited.zip(in_time) else {
             return;
         };
         self.bold = in_time;
@@ -571,9 +573,7 @@ mod tests {
                 min_rtt: rtt,
                 segment: 1448,
             });
-            if let Some(busy) = busy {
-                adapt.delivered(i as u64, busy, FRAME);
-            }
+            adapt.delivered(i as u64, busy, FRAME);
         }
         history
     }
@@ -731,7 +731,7 @@ mod tests {
                 assert_eq!(rung, 1);
                 tried.push(ms);
                 let busy = if tried.len() == 1 { 40 } else { 20 };
-                adapt.delivered(ms, Duration::from_millis(busy), FRAME);
+                adapt.delivered(ms, Some(Duration::from_millis(busy)), FRAME);
             }
         }
         assert_eq!(adapt.rung(), 1);

@@ -39,8 +39,10 @@ pub struct Sent {
     pub key: u32,
     /// Whether the kernel will stamp that byte.
     pub stamped: bool,
-    /// The congestion control held it up for reasons of its own: it says nothing of the link.
+    /// A loss or the congestion control held it up: it says nothing of what the link carries.
     pub disturbed: bool,
+    /// [`Info::sent_again`](super::socket::Info::sent_again) when it was written.
+    pub sent_again: u32,
     /// The viewer has said when it had it.
     pub receipted: bool,
 }
@@ -56,6 +58,10 @@ pub struct Acknowledged {
     pub min_rtt: Duration,
     /// Bytes of a full segment.
     pub segment: u32,
+    /// Segments sent again so far.
+    pub sent_again: u32,
+    /// Bytes wait in the bottleneck's queue: then what is lost is lost to congestion.
+    pub congested: bool,
 }
 
 /// A frame that has arrived, or has been acknowledged.
@@ -138,7 +144,9 @@ impl Deliveries {
             self.sent.drain(..=index);
         }
         let min_rtt = estimate.min_rtt(ack.min_rtt);
-        let busy = if sent.disturbed {
+        let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
+        // A poor estimate is better than none.
+        let busy = if (sent.disturbed || by_loss) && estimate.rate().is_some() {
             estimate.disturbed(ack.at);
             None
         } else {
@@ -213,6 +221,7 @@ mod tests {
             key: sequence as u32 * 1000,
             stamped,
             disturbed: false,
+            sent_again: 0,
             receipted: false,
         }
     }
@@ -223,7 +232,30 @@ mod tests {
             at: at(ms),
             min_rtt: Duration::from_millis(20),
             segment: 1448,
+            sent_again: 0,
+            congested: false,
         }
+    }
+
+    #[test]
+    fn a_frame_that_waited_for_a_lost_packet_says_nothing_of_the_link() {
+        let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
+        let lost = |sequence, congested| Acknowledged {
+            sent_again: 1,
+            congested,
+            ..ack(sequence, 250)
+        };
+        way.written(sent(1, true));
+        way.acknowledged(&lost(1, false), &mut estimate);
+        let rate = estimate.rate();
+        assert!(rate.is_some(), "a poor one is better than none");
+        way.written(sent(1, true));
+        let arrived = way.acknowledged(&lost(1, false), &mut estimate).unwrap();
+        assert_eq!((arrived.busy, estimate.rate()), (None, rate));
+        assert!(arrived.latency.is_some());
+        way.written(sent(2, true));
+        let arrived = way.acknowledged(&lost(2, true), &mut estimate).unwrap();
+        assert!(arrived.busy.is_some(), "lost to a full queue, it does");
     }
 
     #[test]

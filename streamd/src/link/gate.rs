@@ -42,14 +42,27 @@ pub struct Path {
     pub segment: u32,
     /// The congestion control has narrowed its window for reasons of its own, for a moment.
     pub probing: bool,
+    /// Something is lost, and not yet made good.
+    pub losing: bool,
 }
 
+/// A window grows only when it is used up: so a little more is asked for than it lets through.
+const STRETCH: f64 = 1.2;
+
 impl Path {
-    /// Bytes that the next frame may have while the congestion control probes; what is beyond
-    /// them would wait for a round trip.
-    pub fn left_by_probe(&self) -> Option<u32> {
-        self.probing
-            .then(|| self.window.saturating_sub(self.in_flight))
+    /// Bytes a second that the congestion control lets through, and somewhat more. On a link that
+    /// loses packets this is less than the link could carry.
+    pub fn let_through(&self) -> f64 {
+        if self.probing || self.min_rtt.is_zero() {
+            return f64::INFINITY;
+        }
+        STRETCH * f64::from(self.window) / self.min_rtt.as_secs_f64()
+    }
+
+    /// Bytes that the next frame may have while the window is narrow: because the congestion control
+    /// probes, or because something is lost. What is beyond them would wait for a round trip.
+    pub fn left(&self) -> Option<u32> {
+        (self.probing || self.losing).then(|| self.window.saturating_sub(self.in_flight))
     }
 
     /// Bytes that may be in flight when a frame is added.
@@ -119,7 +132,7 @@ mod tests {
             for (later, in_flight, rate, rtt) in asks {
                 now += later * 1000;
                 let at = Timestamp::from_nanos(now);
-                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448, probing: false };
+                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448, probing: false, losing: false };
                 match gate.check(at, &path) {
                     Verdict::Open => prop_assert!(in_flight <= path.room()),
                     Verdict::Shut(again) => {
@@ -171,6 +184,7 @@ mod tests {
                     unsent: 0,
                     segment: 1448,
                     probing: false,
+                    losing: false,
                 };
                 match Gate::default().check(Timestamp::from_nanos(0), &path) {
                     Verdict::Open => open.push((left + frame, 0, 0)),
@@ -194,6 +208,7 @@ mod tests {
             unsent,
             segment: 65_483,
             probing: false,
+            losing: false,
         };
         let now = Timestamp::from_nanos(MS);
         assert_eq!(Gate::default().check(now, &path(0)), Verdict::Open);
@@ -214,6 +229,7 @@ mod tests {
             unsent: 0,
             segment: 1448,
             probing: false,
+            losing: false,
         };
         let mut gate = Gate::default();
         let now = Timestamp::from_nanos(MS);

@@ -29,6 +29,9 @@ const BBR_LEAST_WINDOW: u32 = 4;
 /// `TCP_CA_Open`: nothing is lost or out of order.
 const CA_OPEN: u8 = 0;
 
+/// `TCP_CA_CWR`: the window is being reduced for a mark of congestion; beyond it there is loss.
+const CA_CWR: u8 = 2;
+
 /// A connected stream socket, non-blocking, TCP or Unix.
 #[derive(Debug)]
 pub struct Socket {
@@ -54,6 +57,10 @@ pub struct Info {
     pub unsent: u32,
     /// Bytes that the peer has beyond a lost one (SACK): sent, not acknowledged, and not on their way.
     pub beyond_loss: u32,
+    /// Something is lost, or seems to be, and not yet made good.
+    pub losing: bool,
+    /// Segments sent again, in all.
+    pub sent_again: u32,
     /// BBR has narrowed its window to see the bare round trip time, as it does for 200 ms every ten
     /// seconds: what arrives now says nothing of the link.
     pub probing: bool,
@@ -70,6 +77,8 @@ impl Info {
         segment: 0,
         unsent: 0,
         beyond_loss: 0,
+        losing: false,
+        sent_again: 0,
         probing: false,
         receiver_limited: Duration::ZERO,
     };
@@ -265,6 +274,8 @@ impl Socket {
             },
             segment: info.snd_mss,
             unsent: info.notsent_bytes,
+            losing: info.state[1] > CA_CWR || info.sacked > 0,
+            sent_again: info.total_retrans,
             beyond_loss: info.sacked.saturating_mul(info.snd_mss),
             window: info.snd_cwnd.saturating_mul(info.snd_mss),
             probing: self.bbr && info.state[1] == CA_OPEN && info.snd_cwnd <= BBR_LEAST_WINDOW,

@@ -294,8 +294,8 @@ impl Feed {
         out
     }
 
-    /// The link was busy with that frame for so long.
-    pub fn delivered(&mut self, sequence: u64, busy: Duration) {
+    /// That frame has arrived; the link was busy with it for so long, if that is known.
+    pub fn delivered(&mut self, sequence: u64, busy: Option<Duration>) {
         self.adapt.delivered(sequence, busy, self.interval());
     }
 

@@ -259,7 +259,7 @@ impl Viewer {
         let sending = sending(&self.entry, feed, framing.wants_fps(), now);
         framing.before(&outgoing.packet, &sending, &mut outgoing.before);
         framing.after(&outgoing.packet, &sending, &mut outgoing.after);
-        wire.outgoing = Some(outgoing);
+        wire.outgoing = Some(wire.marked(outgoing));
     }
 
     /// A frame has been handed to the kernel whole.
@@ -365,9 +365,7 @@ fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived) {
     if let Some(latency) = frame.latency {
         feed.camera().delivery.add(latency);
     }
-    if let Some(busy) = frame.busy {
-        feed.delivered(frame.sequence, busy);
-    }
+    feed.delivered(frame.sequence, frame.busy);
 }
 
 /// A name as it is shown on terminals and in logs: nothing in it may move a cursor.

@@ -135,7 +135,7 @@ impl Watching {
             let feed = &mut self.feeds[i];
             let mut frame = feed.waits().then(|| feed.next(waker)).flatten();
             if frame.is_none() {
-                if let Some(change) = feed.decide(now, forecast, path.left_by_probe()) {
+                if let Some(change) = feed.decide(now, forecast, path.left()) {
                     changed(feed, change);
                 }
                 frame = feed.next(waker);

@@ -141,6 +141,8 @@ pub struct Connection {
     wanted: u64,
     ends: VecDeque<u64>,
     ends_there: VecDeque<u64>,
+    /// Segments sent again, in all.
+    pub sent_again: u32,
     /// Last segments of frames, and when the receiver had all up to them.
     pub arrivals: Vec<(u64, f64)>,
     /// The same with the moment of the acknowledgement.
@@ -178,6 +180,7 @@ impl Connection {
             wanted: 0,
             ends: VecDeque::new(),
             ends_there: VecDeque::new(),
+            sent_again: 0,
             arrivals: Vec::new(),
             stamps: Vec::new(),
         }
@@ -220,6 +223,16 @@ impl Connection {
 
     pub fn probing(&self, now: f64) -> bool {
         self.probes && now > 1e4 && now % 1e4 < 200.0
+    }
+
+    pub fn is_losing(&self) -> bool {
+        self.out
+            .iter()
+            .any(|segment| segment.lost || segment.arrived)
+    }
+
+    pub fn is_congested(&self) -> bool {
+        self.round_trip > self.least_round_trip * 1.5 + 15.0
     }
 
     pub fn tick(&mut self, now: f64) {
@@ -323,6 +336,7 @@ impl Connection {
     fn next_segment(&mut self, now: f64) -> Option<(u64, f64)> {
         if let Some(lost) = self.out.iter_mut().find(|segment| segment.lost) {
             (lost.lost, lost.sent) = (false, now);
+            self.sent_again += 1;
             return Some((lost.number, lost.bytes));
         }
         let bytes = self.unsent.pop_front()?;

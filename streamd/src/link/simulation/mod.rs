@@ -96,6 +96,7 @@ struct Sent {
     bytes: f64,
     at: f64,
     disturbed: bool,
+    sent_again: u32,
 }
 
 /// The server's side.
@@ -165,20 +166,21 @@ impl Server {
             self.seen += 1;
             let sent = self.sent.remove(0);
             assert_eq!(sent.end, end, "frames arrive in order");
-            if sent.disturbed {
+            let by_loss =
+                sent.sent_again != self.connection.sent_again && !self.connection.is_congested();
+            let busy = if (sent.disturbed || by_loss) && self.estimate.rate().is_some() {
                 self.estimate.disturbed(at(when));
-                continue;
-            }
-            let busy = self.estimate.delivered(&Delivery {
-                bytes: sent.bytes as usize,
-                sent: at(sent.at),
-                acknowledged: at(when),
-                min_rtt: millis(self.connection.min_rtt()),
-                segment: 1448,
-            });
-            if let Some(busy) = busy {
-                self.adapt.delivered(end, busy, millis(FRAME));
-            }
+                None
+            } else {
+                self.estimate.delivered(&Delivery {
+                    bytes: sent.bytes as usize,
+                    sent: at(sent.at),
+                    acknowledged: at(when),
+                    min_rtt: millis(self.connection.min_rtt()),
+                    segment: 1448,
+                })
+            };
+            self.adapt.delivered(end, busy, millis(FRAME));
         }
     }
 
@@ -192,6 +194,7 @@ impl Server {
             unsent: connection.unsent() as u32,
             segment: 1448,
             probing: connection.probing(now),
+            losing: connection.is_losing(),
         };
         match self.gate.check(at(now), &path) {
             Verdict::Open => self.send(now, &path),
@@ -203,20 +206,25 @@ impl Server {
         let number = self.newest.expect("there is one that was not sent");
         let captured = number as f64 * FRAME;
         let outstanding: f64 = self.sent.iter().map(|sent| sent.bytes).sum();
-        let progress = self.sent.first().map(|first| Progress {
+        let oldest = self.sent.first().filter(|_| !self.connection.is_losing());
+        let progress = oldest.map(|first| Progress {
             sent: at(first.at),
             bytes: outstanding - self.connection.unacknowledged(),
             min_rtt: path.min_rtt,
         });
+        let mut forecast = self.estimate.forecast(at(now), progress);
+        if let Some(forecast) = &mut forecast {
+            forecast.rate = forecast.rate.min(path.let_through());
+        }
         let view = View {
             now: at(now),
             ladder: &self.ladder,
             best: 0,
             adapts: true,
             interval: millis(FRAME),
-            forecast: self.estimate.forecast(at(now), progress),
+            forecast,
             late: millis(now - captured - PROMPT),
-            room: path.left_by_probe(),
+            room: path.left(),
         };
         if self.adapt.decide(&view) {
             self.rungs.push((now, self.adapt.rung()));
@@ -236,7 +244,9 @@ impl Server {
             end,
             bytes,
             at: now,
-            disturbed: path.probing,
+            disturbed: path.probing
+                || (self.connection.is_losing() && !self.connection.is_congested()),
+            sent_again: self.connection.sent_again,
         });
         self.frames.push((end, captured, bytes));
         self.last = Some(number);
@@ -370,7 +380,7 @@ fn a_link_that_serves_in_bursts_is_used() {
 #[test]
 fn lost_packets_are_no_congestion() {
     // What TCP carries then is the window by the round trip: some 3.5 and 1.5 Mb/s.
-    for (loss, share, age) in [(0.01, 0.25, 130.0), (0.05, 0.07, 160.0)] {
+    for (loss, share, age) in [(0.01, 0.3, 130.0), (0.05, 0.12, 160.0)] {
         let outcome = simulate(&Case {
             loss,
             ..Case::steady(8.0)
