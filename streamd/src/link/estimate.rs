@@ -24,7 +24,8 @@ const MEMORY: f64 = 0.3;
 const LONG_MEMORY: f64 = 2.0;
 
 /// A frame that took so much longer than forecast, as a part of its bytes and in standard
-/// deviations, tells that the link is another one now; what was before counts so much.
+/// deviations, is a surprise. A second one after it tells that the link is another one now, and
+/// what was before counts so much; a single one may be a hiccup of ours.
 const SURPRISE: (f64, f64) = (1.0, 4.0);
 const AFTER_SURPRISE: f64 = 0.2;
 
@@ -117,6 +118,7 @@ pub struct Estimate {
     carried: Fading,
     /// Squared error of each forecast in bytes, by byte.
     errors: Fading,
+    surprised: bool,
     last: Timestamp,
     /// Round trips of the last [`WINDOW`], each shorter than those before it.
     round_trips: VecDeque<(Timestamp, Duration)>,
@@ -143,9 +145,12 @@ impl Estimate {
         let mut keep = (-gap.min(LONGEST_GAP) / MEMORY).exp();
         if let Some(forecast) = self.forecast(delivery.acknowledged, None) {
             let error = seconds * forecast.rate - bytes;
-            if error > SURPRISE.0 * bytes && error > SURPRISE.1 * (bytes * forecast.lump).sqrt() {
+            let surprises =
+                error > SURPRISE.0 * bytes && error > SURPRISE.1 * (bytes * forecast.lump).sqrt();
+            if surprises && self.surprised {
                 keep = keep.min(AFTER_SURPRISE);
             }
+            self.surprised = surprises;
             // One outage is not to count for all that comes after it.
             let error = error.clamp(-bytes, bytes);
             self.errors
