@@ -41,7 +41,7 @@ pub struct Sent {
     pub stamped: bool,
     /// A loss or the congestion control held it up: it says nothing of what the link carries.
     pub disturbed: bool,
-    /// [`Info::sent_again`](super::socket::Info::sent_again) when it was written.
+    /// Segments of the connection sent again when it was written.
     pub sent_again: u32,
     /// The viewer has said when it had it.
     pub receipted: bool,
