@@ -47,7 +47,7 @@ pub struct Path {
 }
 
 /// A window grows only when it is used up: so a little more is asked for than it lets through.
-const STRETCH: f64 = 1.2;
+const STRETCH: f64 = 1.1;
 
 impl Path {
     /// Bytes a second that the congestion control lets through, and somewhat more. On a link that
@@ -56,7 +56,9 @@ impl Path {
         if self.probing || self.min_rtt.is_zero() {
             return f64::INFINITY;
         }
-        STRETCH * f64::from(self.window) / self.min_rtt.as_secs_f64()
+        // A window is counted in segments, and the last one of a frame is half full on average.
+        let window = self.window.saturating_sub(self.segment / 2);
+        STRETCH * f64::from(window) / self.min_rtt.as_secs_f64()
     }
 
     /// Bytes that the next frame may have while the window is narrow: because the congestion control
