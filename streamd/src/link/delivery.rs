@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::estimate::{Delivery, Estimate};
+use super::estimate::{Delivery, Estimate, Progress};
 use crate::media::Timestamp;
 
 /// Frames whose acknowledgement is awaited at most; older ones are forgotten.
@@ -39,8 +39,12 @@ pub struct Sent {
     pub key: u32,
     /// Whether the kernel will stamp that byte.
     pub stamped: bool,
-    /// The congestion control held it up for reasons of its own: it says nothing of the link.
+    /// A loss or the congestion control held it up: it says nothing of what the link carries.
     pub disturbed: bool,
+    /// Segments of the connection sent again when it was written.
+    pub sent_again: u32,
+    /// The viewer has said when it had it.
+    pub receipted: bool,
 }
 
 /// The peer's kernel has acknowledged a byte.
@@ -54,15 +58,23 @@ pub struct Acknowledged {
     pub min_rtt: Duration,
     /// Bytes of a full segment.
     pub segment: u32,
+    /// Segments sent again so far.
+    pub sent_again: u32,
+    /// Bytes wait in the bottleneck's queue: then what is lost is lost to congestion.
+    pub congested: bool,
 }
 
-/// A frame that has arrived.
+/// A frame that has arrived, or has been acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrived {
-    /// From capture to delivery.
-    pub latency: Duration,
     /// Which of the viewer's feeds it belongs to.
     pub feed: u32,
+    /// Its number.
+    pub sequence: u64,
+    /// From capture to delivery; `None` where the viewer says itself when that was.
+    pub latency: Option<Duration>,
+    /// For how long the link was busy with it, where an acknowledgement tells that.
+    pub busy: Option<Duration>,
 }
 
 /// What is on its way to one viewer.
@@ -132,8 +144,11 @@ impl Deliveries {
             self.sent.drain(..=index);
         }
         let min_rtt = estimate.min_rtt(ack.min_rtt);
-        if sent.disturbed {
+        let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
+        // A poor estimate is better than none.
+        let busy = if (sent.disturbed || by_loss) && estimate.rate().is_some() {
             estimate.disturbed(ack.at);
+            None
         } else {
             estimate.delivered(&Delivery {
                 bytes: sent.bytes,
@@ -141,11 +156,28 @@ impl Deliveries {
                 acknowledged: ack.at,
                 min_rtt,
                 segment: ack.segment,
-            });
-        }
-        (!self.receipts).then(|| Arrived {
-            latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
+            })
+        };
+        let latency = || ack.at.since(sent.captured).saturating_sub(min_rtt / 2);
+        Some(Arrived {
             feed: sent.feed,
+            sequence: sent.sequence,
+            latency: (!self.receipts).then(latency),
+            busy,
+        })
+    }
+
+    /// How far the oldest frame has come whose stamp is awaited, when the kernel's key of the next
+    /// byte to be acknowledged is `next`.
+    pub fn progress(&self, next: u32, min_rtt: Duration) -> Option<Progress> {
+        let first = self.sent.iter().find(|sent| sent.stamped)?;
+        let start = first.key.wrapping_add(1).wrapping_sub(first.bytes as u32);
+        // Keys wrap: what is behind the start is a negative distance.
+        let bytes = (next.wrapping_sub(start) as i32).max(0);
+        Some(Progress {
+            sent: first.began,
+            bytes: f64::from(bytes),
+            min_rtt,
         })
     }
 
@@ -153,18 +185,20 @@ impl Deliveries {
     /// count for nothing.
     pub fn receipt(&mut self, feed: u32, sequence: u64, at: Timestamp) -> Option<Arrived> {
         self.receipts = true;
-        let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed;
+        let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed && !sent.receipted;
         let index = self.sent.iter().position(is_it)?;
         let sent = self.sent[index];
         if sent.stamped {
             // Its acknowledgement is still to come, for the link.
-            self.sent[index].sequence = u64::MAX;
+            self.sent[index].receipted = true;
         } else {
             self.sent.remove(index);
         }
         Some(Arrived {
-            latency: at.since(sent.captured),
             feed,
+            sequence,
+            latency: Some(at.since(sent.captured)),
+            busy: None,
         })
     }
 }
@@ -187,6 +221,8 @@ mod tests {
             key: sequence as u32 * 1000,
             stamped,
             disturbed: false,
+            sent_again: 0,
+            receipted: false,
         }
     }
 
@@ -196,7 +232,30 @@ mod tests {
             at: at(ms),
             min_rtt: Duration::from_millis(20),
             segment: 1448,
+            sent_again: 0,
+            congested: false,
         }
+    }
+
+    #[test]
+    fn a_frame_that_waited_for_a_lost_packet_says_nothing_of_the_link() {
+        let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
+        let lost = |sequence, congested| Acknowledged {
+            sent_again: 1,
+            congested,
+            ..ack(sequence, 250)
+        };
+        way.written(sent(1, true));
+        way.acknowledged(&lost(1, false), &mut estimate);
+        let rate = estimate.rate();
+        assert!(rate.is_some(), "a poor one is better than none");
+        way.written(sent(1, true));
+        let arrived = way.acknowledged(&lost(1, false), &mut estimate).unwrap();
+        assert_eq!((arrived.busy, estimate.rate()), (None, rate));
+        assert!(arrived.latency.is_some());
+        way.written(sent(2, true));
+        let arrived = way.acknowledged(&lost(2, true), &mut estimate).unwrap();
+        assert!(arrived.busy.is_some(), "lost to a full queue, it does");
     }
 
     #[test]
@@ -204,17 +263,39 @@ mod tests {
         let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
         way.written(sent(1, false));
         way.written(sent(2, true));
-        let arrived = way.acknowledged(&ack(2, 150), &mut estimate);
-        let latency = Duration::from_millis(50 - 20 / 2);
-        assert_eq!(arrived, Some(Arrived { latency, feed: 1 }));
+        let ms = Duration::from_millis;
+        let arrived = |sequence, latency: Option<u64>, busy: Option<u64>| {
+            Some(Arrived {
+                feed: 1,
+                sequence,
+                latency: latency.map(ms),
+                busy: busy.map(ms),
+            })
+        };
+        let acknowledged = way.acknowledged(&ack(2, 150), &mut estimate);
+        assert_eq!(acknowledged, arrived(2, Some(50 - 20 / 2), Some(29)));
         assert!(estimate.rate().is_some() && !way.awaits_stamp());
         way.written(sent(3, true));
-        let latency = Duration::from_millis(40);
         let receipt = way.receipt(1, 3, at(140));
-        assert_eq!(receipt, Some(Arrived { latency, feed: 1 }));
+        assert_eq!(receipt, arrived(3, Some(40), None));
         assert_eq!(way.receipt(1, 3, at(141)), None, "once");
-        assert_eq!(way.acknowledged(&ack(3, 150), &mut estimate), None);
+        let acknowledged = way.acknowledged(&ack(3, 180), &mut estimate);
+        assert_eq!(acknowledged, arrived(3, None, Some(30)), "for the link");
         assert_eq!(way.receipt(2, 9, at(141)), None, "never sent");
+    }
+
+    #[test]
+    fn progress_is_counted_from_the_oldest_frame_whose_stamp_is_awaited() {
+        let mut way = Deliveries::default();
+        let rtt = Duration::from_millis(20);
+        assert_eq!(way.progress(7, rtt), None);
+        way.written(sent(59, false));
+        way.written(sent(60, true));
+        way.written(sent(110, true));
+        let bytes = |next| way.progress(next, rtt).map(|p| (p.sent, p.bytes));
+        assert_eq!(bytes(10_001), Some((at(101), 0.0)));
+        assert_eq!(bytes(12_501), Some((at(101), 2500.0)));
+        assert_eq!(bytes(9_000), Some((at(101), 0.0)), "still at one before");
     }
 
     #[test]

@@ -207,7 +207,7 @@ impl Viewer {
             let now = Timestamp::now();
             let path = self.wire.look(now, self.viewers.client_timeout())?;
             match self.wire.gate.check(now, &path) {
-                Verdict::Open => match self.next_frame(cx) {
+                Verdict::Open => match self.next_frame(cx, &path) {
                     Some((frame, feed)) => self.begin(frame, feed, &path, now),
                     None => return Ok(()),
                 },
@@ -236,10 +236,10 @@ impl Viewer {
         Ok(())
     }
 
-    fn next_frame(&mut self, cx: &Context<'_>) -> Option<(Arc<Packet>, u32)> {
+    fn next_frame(&mut self, cx: &Context<'_>, path: &Path) -> Option<(Arc<Packet>, u32)> {
         let (entry, talk) = (&self.entry, &mut self.talk);
         self.watching
-            .next(&self.wire.estimate, cx.waker(), |feed, change| {
+            .next(&self.wire, path, cx.waker(), |feed, change| {
                 hear::rendition_changed(entry, talk, feed, change);
             })
     }
@@ -270,7 +270,7 @@ impl Viewer {
         let sending = sending(&self.entry, feed, framing.wants_fps(), now);
         framing.before(&outgoing.packet, &sending, &mut outgoing.before);
         framing.after(&outgoing.packet, &sending, &mut outgoing.after);
-        wire.outgoing = Some(outgoing);
+        wire.outgoing = Some(wire.marked(outgoing));
     }
 
     /// A frame has been handed to the kernel whole.
@@ -363,15 +363,20 @@ fn sending(entry: &Guard, feed: u32, wants_fps: bool, now: Timestamp) -> Sending
     }
 }
 
-/// A frame is there: its latency goes into the figures.
+/// A frame is there, or acknowledged: its latency goes into the figures, and its feed learns how
+/// the link took it.
 fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived) {
-    tracing::trace!(client = entry.id, latency = ?frame.latency, "delivered");
-    if let Some(figures) = entry.figures().feed(frame.feed) {
-        figures.latency.add(frame.latency);
+    tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, "delivered");
+    if let (Some(latency), Some(figures)) = (frame.latency, entry.figures().feed(frame.feed)) {
+        figures.latency.add(latency);
     }
-    if let Some(feed) = watching.feed(frame.feed) {
-        feed.camera().delivery.add(frame.latency);
+    let Some(feed) = watching.feed(frame.feed) else {
+        return;
+    };
+    if let Some(latency) = frame.latency {
+        feed.camera().delivery.add(latency);
     }
+    feed.delivered(frame.sequence, frame.busy);
 }
 
 /// A name as it is shown on terminals and in logs: nothing in it may move a cursor.

@@ -7,10 +7,11 @@ use streamd_protocol::limits::Limits;
 use super::{
     feed::{Change, Feed, HeldUp},
     figures::{FeedFigures, Figures},
+    wire::Wire,
 };
 use crate::{
     camera::{Cameras, Place},
-    link::estimate::Estimate,
+    link::{estimate::Forecast, gate::Path},
     media::{Packet, Timestamp},
 };
 
@@ -118,19 +119,28 @@ impl Watching {
     /// is told where that is another one. Where there is none, all feeds wait.
     pub fn next(
         &mut self,
-        estimate: &Estimate,
+        wire: &Wire,
+        path: &Path,
         waker: &Waker,
         mut changed: impl FnMut(&Feed, Change),
     ) -> Option<(Arc<Packet>, u32)> {
         let now = Timestamp::now();
         let share = 1.0 / self.feeds.len() as f64;
+        let forecast = wire.forecast(now, path).map(|forecast| Forecast {
+            rate: forecast.rate * share,
+            ..forecast
+        });
         for i in 0..self.feeds.len() {
             let i = (self.turn + i) % self.feeds.len();
             let feed = &mut self.feeds[i];
-            if let Some(change) = feed.decide(estimate, share, now) {
-                changed(feed, change);
+            let mut frame = feed.waits().then(|| feed.next(waker)).flatten();
+            if frame.is_none() {
+                if let Some(change) = feed.decide(now, forecast, path.left()) {
+                    changed(feed, change);
+                }
+                frame = feed.next(waker);
             }
-            if let Some(frame) = feed.next(waker) {
+            if let Some(frame) = frame {
                 self.turn = i + 1;
                 return Some((frame, feed.id));
             }

@@ -203,24 +203,31 @@ impl Value for Chroma {
 pub struct Rung(pub Rendition);
 
 impl Rung {
-    /// Steps of at most a quarter of the bytes each, so that some step fills more than half of a link.
+    /// Of all qualities and sizes, those of the highest SSIM at their bytes on film at 640x480, in
+    /// steps of a tenth to a fifth of the bytes, so that some step fills most of a link.
     pub fn default_ladder() -> Vec<Self> {
         use Scale::{Full, Half, Quarter};
         [
+            (75, Full),
             (70, Full),
             (60, Full),
             (50, Full),
             (40, Full),
             (30, Full),
-            (80, Half),
-            (70, Half),
-            (60, Half),
-            (50, Half),
-            (40, Half),
-            (80, Quarter),
-            (65, Quarter),
-            (50, Quarter),
-            (40, Quarter),
+            (25, Full),
+            (20, Full),
+            (75, Half),
+            (65, Half),
+            (55, Half),
+            (45, Half),
+            (35, Half),
+            (27, Half),
+            (20, Half),
+            (15, Half),
+            (60, Quarter),
+            (45, Quarter),
+            (30, Quarter),
+            (20, Quarter),
         ]
         .map(|(quality, scale)| Self(Rendition { quality, scale }))
         .to_vec()
