@@ -37,6 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
             width,
             height,
             stride: 0,
+            colour: streamd::media::Colour::JFIF,
         },
         origin: Origin::Camera,
         pixels: Box::new(bytes.to_vec()),

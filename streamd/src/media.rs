@@ -1,8 +1,12 @@
 //! The two things that travel: [`RawFrame`] from the camera, [`Packet`] to the viewers.
 
+mod colour;
+
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
+
+pub use colour::{Colour, Matrix, Range};
 
 /// A moment on `CLOCK_MONOTONIC`, the clock V4L2 stamps frames with. Nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -116,6 +120,11 @@ impl PixelFormat {
         Self::ALL.into_iter().find(|f| f.fourcc() == code)
     }
 
+    /// Whether its samples are luma and chroma.
+    pub const fn has_chroma_samples(self) -> bool {
+        !matches!(self, Self::Grey | Self::Rgb24 | Self::Bgr24)
+    }
+
     /// The shortest line of the first plane, in bytes, at `width` pixels; 0 for MJPG.
     pub const fn min_stride(self, width: u32) -> u32 {
         match self {
@@ -158,6 +167,8 @@ pub struct Layout {
     /// Bytes from one line of the first plane to the next (chroma planes follow V4L2's rules:
     /// NV12 and NV16 the same, YU12 half of it); 0 for MJPG.
     pub stride: u32,
+    /// What the numbers mean; without meaning for MJPG.
+    pub colour: Colour,
 }
 
 /// Where a frame's picture comes from.

@@ -2,6 +2,7 @@
 
 mod blank;
 mod choose;
+mod colour;
 mod continuity;
 pub mod devices;
 mod draw;

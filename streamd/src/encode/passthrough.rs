@@ -255,6 +255,7 @@ pub(super) mod tests {
                 width,
                 height,
                 stride,
+                colour: crate::media::Colour::JFIF,
             },
             origin: Origin::Camera,
             pixels: Box::new(bytes),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::values::Chroma,
-    media::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
+    media::{Colour, Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
 };
 
 const SCALES: [Scale; 3] = [Scale::Full, Scale::Half, Scale::Quarter];
@@ -46,6 +46,7 @@ fn layout(format: PixelFormat, (width, height): (u32, u32), padding: u32) -> Lay
         width,
         height,
         stride: format.min_stride(width) + padding,
+        colour: Colour::JFIF,
     }
 }
 
@@ -76,6 +77,7 @@ fn draw(layout: Layout, scene: Scene) -> RawFrame {
         width,
         height,
         stride,
+        ..
     } = layout;
     let (size, stride) = ((width as usize, height as usize), stride as usize);
     let at = |x: usize, y: usize| scene(x.min(size.0 - 1), y.min(size.1 - 1), size);
@@ -296,6 +298,7 @@ fn impossible_layouts_are_errors() {
                 width,
                 height,
                 stride,
+                colour: Colour::JFIF,
             },
             vec![0; 70_000 * 4],
         );
@@ -348,6 +351,7 @@ fn mjpg(bytes: Vec<u8>) -> RawFrame {
             width: 322,
             height: 242,
             stride: 0,
+            colour: Colour::JFIF,
         },
         bytes,
     )

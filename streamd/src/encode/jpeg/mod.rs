@@ -1,5 +1,6 @@
 //! The encoder: raw frames, or a camera's JPEG pictures, to JPEG pictures of any rendition.
 
+mod levels;
 pub(super) mod libjpeg;
 mod planes;
 mod unpack;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 pub use libjpeg::simd;
 
 use self::{
+    levels::stretch_luma,
     libjpeg::{Compressor, Decompressor, Pixels, Plane, Shape, Writing},
     planes::{Cut, Rows, Source, Strip, repeat_pixel},
     unpack::{Which, means},
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     config::values::Chroma,
-    media::{PixelFormat, RawFrame, Rendition, Scale},
+    media::{PixelFormat, Range, RawFrame, Rendition, Scale},
 };
 
 /// The longest side of a JPEG picture that mozjpeg writes, in pixels (`JPEG_MAX_DIMENSION`).
@@ -131,32 +133,28 @@ impl Encoder {
             _ => Pixels::Rgb,
         };
         let mut writing = job.begin(&mut self.compressor, self.last)?;
-        if job.scale == Scale::Full {
+        let limited = raw.layout.colour.range == Range::Limited;
+        if job.scale == Scale::Full && !limited {
             writing.rows(source.rows(), job.shape.height as usize)?;
             return Ok(writing.finish()?);
         }
         let side = job.scale.divisor() as usize;
         let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
-        let bytes = job.shape.width as usize * 3;
-        self.rows.resize(bytes, 0);
-        let Plane {
-            bytes: lines,
-            stride,
-        } = source.rows();
+        let stride = job.shape.width as usize * 3;
+        self.rows.resize(stride, 0);
         for row in 0..job.shape.height as usize {
-            self.sums.resize(bytes * side, 0);
+            self.sums.resize(stride * side, 0);
             let rows = Rows::of(row, side, height);
-            let line = |row| &lines[row * stride..];
-            rows.sum(Which::All, &mut self.sums[..width * 3], line);
+            rows.sum(Which::All, &mut self.sums[..width * 3], |row| {
+                source.row(row)
+            });
             repeat_pixel::<3>(&mut self.sums, width);
             means::<3>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
-            writing.rows(
-                Plane {
-                    bytes: &self.rows,
-                    stride: bytes,
-                },
-                1,
-            )?;
+            if limited {
+                stretch_luma(&mut self.rows);
+            }
+            let bytes = &self.rows;
+            writing.rows(Plane { bytes, stride }, 1)?;
         }
         Ok(writing.finish()?)
     }

@@ -3,6 +3,7 @@
 
 use super::{
     Error,
+    levels::{Levels, stretch_luma},
     libjpeg::Plane,
     unpack::{
         MAX_LINES, Which, even_bytes, mean, mean_of_packed, mean_of_pairs, means, odd_bytes,
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     config::values::Chroma,
-    media::{Layout, PixelFormat, Scale},
+    media::{Layout, PixelFormat, Range, Scale},
 };
 
 /// A raw frame whose buffer was found to be as long as its layout says.
@@ -33,6 +34,7 @@ impl<'a> Source<'a> {
             width,
             height,
             stride,
+            ..
         } = layout;
         if width == 0 || height == 0 {
             return Err(Error::Size { width, height });
@@ -62,6 +64,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Row `row` of the first plane.
+    pub fn row(&self, row: usize) -> &'a [u8] {
+        self.line(0, self.layout.stride as usize, row)
+    }
+
     /// Chroma samples per line, and chroma lines.
     fn chroma_size(&self) -> (usize, usize) {
         let Layout {
@@ -69,6 +76,7 @@ impl<'a> Source<'a> {
             width,
             height,
             stride,
+            ..
         } = self.layout;
         let (width, height) = (width.div_ceil(2) as usize, height as usize);
         match format {
@@ -258,10 +266,23 @@ impl Strip {
         })
     }
 
-    /// Unpacks the rows from `first` on; below the picture, the last row is repeated.
+    /// Unpacks the rows from `first` on, in the levels of JFIF; below the picture, the last row is
+    /// repeated.
     pub fn fill(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
-        let [luma, u, v] = &mut self.planes;
-        for (index, out) in luma.chunks_exact_mut(self.strides[0]).enumerate() {
+        self.fill_luma(source, cut, first);
+        if cut.grey {
+            if source.layout.colour.range == Range::Limited {
+                stretch_luma(&mut self.planes[0]);
+            }
+            return;
+        }
+        self.fill_chroma(source, cut, first);
+        self.convert(Levels::from(source.layout.colour), cut);
+    }
+
+    fn fill_luma(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
+        let lines = self.planes[0].chunks_exact_mut(self.strides[0]);
+        for (index, out) in lines.enumerate() {
             let row = (first + index).min(cut.height - 1);
             match cut.scale {
                 Scale::Full => source.luma(row, &mut out[..cut.width]),
@@ -269,9 +290,10 @@ impl Strip {
             }
             repeat_last(out, cut.width);
         }
-        if cut.grey {
-            return;
-        }
+    }
+
+    fn fill_chroma(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
+        let [_, u, v] = &mut self.planes;
         let width = cut.width.div_ceil(2);
         let rows = cut.height.div_ceil(cut.chroma_lines());
         let lines = u
@@ -288,6 +310,28 @@ impl Strip {
             }
             repeat_last(u, width);
             repeat_last(v, width);
+        }
+    }
+
+    /// Gives the planes the levels of JFIF.
+    fn convert(&mut self, levels: Levels, cut: &Cut) {
+        if levels == Levels::Kept {
+            return;
+        }
+        let [luma, u, v] = &mut self.planes;
+        let whole = |width: usize| width.next_multiple_of(8);
+        let (width, half) = (whole(cut.width), whole(cut.width.div_ceil(2)));
+        for (row, luma) in luma.chunks_exact_mut(self.strides[0]).enumerate() {
+            let row = row / cut.chroma_lines();
+            let at = |stride| row * stride..row * stride + half;
+            let (u, v) = (&u[at(self.strides[1])], &v[at(self.strides[2])]);
+            levels.luma(&mut luma[..width], u, v);
+        }
+        let lines = u
+            .chunks_exact_mut(self.strides[1])
+            .zip(v.chunks_exact_mut(self.strides[2]));
+        for (u, v) in lines {
+            levels.chroma(&mut u[..half], &mut v[..half]);
         }
     }
 }

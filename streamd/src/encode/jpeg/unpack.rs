@@ -99,11 +99,12 @@ fn sum_of<T, const LINES: usize>(
     }
 }
 
-/// From the sums of columns of bytes to the means of boxes `side` (2 or 4) columns wide, rounded
+/// From the sums of columns of bytes to the means of boxes `side` (1, 2 or 4) columns wide, rounded
 /// to nearest; a box holds 2^`shift` bytes. `sums` is `CHANNELS` sums a pixel, and `out` as many
 /// bytes a box.
 pub fn means<const CHANNELS: usize>(sums: &[u16], side: usize, shift: u32, out: &mut [u8]) {
     match side {
+        1 => means_of::<CHANNELS, 1>(sums, shift, out),
         2 => means_of::<CHANNELS, 2>(sums, shift, out),
         _ => means_of::<CHANNELS, 4>(sums, shift, out),
     }
