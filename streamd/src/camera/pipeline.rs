@@ -13,7 +13,7 @@ use crate::{
     camera::Camera,
     capture::{Sink, Status},
     config::values::CameraName,
-    encode::{self, jpeg::Encoder, passthrough},
+    encode::{self, GreyLevels, jpeg::Encoder, passthrough, plain},
     hub::WorkList,
     media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
@@ -28,6 +28,7 @@ const _: () = assert!(
 pub struct Pipeline {
     camera: Arc<Camera>,
     encoder: Encoder,
+    levels: GreyLevels,
     quiet: Quiet,
 }
 
@@ -37,8 +38,20 @@ impl Pipeline {
         Self {
             camera,
             encoder: Encoder::new(),
+            levels: GreyLevels::default(),
             quiet: Quiet::default(),
         }
+    }
+}
+
+impl Pipeline {
+    /// What all renditions of a frame have in common is done once, before any is encoded.
+    fn prepare(&mut self, raw: RawFrame) -> Result<RawFrame, encode::Error> {
+        if plain::is_plain(raw.layout.format) {
+            return Ok(raw);
+        }
+        let range = self.camera.settings().config.gray_range;
+        plain::plain(&raw, range, &mut self.levels)
     }
 }
 
@@ -46,7 +59,11 @@ impl Sink for Pipeline {
     fn frame(&mut self, raw: RawFrame) -> Result<(), String> {
         let camera = &self.camera;
         camera.count_frame(raw.captured);
-        let raw = Arc::new(raw);
+        let raw = match self.prepare(raw) {
+            Ok(raw) => Arc::new(raw),
+            Err(error) => return Err(failed(&self.camera, &mut self.quiet, &error)),
+        };
+        let camera = &self.camera;
         match camera.hub.offer(&raw) {
             Some(best) => encode(camera, &mut self.encoder, &raw, best, &mut self.quiet),
             None => Ok(()),
@@ -118,14 +135,19 @@ fn encode(
             Ok(())
         }
         Err(error) => {
-            camera.captured.corrupt.add(1);
             camera.hub.abandon(track);
-            quiet.failed(&camera.name, &error);
-            Err(match error {
-                encode::Error::Broken(what) => what.to_string(),
-                error => error.to_string(),
-            })
+            Err(failed(camera, quiet, &error))
         }
+    }
+}
+
+/// Counts and logs a frame that is no picture; says why it is none.
+fn failed(camera: &Camera, quiet: &mut Quiet, error: &encode::Error) -> String {
+    camera.captured.corrupt.add(1);
+    quiet.failed(&camera.name, error);
+    match error {
+        encode::Error::Broken(what) => what.to_string(),
+        error => error.to_string(),
     }
 }
 

@@ -43,7 +43,7 @@ impl Named {
         let range = match self.quantization {
             sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE => Range::Full,
             sys::v4l2_quantization_V4L2_QUANTIZATION_LIM_RANGE => Range::Limited,
-            _ if !format.has_chroma_samples() => Range::Full,
+            _ if !format.is_ycbcr() => Range::Full,
             _ if self.colorspace == sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG => Range::Full,
             _ => Range::Limited,
         };

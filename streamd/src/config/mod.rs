@@ -28,8 +28,8 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
-    Rung, Size,
+    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, GrayRange, Listen, MaxClients,
+    Quality, Rung, Size,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -208,6 +208,8 @@ pub struct Camera {
     pub size: Size,
     /// Pixel format asked of the driver.
     pub format: Format,
+    /// Which values of grey with more than 8 bits are black and white.
+    pub gray_range: GrayRange,
     /// Frames a second.
     pub fps: Fps,
     /// JPEG quality of the top rendition.
@@ -242,6 +244,7 @@ impl Default for Camera {
             device: Device::Auto,
             size: Size::new(640, 480),
             format: Format::Auto,
+            gray_range: GrayRange::Auto,
             fps: Fps::new(30.0),
             quality: Quality::new(80),
             passthrough: true,

@@ -9,8 +9,8 @@ use toml::{
 use super::{
     text::{Level, Origin, SocketPath},
     values::{
-        Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality, Rung, Size,
-        Value,
+        Chroma, Congestion, Device, Duration, Format, Fps, GrayRange, Listen, MaxClients, Quality,
+        Rung, Size, Value,
     },
 };
 
@@ -125,6 +125,7 @@ pub const KEYS: &[Key] = {
         key::<Device>(CAMERA, "device", Live, One),
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
+        key::<GrayRange>(CAMERA, "gray-range", Live, One),
         key::<Fps>(CAMERA, "fps", Live, One),
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),

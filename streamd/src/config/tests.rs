@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    values::{Device, Duration, Format, Fps, Rung, Size},
+    values::{Device, Duration, Format, Fps, GrayRange, Rung, Size},
     *,
 };
 
@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
+    = allowed: device, size, format, gray-range, fps, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion"
     );
 }
 
@@ -288,6 +288,10 @@ fn camera() -> impl Strategy<Value = Camera> {
                     device: device.parse::<Device>().unwrap(),
                     size: Size::new(w, h),
                     format: format.parse::<Format>().unwrap(),
+                    gray_range: match adapt {
+                        true => GrayRange::Auto,
+                        false => GrayRange::Between(h as u16, h as u16 + w as u16),
+                    },
                     fps: Fps::try_from(fps).unwrap(),
                     quality: Quality::try_from(quality).unwrap(),
                     chroma: if adapt {

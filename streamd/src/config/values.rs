@@ -44,7 +44,7 @@ mod network;
 mod picture;
 
 pub use network::{Congestion, Listen, MaxClients};
-pub use picture::{Chroma, Format, Fps, Quality, Rung, Size};
+pub use picture::{Chroma, Format, Fps, GrayRange, Quality, Rung, Size};
 
 /// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,7 +4,10 @@
 //! [`passthrough`] hands the latter on as they are, repaired where they need it.
 
 pub mod jpeg;
+mod levels;
+mod mosaic;
 pub mod passthrough;
+pub mod plain;
 
 mod huffman;
 
@@ -13,7 +16,10 @@ mod tests;
 
 use bytes::Bytes;
 
+use crate::media::Layout;
+
 pub use jpeg::simd;
+pub use levels::GreyLevels;
 pub use passthrough::Broken;
 
 /// A whole JPEG file.
@@ -66,4 +72,26 @@ impl From<jpeg::libjpeg::Error> for Error {
     fn from(error: jpeg::libjpeg::Error) -> Self {
         Self::Library(error.to_string())
     }
+}
+
+/// Checks a raw frame's buffer against its layout: the buffer, or a line of it, may be too short,
+/// or the picture without pixels.
+fn check(layout: Layout, bytes: &[u8]) -> Result<(), Error> {
+    let (width, height, stride) = (layout.width, layout.height, layout.stride);
+    if width == 0 || height == 0 {
+        return Err(Error::Size { width, height });
+    }
+    let least = layout.format.min_stride(width);
+    if stride < least {
+        return Err(Error::Stride {
+            have: stride,
+            need: least,
+        });
+    }
+    let need = layout.format.picture_bytes(stride, height);
+    if bytes.len() < need {
+        let have = bytes.len();
+        return Err(Error::Short { have, need });
+    }
+    Ok(())
 }

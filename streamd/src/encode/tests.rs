@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     config::values::Chroma,
-    media::{Colour, Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
+    media::{
+        Colour, Corner, Depth, Layout, Origin, Packing, PixelFormat, RawFrame, Rendition, Scale,
+        Timestamp,
+    },
 };
 
 const SCALES: [Scale; 3] = [Scale::Full, Scale::Half, Scale::Quarter];
@@ -82,40 +85,102 @@ fn draw(layout: Layout, scene: Scene) -> RawFrame {
     let (size, stride) = ((width as usize, height as usize), stride as usize);
     let at = |x: usize, y: usize| scene(x.min(size.0 - 1), y.min(size.1 - 1), size);
     let mut out = vec![0xEE; format.picture_bytes(layout.stride, height)];
-    let luma = stride * size.1;
-    for y in 0..size.1 {
+    for (y, row) in (0..size.1).map(|y| (y, y * stride)) {
         for x in 0..size.0 {
             let pixel = at(x, y);
-            let ([r, g, b], row) = (rgb(pixel), y * stride);
-            match format {
-                PixelFormat::Yuyv => out[row + x * 2] = pixel[0],
-                PixelFormat::Uyvy => out[row + x * 2 + 1] = pixel[0],
-                PixelFormat::Rgb24 => out[row + x * 3..][..3].copy_from_slice(&[r, g, b]),
-                PixelFormat::Bgr24 => out[row + x * 3..][..3].copy_from_slice(&[b, g, r]),
-                _ => out[row + x] = pixel[0],
+            let [r, g, b] = rgb(pixel);
+            let line = &mut out[row..];
+            match format.packing() {
+                Packing::Packed { luma, .. } => line[x * 2 + luma] = pixel[0],
+                Packing::Rgb { bytes, at } => {
+                    for (at, value) in at.into_iter().zip([r, g, b]) {
+                        line[x * bytes as usize + at] = value;
+                    }
+                }
+                Packing::Rgb565 => {
+                    let fit = |value: u8, most: u16| (u16::from(value) * most + 127) / 255;
+                    let word = fit(r, 31) << 11 | fit(g, 63) << 5 | fit(b, 31);
+                    line[x * 2..][..2].copy_from_slice(&word.to_le_bytes());
+                }
+                Packing::Deep(bits) => {
+                    let word = (u32::from(pixel[0]) * ((1 << bits) - 1) / 255) as u16;
+                    line[x * 2..][..2].copy_from_slice(&word.to_le_bytes());
+                }
+                Packing::Mosaic(corner, depth) => {
+                    put_sample(line, depth, x, [r, g, b][colour_at(corner, x, y)]);
+                }
+                _ => line[x] = pixel[0],
             }
         }
-        for pair in 0..size.0.div_ceil(2) {
-            let [_, u, v] = at(pair * 2, y);
-            let (row, half) = (y * stride, stride.div_ceil(2));
-            match format {
-                PixelFormat::Yuyv => (out[row + pair * 4 + 1], out[row + pair * 4 + 3]) = (u, v),
-                PixelFormat::Uyvy => (out[row + pair * 4], out[row + pair * 4 + 2]) = (u, v),
-                PixelFormat::Nv16 if pair * 2 + 2 <= stride => {
-                    out[luma + row + pair * 2..][..2].copy_from_slice(&[u, v]);
+    }
+    draw_chroma(layout, &mut out, at);
+    frame(layout, out)
+}
+
+/// Which of red, green and blue a mosaic has at a place.
+fn colour_at(corner: Corner, x: usize, y: usize) -> usize {
+    let square = match corner {
+        Corner::Bg => [2, 1, 1, 0],
+        Corner::Gb => [1, 2, 0, 1],
+        Corner::Gr => [1, 0, 2, 1],
+        Corner::Rg => [0, 1, 1, 2],
+    };
+    square[x % 2 + y % 2 * 2]
+}
+
+fn put_sample(line: &mut [u8], depth: Depth, x: usize, value: u8) {
+    match depth {
+        Depth::Byte => line[x] = value,
+        Depth::Word(bits) => {
+            let word = u16::from(value) << (bits - 8);
+            line[x * 2..][..2].copy_from_slice(&word.to_le_bytes());
+        }
+        Depth::Packed10 => line[x / 4 * 5 + x % 4] = value,
+        Depth::Packed12 => line[x / 2 * 3 + x % 2] = value,
+    }
+}
+
+fn draw_chroma(layout: Layout, out: &mut [u8], at: impl Fn(usize, usize) -> [u8; 3]) {
+    let (width, height) = (layout.width as usize, layout.height as usize);
+    let (stride, luma) = (layout.stride as usize, layout.stride as usize * height);
+    let packing = layout.format.packing();
+    let order = |[_, u, v]: [u8; 3]| match packing.is_swapped() {
+        true => [v, u],
+        false => [u, v],
+    };
+    for y in 0..height {
+        for pair in 0..width.div_ceil(2) {
+            let [first, second] = order(at(pair * 2, y));
+            match packing {
+                Packing::Packed { luma, .. } => {
+                    let line = &mut out[y * stride + pair * 4..];
+                    (line[1 - luma], line[3 - luma]) = (first, second);
                 }
-                PixelFormat::Nv12 if pair * 2 + 2 <= stride => {
-                    out[luma + y / 2 * stride + pair * 2..][..2].copy_from_slice(&[u, v]);
+                Packing::SemiPlanar {
+                    per_chroma: (2, lines),
+                    ..
+                } if pair * 2 + 2 <= stride => {
+                    let row = luma + y / lines as usize * stride;
+                    out[row + pair * 2..][..2].copy_from_slice(&[first, second]);
                 }
-                PixelFormat::Yu12 => {
-                    out[luma + y / 2 * half + pair] = u;
-                    out[luma + (size.1.div_ceil(2) + y / 2) * half + pair] = v;
+                Packing::Planar { lines, .. } => {
+                    let (lines, half) = (lines as usize, stride.div_ceil(2));
+                    out[luma + y / lines * half + pair] = first;
+                    out[luma + (height.div_ceil(lines) + y / lines) * half + pair] = second;
                 }
                 _ => {}
             }
         }
+        if let Packing::SemiPlanar {
+            per_chroma: (1, _), ..
+        } = packing
+        {
+            for x in 0..width {
+                let row = luma + y * stride * 2;
+                out[row + x * 2..][..2].copy_from_slice(&order(at(x, y)));
+            }
+        }
     }
-    frame(layout, out)
 }
 
 fn app() -> AppSegment {
@@ -153,7 +218,10 @@ fn assert_shows(picture: &Picture, raw: &RawFrame, scene: Scene, scale: Scale, b
     assert_eq!((size, (picture.width, picture.height)), (want, want));
     assert_eq!(
         components,
-        if raw.layout.format == PixelFormat::Grey {
+        if matches!(
+            raw.layout.format.packing(),
+            Packing::Grey | Packing::Deep(_)
+        ) {
             1
         } else {
             3
@@ -197,7 +265,13 @@ fn every_format_chroma_scale_and_size_shows_the_scene() {
         .into_iter()
         .filter(|f| *f != PixelFormat::Mjpg)
     {
-        for size in [(160, 96), (161, 95), (17, 16), (16, 17), (135, 67)] {
+        // Of the many mosaics, one of each depth goes through all sizes.
+        let sizes: &[(u32, u32)] = match format {
+            PixelFormat::Mosaic(corner, _) if corner != Corner::Gr => &[(161, 95)],
+            PixelFormat::Mosaic(..) => &[(160, 96), (135, 67)],
+            _ => &[(160, 96), (161, 95), (17, 16), (16, 17), (135, 67)],
+        };
+        for size in sizes.iter().copied() {
             for padding in [0, 6] {
                 let raw = draw(layout(format, size, padding), slopes);
                 for (scale, chroma) in SCALES.into_iter().flat_map(|s| CHROMAS.map(|c| (s, c))) {
@@ -219,9 +293,14 @@ fn colour_bars_keep_their_colours() {
         .filter(|f| *f != PixelFormat::Mjpg)
     {
         let raw = draw(layout(format, (640, 480), 0), bars);
+        // Between two bars, a mosaic mixes the colours of its neighbours, and short words are coarse.
+        let bound = match format.packing() {
+            Packing::Mosaic(..) | Packing::Rgb565 => 3.0,
+            _ => 2.0,
+        };
         for scale in SCALES {
             let picture = encode(&raw, 90, scale, Chroma::Yuv420).unwrap();
-            assert_shows(&picture, &raw, bars, scale, 2.0);
+            assert_shows(&picture, &raw, bars, scale, bound);
         }
     }
 }

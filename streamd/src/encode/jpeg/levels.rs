@@ -2,6 +2,8 @@
 //!
 //! The loops are written like those of [`super::unpack`], for the compiler to turn into SIMD code.
 
+use multiversion::multiversion;
+
 use crate::media::{Colour, Matrix, Range};
 
 /// Levels of luma from black to white, and of chroma from end to end, in limited range.
@@ -47,7 +49,7 @@ impl Levels {
         match self {
             Self::Kept => {}
             Self::Stretched => stretch_luma(luma),
-            Self::Matrixed(matrixed) => matrixed.luma(luma, u, v),
+            Self::Matrixed(matrixed) => convert_luma(matrixed, luma, u, v),
         }
     }
 
@@ -59,23 +61,26 @@ impl Levels {
                 stretch_chroma(u);
                 stretch_chroma(v);
             }
-            Self::Matrixed(matrixed) => matrixed.chroma(u, v),
+            Self::Matrixed(matrixed) => convert_chroma(matrixed, u, v),
         }
     }
 }
 
 /// Luma, or red, green and blue, from limited to full range: (x − 16) · 255 / 219, where 149 / 128
 /// is nearer to 255 / 219 than one level can show.
+#[multiversion(targets("x86_64+avx2"))]
 pub fn stretch_luma(bytes: &mut [u8]) {
     stretch::<149, { 16 * 149 - 64 }>(bytes);
 }
 
 /// Chroma from limited to full range: 128 + (x − 128) · 255 / 224, by 146 / 128.
+#[multiversion(targets("x86_64+avx2"))]
 fn stretch_chroma(bytes: &mut [u8]) {
     stretch::<146, { 128 * 146 - 128 * 128 - 64 }>(bytes);
 }
 
 /// x · `FACTOR` − `LESS`, over 128. In 16 bits, so that a vector register holds as many as can be.
+#[inline(always)]
 fn stretch<const FACTOR: u16, const LESS: u16>(bytes: &mut [u8]) {
     for byte in bytes {
         let product = u16::from(*byte) * FACTOR;
@@ -113,30 +118,32 @@ impl Matrixed {
             chroma: in_chroma.map(|row| row.map(|x| fixed(x * chroma))),
         }
     }
+}
 
-    fn luma(&self, luma: &mut [u8], u: &[u8], v: &[u8]) {
-        let [of_luma, of_u, of_v] = self.luma;
-        let pairs = luma.as_chunks_mut::<2>().0;
-        for ((pair, u), v) in pairs.iter_mut().zip(u).zip(v) {
-            let hue = of_u * (i32::from(*u) - 128) + of_v * (i32::from(*v) - 128);
-            for luma in pair {
-                let sum = of_luma * (i32::from(*luma) - self.black) + hue;
-                *luma = rounded(sum);
-            }
-        }
-    }
-
-    fn chroma(&self, u: &mut [u8], v: &mut [u8]) {
-        for (u, v) in u.iter_mut().zip(v) {
-            let (from_u, from_v) = (i32::from(*u) - 128, i32::from(*v) - 128);
-            let [new_u, new_v] = self
-                .chroma
-                .map(|[of_u, of_v]| rounded(of_u * from_u + of_v * from_v + (128 << BITS)));
-            (*u, *v) = (new_u, new_v);
+#[multiversion(targets("x86_64+avx2"))]
+fn convert_luma(by: &Matrixed, luma: &mut [u8], u: &[u8], v: &[u8]) {
+    let [of_luma, of_u, of_v] = by.luma;
+    let pairs = luma.as_chunks_mut::<2>().0;
+    for ((pair, u), v) in pairs.iter_mut().zip(u).zip(v) {
+        let hue = of_u * (i32::from(*u) - 128) + of_v * (i32::from(*v) - 128);
+        for luma in pair {
+            *luma = rounded(of_luma * (i32::from(*luma) - by.black) + hue);
         }
     }
 }
 
+#[multiversion(targets("x86_64+avx2"))]
+fn convert_chroma(by: &Matrixed, u: &mut [u8], v: &mut [u8]) {
+    for (u, v) in u.iter_mut().zip(v) {
+        let (from_u, from_v) = (i32::from(*u) - 128, i32::from(*v) - 128);
+        let [new_u, new_v] = by
+            .chroma
+            .map(|[of_u, of_v]| rounded(of_u * from_u + of_v * from_v + (128 << BITS)));
+        (*u, *v) = (new_u, new_v);
+    }
+}
+
+#[inline(always)]
 fn rounded(fixed: i32) -> u8 {
     ((fixed + (1 << (BITS - 1))) >> BITS).clamp(0, 255) as u8
 }

@@ -16,12 +16,13 @@ use self::{
     unpack::{Which, means},
 };
 use super::{
-    Error, Picture,
+    Error, GreyLevels, Picture,
     passthrough::{self, Broken},
+    plain,
 };
 use crate::{
-    config::values::Chroma,
-    media::{PixelFormat, Range, RawFrame, Rendition, Scale},
+    config::values::{Chroma, GrayRange},
+    media::{Packing, PixelFormat, Range, RawFrame, Rendition, Scale},
 };
 
 /// The longest side of a JPEG picture that mozjpeg writes, in pixels (`JPEG_MAX_DIMENSION`).
@@ -72,6 +73,10 @@ impl Encoder {
         chroma: Chroma,
         app: &[u8],
     ) -> Result<Picture, Error> {
+        if !plain::is_plain(raw.layout.format) {
+            let plain = plain::plain(raw, GrayRange::WHOLE, &mut GreyLevels::default())?;
+            return self.encode(&plain, rendition, chroma, app);
+        }
         let (width, height) = (raw.layout.width, raw.layout.height);
         if width.max(height) > MAX_SIDE {
             return Err(Error::Size { width, height });
@@ -89,9 +94,10 @@ impl Encoder {
             scale: rendition.scale,
             app,
         };
-        let bytes = match raw.layout.format {
-            PixelFormat::Mjpg => self.transcode(raw, job)?,
-            PixelFormat::Rgb24 | PixelFormat::Bgr24 => self.interleaved(raw, job)?,
+        let bytes = match raw.layout.format.packing() {
+            Packing::Jpeg => self.transcode(raw, job)?,
+            Packing::Rgb { bytes: 3, .. } => self.interleaved::<3>(raw, job)?,
+            Packing::Rgb { .. } => self.interleaved::<4>(raw, job)?,
             _ => self.planar(raw, job)?,
         };
         self.last[rendition.scale as usize] = bytes.len();
@@ -126,10 +132,18 @@ impl Encoder {
     }
 
     /// RGB: mozjpeg converts and subsamples it, with SIMD, from the frame itself.
-    fn interleaved(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Vec<u8>, Error> {
+    fn interleaved<const BYTES: usize>(
+        &mut self,
+        raw: &RawFrame,
+        mut job: Job<'_>,
+    ) -> Result<Vec<u8>, Error> {
         let source = Source::new(raw.layout, raw.bytes())?;
         job.shape.pixels = match raw.layout.format {
             PixelFormat::Bgr24 => Pixels::Bgr,
+            PixelFormat::Xbgr32 => Pixels::Bgrx,
+            PixelFormat::Rgbx32 => Pixels::Rgbx,
+            PixelFormat::Xrgb32 => Pixels::Xrgb,
+            PixelFormat::Bgrx32 => Pixels::Xbgr,
             _ => Pixels::Rgb,
         };
         let mut writing = job.begin(&mut self.compressor, self.last)?;
@@ -140,16 +154,16 @@ impl Encoder {
         }
         let side = job.scale.divisor() as usize;
         let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
-        let stride = job.shape.width as usize * 3;
+        let stride = job.shape.width as usize * BYTES;
         self.rows.resize(stride, 0);
         for row in 0..job.shape.height as usize {
             self.sums.resize(stride * side, 0);
             let rows = Rows::of(row, side, height);
-            rows.sum(Which::All, &mut self.sums[..width * 3], |row| {
+            rows.sum(Which::All, &mut self.sums[..width * BYTES], |row| {
                 source.row(row)
             });
-            repeat_pixel::<3>(&mut self.sums, width);
-            means::<3>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
+            repeat_pixel::<BYTES>(&mut self.sums, width);
+            means::<BYTES>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
             if limited {
                 stretch_luma(&mut self.rows);
             }

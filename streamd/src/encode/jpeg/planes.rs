@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::values::Chroma,
-    media::{Layout, PixelFormat, Range, Scale},
+    media::{Layout, Packing, Range, Scale},
 };
 
 /// A raw frame whose buffer was found to be as long as its layout says.
@@ -29,30 +29,7 @@ impl<'a> Source<'a> {
     /// # Errors
     /// If the buffer, or a line of it, is too short, or the picture has no pixels.
     pub fn new(layout: Layout, bytes: &'a [u8]) -> Result<Self, Error> {
-        let Layout {
-            format,
-            width,
-            height,
-            stride,
-            ..
-        } = layout;
-        if width == 0 || height == 0 {
-            return Err(Error::Size { width, height });
-        }
-        let least = format.min_stride(width);
-        if stride < least {
-            return Err(Error::Stride {
-                have: stride,
-                need: least,
-            });
-        }
-        let need = format.picture_bytes(stride, height);
-        if bytes.len() < need {
-            return Err(Error::Short {
-                have: bytes.len(),
-                need,
-            });
-        }
+        super::super::check(layout, bytes)?;
         Ok(Self { layout, bytes })
     }
 
@@ -78,19 +55,25 @@ impl<'a> Source<'a> {
             stride,
             ..
         } = self.layout;
-        let (width, height) = (width.div_ceil(2) as usize, height as usize);
-        match format {
+        let width = width.div_ceil(2) as usize;
+        match format.packing() {
             // At an odd width, a line without padding has no room for the last pair.
-            PixelFormat::Nv12 => (width.min(stride as usize / 2), height.div_ceil(2)),
-            PixelFormat::Nv16 => (width.min(stride as usize / 2), height),
-            PixelFormat::Yu12 => (width, height.div_ceil(2)),
-            _ => (width, height),
+            Packing::SemiPlanar { per_chroma, .. } => {
+                let lines = height.div_ceil(per_chroma.1);
+                (width.min(stride as usize / 2), lines as usize)
+            }
+            Packing::Planar { lines, .. } => (width, height.div_ceil(lines) as usize),
+            _ => (width, height as usize),
         }
     }
 
     /// Whether the source has a line of chroma for two lines of luma.
-    const fn halves_lines(&self) -> bool {
-        matches!(self.layout.format, PixelFormat::Nv12 | PixelFormat::Yu12)
+    fn halves_lines(&self) -> bool {
+        match self.layout.format.packing() {
+            Packing::SemiPlanar { per_chroma, .. } => per_chroma.1 == 2,
+            Packing::Planar { lines, .. } => lines == 2,
+            _ => false,
+        }
     }
 
     /// Bytes of the first plane.
@@ -106,41 +89,41 @@ impl<'a> Source<'a> {
     /// Line `row` of luma, into the width of the picture.
     fn luma(&self, row: usize, out: &mut [u8]) {
         let line = self.line(0, self.layout.stride as usize, row);
-        match self.layout.format {
-            PixelFormat::Yuyv => even_bytes(line, out),
-            PixelFormat::Uyvy => odd_bytes(line, out),
+        match self.layout.format.packing() {
+            Packing::Packed { luma: 0, .. } => even_bytes(line, out),
+            Packing::Packed { .. } => odd_bytes(line, out),
             _ => out.copy_from_slice(&line[..out.len()]),
         }
     }
 
-    /// The mean of two lines of chroma; they may be the same one.
+    /// The mean of two lines of chroma; they may be the same one. Of a format that has V first,
+    /// `u` gets V.
     fn chroma(&self, rows: [usize; 2], u: &mut [u8], v: &mut [u8]) {
         let stride = self.layout.stride as usize;
-        match self.layout.format {
-            PixelFormat::Yuyv => {
+        match self.layout.format.packing() {
+            Packing::Packed { luma, .. } => {
                 let [a, b] = rows.map(|row| self.line(0, stride, row));
-                mean_of_packed::<8>(a, b, u, v);
+                match luma {
+                    0 => mean_of_packed::<8>(a, b, u, v),
+                    _ => mean_of_packed::<0>(a, b, u, v),
+                }
             }
-            PixelFormat::Uyvy => {
-                let [a, b] = rows.map(|row| self.line(0, stride, row));
-                mean_of_packed::<0>(a, b, u, v);
-            }
-            PixelFormat::Nv12 | PixelFormat::Nv16 => {
+            Packing::SemiPlanar { .. } => {
                 let [a, b] = rows.map(|row| self.line(self.luma_bytes(), stride, row));
                 mean_of_pairs(a, b, u, v);
             }
-            PixelFormat::Yu12 => {
+            Packing::Planar { .. } => {
                 for (plane, out) in [u, v].into_iter().enumerate() {
                     let [a, b] = rows.map(|row| self.chroma_plane(plane, row));
                     mean(a, b, out);
                 }
             }
             // These have no planes of chroma: no caller asks.
-            PixelFormat::Grey | PixelFormat::Rgb24 | PixelFormat::Bgr24 | PixelFormat::Mjpg => {}
+            _ => {}
         }
     }
 
-    /// Line `row` of a chroma plane of YU12, which has two.
+    /// Line `row` of a chroma plane of a planar format, which has two.
     fn chroma_plane(&self, plane: usize, row: usize) -> &'a [u8] {
         let (luma, stride) = (self.luma_bytes(), self.layout.stride.div_ceil(2) as usize);
         self.line(luma + plane * stride * self.chroma_size().1, stride, row)
@@ -148,9 +131,9 @@ impl<'a> Source<'a> {
 
     /// Sums lines of luma, one sum a pixel.
     fn sum_luma(&self, rows: Rows, sums: &mut [u16]) {
-        let which = match self.layout.format {
-            PixelFormat::Yuyv => Which::Even,
-            PixelFormat::Uyvy => Which::Odd,
+        let which = match self.layout.format.packing() {
+            Packing::Packed { luma: 0, .. } => Which::Even,
+            Packing::Packed { .. } => Which::Odd,
             _ => Which::All,
         };
         self.sum(0, rows, which, sums);
@@ -158,9 +141,9 @@ impl<'a> Source<'a> {
 
     /// Sums lines of interleaved or packed chroma, two sums a pair.
     fn sum_chroma(&self, rows: Rows, sums: &mut [u16]) {
-        let (start, which) = match self.layout.format {
-            PixelFormat::Yuyv => (0, Which::Odd),
-            PixelFormat::Uyvy => (0, Which::Even),
+        let (start, which) = match self.layout.format.packing() {
+            Packing::Packed { luma: 0, .. } => (0, Which::Odd),
+            Packing::Packed { .. } => (0, Which::Even),
             _ => (self.luma_bytes(), Which::All),
         };
         self.sum(start, rows, which, sums);
@@ -293,7 +276,10 @@ impl Strip {
     }
 
     fn fill_chroma(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
-        let [_, u, v] = &mut self.planes;
+        let [_, mut u, mut v] = self.planes.each_mut();
+        if source.layout.format.packing().is_swapped() {
+            std::mem::swap(&mut u, &mut v);
+        }
         let width = cut.width.div_ceil(2);
         let rows = cut.height.div_ceil(cut.chroma_lines());
         let lines = u
@@ -388,7 +374,7 @@ fn small_chroma(
     let height = side * cut.chroma_lines() / if source.halves_lines() { 2 } else { 1 };
     let shift = (side * height).ilog2();
     let rows = Rows::of(row, height, lines);
-    if source.layout.format == PixelFormat::Yu12 {
+    if matches!(source.layout.format.packing(), Packing::Planar { .. }) {
         for (plane, out) in [u, v].into_iter().enumerate() {
             sums.resize(out.len() * side, 0);
             let line = |row| source.chroma_plane(plane, row);

@@ -30,6 +30,14 @@ pub enum Pixels {
     Rgb,
     /// Rows of B, G, R.
     Bgr,
+    /// Rows of R, G, B and a byte that is skipped.
+    Rgbx,
+    /// Rows of B, G, R and a byte that is skipped.
+    Bgrx,
+    /// Rows of a byte that is skipped, R, G, B.
+    Xrgb,
+    /// Rows of a byte that is skipped, B, G, R.
+    Xbgr,
     /// Rows of Y, Cb, Cr.
     YCbCr,
     /// Rows of luma.
@@ -47,6 +55,18 @@ impl Pixels {
             Self::GreyPlane | Self::Grey => J_COLOR_SPACE::JCS_GRAYSCALE,
             Self::Rgb => J_COLOR_SPACE::JCS_EXT_RGB,
             Self::Bgr => J_COLOR_SPACE::JCS_EXT_BGR,
+            Self::Rgbx => J_COLOR_SPACE::JCS_EXT_RGBX,
+            Self::Bgrx => J_COLOR_SPACE::JCS_EXT_BGRX,
+            Self::Xrgb => J_COLOR_SPACE::JCS_EXT_XRGB,
+            Self::Xbgr => J_COLOR_SPACE::JCS_EXT_XBGR,
+        }
+    }
+
+    /// Bytes of a pixel in a row.
+    const fn bytes(self) -> usize {
+        match self {
+            Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr => 4,
+            other => other.components(),
         }
     }
 
@@ -168,7 +188,7 @@ impl Compressor {
         let codec = self.codec();
         codec.image_width = shape.width;
         codec.image_height = shape.height;
-        codec.input_components = shape.pixels.components() as i32;
+        codec.input_components = shape.pixels.bytes() as i32;
         codec.in_color_space = shape.pixels.color_space();
         // SAFETY: plain calls on a live codec that is between pictures.
         protect(|| unsafe {
@@ -276,7 +296,7 @@ impl Writing<'_> {
     /// # Errors
     /// If the library fails.
     pub fn rows(&mut self, rows: Plane<'_>, count: usize) -> Result<(), Error> {
-        let bytes = self.shape.width as usize * self.shape.pixels.components();
+        let bytes = self.shape.width as usize * self.shape.pixels.bytes();
         assert!(!self.shape.pixels.is_planar() && rows.stride >= bytes);
         assert!(count == 0 || rows.bytes.len() >= rows.stride * (count - 1) + bytes);
         let codec = self.compressor.codec();
