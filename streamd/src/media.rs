@@ -42,6 +42,12 @@ impl Timestamp {
             / 1000
     }
 
+    /// The same moment on the wall clock, in the machine's time zone.
+    pub fn local(self) -> chrono::DateTime<chrono::Local> {
+        let utc = chrono::DateTime::from_timestamp_micros(self.unix_micros() as i64);
+        utc.unwrap_or_default().into()
+    }
+
     /// The moment that the wall clock shows as `nanos` since the epoch, by the clocks' present offset.
     pub fn from_unix_nanos(nanos: u64) -> Self {
         let offset = clock(nix::time::ClockId::CLOCK_REALTIME)

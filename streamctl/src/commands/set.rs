@@ -7,7 +7,7 @@ use streamd_protocol::control::{SetCamera, SetClient};
 
 use crate::{failure::Failure, session::Session};
 
-/// Change quality or fps from the next frame on
+/// Change quality, fps, rotate or flip from the next frame on
 ///
 /// For a client it is a limit, and `none` lifts it. Holds until the next reload or restart.
 /// With --json: {"cameras":[…]} with the names of the cameras changed, or {"client":ID}.
@@ -17,7 +17,8 @@ pub struct Args {
     #[arg(value_enum)]
     key: Key,
 
-    /// quality: 1 to 100; fps: 0.1 to 1000; max-width: 16 to 16384
+    /// quality: 1 to 100; fps: 0.1 to 1000; rotate: 0, 90, 180 or 270; flip: none, horizontal,
+    /// vertical or both; max-width: 16 to 16384
     value: String,
 
     /// The camera; all where none is named
@@ -36,6 +37,10 @@ enum Key {
     Quality,
     /// Frames a second
     Fps,
+    /// Degrees by which pictures are turned clockwise
+    Rotate,
+    /// How pictures are mirrored
+    Flip,
     /// A client's largest width, in pixels
     MaxWidth,
 }
@@ -45,6 +50,8 @@ impl fmt::Display for Key {
         f.write_str(match self {
             Self::Quality => "quality",
             Self::Fps => "fps",
+            Self::Rotate => "rotate",
+            Self::Flip => "flip",
             Self::MaxWidth => "max-width",
         })
     }
@@ -66,6 +73,8 @@ fn set_camera(args: Args, session: &Session) -> Result<(), Failure> {
     match args.key {
         Key::Quality => call.quality = Some(whole(args.key, &args.value)?),
         Key::Fps => call.fps = Some(number(args.key, &args.value)?),
+        Key::Rotate => call.rotate = Some(whole(args.key, &args.value)?),
+        Key::Flip => call.flip = Some(args.value.clone()),
         Key::MaxWidth => {
             return Err(Failure::Usage(
                 "max-width is a limit of one client: name it with --client ID".into(),
@@ -92,6 +101,10 @@ fn set_client(id: i64, args: &Args, session: &Session) -> Result<(), Failure> {
         Key::Quality => call.quality = Some(whole(args.key, value)?),
         Key::Fps => call.fps = Some(number(args.key, value)?),
         Key::MaxWidth => call.max_width = Some(whole(args.key, value)?),
+        Key::Rotate | Key::Flip => {
+            let message = format!("{} is of a camera: name it with --camera NAME", args.key);
+            return Err(Failure::Usage(message));
+        }
     }
     session.call(&call)?;
     session.print(&json!({ "client": id }), |_| match value {

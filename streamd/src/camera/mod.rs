@@ -171,15 +171,14 @@ impl Camera {
         *self.status.lock() = status;
     }
 
-    /// Width and height of its pictures, as far as they are known.
+    /// Width and height of its pictures, as they are shown and as far as they are known.
     pub fn size(&self) -> (u32, u32) {
-        match self.status().layout {
+        let settings = self.settings();
+        let (width, height) = match self.status().layout {
             Some(layout) => (layout.width, layout.height),
-            None => {
-                let size = self.settings().config.size;
-                (size.width, size.height)
-            }
-        }
+            None => (settings.config.size.width, settings.config.size.height),
+        };
+        settings.config.arrangement().size(width, height)
     }
 
     /// A frame has come.
@@ -227,6 +226,7 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         size: config.size,
         format: config.format,
         fps: config.fps,
+        arrangement: config.arrangement(),
     }
 }
 

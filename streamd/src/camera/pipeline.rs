@@ -13,7 +13,12 @@ use crate::{
     camera::Camera,
     capture::{Sink, Status},
     config::values::CameraName,
-    encode::{self, GreyLevels, jpeg::Encoder, passthrough, plain},
+    encode::{
+        self,
+        jpeg::Encoder,
+        passthrough,
+        prepare::{Look, Preparer},
+    },
     hub::WorkList,
     media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
@@ -28,7 +33,7 @@ const _: () = assert!(
 pub struct Pipeline {
     camera: Arc<Camera>,
     encoder: Encoder,
-    levels: GreyLevels,
+    preparer: Preparer,
     quiet: Quiet,
 }
 
@@ -38,7 +43,7 @@ impl Pipeline {
         Self {
             camera,
             encoder: Encoder::new(),
-            levels: GreyLevels::default(),
+            preparer: Preparer::default(),
             quiet: Quiet::default(),
         }
     }
@@ -47,11 +52,16 @@ impl Pipeline {
 impl Pipeline {
     /// What all renditions of a frame have in common is done once, before any is encoded.
     fn prepare(&mut self, raw: RawFrame) -> Result<RawFrame, encode::Error> {
-        if plain::is_plain(raw.layout.format) {
-            return Ok(raw);
-        }
-        let range = self.camera.settings().config.gray_range;
-        plain::plain(&raw, range, &mut self.levels)
+        let config = &self.camera.settings().config;
+        let look = Look {
+            arrangement: config.arrangement(),
+            text: (!config.text.is_empty())
+                .then(|| raw.captured.local())
+                .and_then(|time| config.text.at(&self.camera.name, &time)),
+            gray_range: config.gray_range,
+            chroma: config.chroma,
+        };
+        self.preparer.prepare(raw, &look)
     }
 }
 

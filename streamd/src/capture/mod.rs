@@ -26,7 +26,7 @@ use std::sync::Arc;
 use streamd_protocol::stats::CameraState;
 
 use crate::{
-    config::values::{Device, Format, Fps, Size},
+    config::values::{Arrangement, Device, Format, Fps, Size},
     media::{Layout, RawFrame},
     meters::CaptureCounters,
     supervise::heartbeat::Heartbeat,
@@ -47,6 +47,8 @@ pub struct Settings {
     pub format: Format,
     /// Frames a second.
     pub fps: Fps,
+    /// How the pictures are cut and turned later: what is drawn here to be read is not.
+    pub arrangement: Arrangement,
 }
 
 /// What is known of the device, for stats and the log.
@@ -90,6 +92,7 @@ impl Settings {
             size: Size::new(64, 48),
             format: Format::Auto,
             fps: Fps::new(30.0),
+            arrangement: Arrangement::default(),
         }
     }
 }

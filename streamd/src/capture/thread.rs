@@ -208,9 +208,10 @@ impl Worker {
             return;
         }
         let new = self.settings().clone();
-        let fps = new.fps;
+        let (fps, arrangement) = (new.fps, new.arrangement);
         if (Settings {
             fps,
+            arrangement,
             ..old.settings.clone()
         }) != new
         {

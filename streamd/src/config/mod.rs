@@ -28,8 +28,8 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, GrayRange, Listen, MaxClients,
-    Quality, Rung, Size,
+    Arrangement, CameraName, Caption, Chroma, Congestion, Crop, Device, Duration, Flip, Format,
+    Fps, GrayRange, Listen, MaxClients, Quality, Rotate, Rung, Size,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -219,6 +219,14 @@ pub struct Camera {
     pub passthrough: bool,
     /// Chroma subsampling of the pictures.
     pub chroma: Chroma,
+    /// The part of the camera's picture that is used.
+    pub crop: Crop,
+    /// By how much it is turned clockwise.
+    pub rotate: Rotate,
+    /// Along what it is mirrored after that.
+    pub flip: Flip,
+    /// A line of text in the picture.
+    pub text: Caption,
     /// Raw TCP; an empty list for none. Always set after [`load`]: 127.0.0.1:8002 for the camera that
     /// is named first, none for the others. See [`Config::camera_listen`].
     #[serde(
@@ -238,6 +246,17 @@ pub struct Camera {
     pub congestion: Congestion,
 }
 
+impl Camera {
+    /// How its pictures are cut and turned.
+    pub const fn arrangement(&self) -> Arrangement {
+        Arrangement {
+            crop: self.crop,
+            rotate: self.rotate,
+            flip: self.flip,
+        }
+    }
+}
+
 impl Default for Camera {
     fn default() -> Self {
         Self {
@@ -249,6 +268,10 @@ impl Default for Camera {
             quality: Quality::new(80),
             passthrough: true,
             chroma: Chroma::Yuv420,
+            crop: Crop::default(),
+            rotate: Rotate::None,
+            flip: Flip::None,
+            text: Caption::default(),
             listen: None,
             max_clients: MaxClients::new(100),
             idle_after: Duration::from_secs(10),

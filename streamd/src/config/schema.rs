@@ -9,8 +9,8 @@ use toml::{
 use super::{
     text::{Level, Origin, SocketPath},
     values::{
-        Chroma, Congestion, Device, Duration, Format, Fps, GrayRange, Listen, MaxClients, Quality,
-        Rung, Size, Value,
+        Caption, Chroma, Congestion, Crop, Device, Duration, Flip, Format, Fps, GrayRange, Listen,
+        MaxClients, Quality, Rotate, Rung, Size, Value,
     },
 };
 
@@ -130,6 +130,10 @@ pub const KEYS: &[Key] = {
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),
+        key::<Crop>(CAMERA, "crop", Live, One),
+        key::<Rotate>(CAMERA, "rotate", Live, One),
+        key::<Flip>(CAMERA, "flip", Live, One),
+        key::<Caption>(CAMERA, "text", Live, One),
         key::<Listen>(CAMERA, "listen", Restart, OneOrList),
         key::<MaxClients>(CAMERA, "max-clients", Live, One),
         key::<Duration>(CAMERA, "idle-after", Live, One),

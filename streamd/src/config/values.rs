@@ -40,9 +40,11 @@ macro_rules! by_string {
 
 by_string!(CameraName, Device, Duration);
 
+mod arrangement;
 mod network;
 mod picture;
 
+pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use network::{Congestion, Listen, MaxClients};
 pub use picture::{Chroma, Format, Fps, GrayRange, Quality, Rung, Size};
 

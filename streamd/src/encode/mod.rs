@@ -1,16 +1,19 @@
 //! From a [`RawFrame`](crate::media::RawFrame) to JPEG pictures.
 //!
-//! [`jpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
+//! [`prepare`] does once what all renditions need; [`jpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
 //! [`passthrough`] hands the latter on as they are, repaired where they need it.
 
 pub mod jpeg;
 mod levels;
 mod mosaic;
 pub mod passthrough;
-pub mod plain;
+mod plain;
+pub mod prepare;
 
 mod huffman;
 
+#[cfg(test)]
+mod prepare_tests;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +22,7 @@ use bytes::Bytes;
 use crate::media::Layout;
 
 pub use jpeg::simd;
-pub use levels::GreyLevels;
+use levels::GreyLevels;
 pub use passthrough::Broken;
 
 /// A whole JPEG file.

@@ -19,17 +19,17 @@ const SCALES: [Scale; 3] = [Scale::Full, Scale::Half, Scale::Quarter];
 const CHROMAS: [Chroma; 2] = [Chroma::Yuv420, Chroma::Yuv422];
 
 /// Y, Cb, Cr of a pixel, as functions of its place.
-type Scene = fn(x: usize, y: usize, size: (usize, usize)) -> [u8; 3];
+pub(super) type Scene = fn(x: usize, y: usize, size: (usize, usize)) -> [u8; 3];
 
 /// Slopes in different directions, so that no two components or axes can be mistaken.
-fn slopes(x: usize, y: usize, (width, height): (usize, usize)) -> [u8; 3] {
+pub(super) fn slopes(x: usize, y: usize, (width, height): (usize, usize)) -> [u8; 3] {
     let across = |range: usize| (x * range / width) as u8;
     let down = |range: usize| (y * range / height) as u8;
     [30 + across(180), 100 + down(60), 160 - across(60)]
 }
 
 /// The eight colour bars at 75 %.
-fn bars(x: usize, _: usize, (width, _): (usize, usize)) -> [u8; 3] {
+pub(super) fn bars(x: usize, _: usize, (width, _): (usize, usize)) -> [u8; 3] {
     const BARS: [[u8; 3]; 8] = [
         [191, 128, 128],
         [169, 32, 143],
@@ -43,7 +43,7 @@ fn bars(x: usize, _: usize, (width, _): (usize, usize)) -> [u8; 3] {
     BARS[x * 8 / width]
 }
 
-fn layout(format: PixelFormat, (width, height): (u32, u32), padding: u32) -> Layout {
+pub(super) fn layout(format: PixelFormat, (width, height): (u32, u32), padding: u32) -> Layout {
     Layout {
         format,
         width,
@@ -74,7 +74,7 @@ fn rgb([y, u, v]: [u8; 3]) -> [u8; 3] {
 }
 
 /// A frame of the scene. What is padding holds bytes that would show.
-fn draw(layout: Layout, scene: Scene) -> RawFrame {
+pub(super) fn draw(layout: Layout, scene: Scene) -> RawFrame {
     let Layout {
         format,
         width,
@@ -196,7 +196,7 @@ fn encode(raw: &RawFrame, quality: u8, scale: Scale, chroma: Chroma) -> Result<P
 }
 
 /// Decodes to rows of Y, Cb, Cr (or of Y alone), with the size and the components.
-fn decode(jpeg: &[u8]) -> (Vec<u8>, (u32, u32), usize) {
+pub(super) fn decode(jpeg: &[u8]) -> (Vec<u8>, (u32, u32), usize) {
     let mut decompressor = Decompressor::new();
     let mut reading = decompressor.begin(jpeg, 1, |_, _| true).unwrap();
     let (size, bytes) = (reading.size(), reading.row_bytes());
@@ -421,6 +421,17 @@ fn camera(chroma: Chroma, scene: Scene) -> (Vec<u8>, RawFrame) {
         )
         .unwrap();
     (picture.bytes.to_vec(), raw)
+}
+
+/// A camera's JPEG picture of what a frame shows.
+pub(super) fn mjpg_of(raw: RawFrame, chroma: Chroma) -> RawFrame {
+    let picture = encode(&raw, 92, Scale::Full, chroma).unwrap();
+    let layout = Layout {
+        format: PixelFormat::Mjpg,
+        stride: 0,
+        ..raw.layout
+    };
+    frame(layout, picture.bytes.to_vec())
 }
 
 fn mjpg(bytes: Vec<u8>) -> RawFrame {

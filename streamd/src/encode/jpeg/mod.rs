@@ -1,8 +1,9 @@
 //! The encoder: raw frames, or a camera's JPEG pictures, to JPEG pictures of any rendition.
 
-mod levels;
+pub(super) mod levels;
 pub(super) mod libjpeg;
-mod planes;
+pub(super) mod planes;
+pub(super) mod source;
 mod unpack;
 
 use bytes::Bytes;
@@ -12,7 +13,8 @@ pub use libjpeg::simd;
 use self::{
     levels::stretch_luma,
     libjpeg::{Compressor, Decompressor, Pixels, Plane, Shape, Writing},
-    planes::{Cut, Rows, Source, Strip, repeat_pixel},
+    planes::{Cut, Strip, repeat_pixel},
+    source::{Rows, Source},
     unpack::{Which, means},
 };
 use super::{

@@ -151,7 +151,7 @@ impl Compressor {
         Self { state, shape: None }
     }
 
-    fn codec(&mut self) -> &mut jpeg_compress_struct {
+    pub(super) fn codec(&mut self) -> &mut jpeg_compress_struct {
         // SAFETY: `state` is live, and `&mut self` makes this the only reference from Rust.
         unsafe { &mut (*self.state).codec }
     }
@@ -172,8 +172,7 @@ impl Compressor {
             self.configure(shape)?;
             self.shape = Some(shape);
         }
-        // SAFETY: `state` is live, and the library writes through it only inside its functions.
-        unsafe { (*self.state).out = Vec::with_capacity(capacity.max(MIN_SPARE)) };
+        self.room(capacity);
         let mut writing = Writing {
             compressor: self,
             shape,
@@ -181,6 +180,29 @@ impl Compressor {
         writing.start()?;
         writing.append(app);
         Ok(writing)
+    }
+
+    fn room(&mut self, capacity: usize) {
+        // SAFETY: `state` is live, and the library writes through it only inside its functions.
+        unsafe { (*self.state).out = Vec::with_capacity(capacity.max(MIN_SPARE)) };
+    }
+
+    /// Room for a picture that is not written by [`Compressor::begin`]; the tables are forgotten.
+    pub(super) fn make_room(&mut self, capacity: usize) {
+        self.shape = None;
+        self.room(capacity);
+    }
+
+    /// The bytes of a picture that is finished.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        // SAFETY: `state` is live; `close_buffer` has set the length of `out`.
+        std::mem::take(unsafe { &mut (*self.state).out })
+    }
+
+    /// Throws away what is being written; of a whole picture there is nothing.
+    pub(super) fn close(&mut self) {
+        // SAFETY: allowed in every state of a live codec.
+        unsafe { jpeg_abort_compress(self.codec()) };
     }
 
     /// Tables and sampling: the fastest profile, baseline, the standard Huffman tables.
@@ -322,15 +344,13 @@ impl Writing<'_> {
         let codec = self.compressor.codec();
         // SAFETY: a picture is being written.
         protect(|| unsafe { jpeg_finish_compress(codec) })?;
-        // SAFETY: `state` is live; `close_buffer` has set the length of `out`.
-        Ok(std::mem::take(unsafe { &mut (*self.compressor.state).out }))
+        Ok(self.compressor.take())
     }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        // SAFETY: allowed in every state of a live codec; after a whole picture it does nothing.
-        unsafe { jpeg_abort_compress(self.compressor.codec()) };
+        self.compressor.close();
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod compress;
 mod decompress;
+mod turn;
 
 use std::{
     ffi::c_int,
@@ -16,6 +17,7 @@ use mozjpeg_sys::{JWRN_EXTRANEOUS_DATA, jpeg_common_struct, jpeg_error_mgr, jpeg
 
 pub use compress::{Compressor, Pixels, Plane, Shape, Writing};
 pub use decompress::Decompressor;
+pub use turn::{Turn, turn};
 
 #[cfg(panic = "abort")]
 compile_error!("a broken picture would end the daemon: build with panic = \"unwind\"");
