@@ -16,7 +16,6 @@ use crate::{
     encode::{
         self,
         jpeg::Encoder,
-        passthrough,
         prepare::{Look, Preparer},
     },
     hub::WorkList,
@@ -61,12 +60,12 @@ impl Pipeline {
             gray_range: config.gray_range,
             chroma: config.chroma,
         };
-        self.preparer.prepare(raw, &look)
+        self.preparer.prepare(raw, &look, &self.camera.endings)
     }
 }
 
 impl Sink for Pipeline {
-    fn frame(&mut self, raw: RawFrame) -> Result<(), String> {
+    fn frame(&mut self, raw: RawFrame) -> Result<bool, String> {
         let camera = &self.camera;
         camera.count_frame(raw.captured);
         let raw = match self.prepare(raw) {
@@ -75,8 +74,10 @@ impl Sink for Pipeline {
         };
         let camera = &self.camera;
         match camera.hub.offer(&raw) {
-            Some(best) => encode(camera, &mut self.encoder, &raw, best, &mut self.quiet),
-            None => Ok(()),
+            Some(best) => {
+                encode(camera, &mut self.encoder, &raw, best, &mut self.quiet).map(|()| true)
+            }
+            None => Ok(false),
         }
     }
 
@@ -117,15 +118,17 @@ fn encode(
         captured_us: raw.captured.unix_micros(),
         camera: camera.name.clone(),
     }
-    .to_bytes();
+    .head();
     let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
-        passthrough::passthrough(raw, &app).map_err(encode::Error::from)
+        let rendition = (track.rendition, settings.config.chroma);
+        encoder.hand_on(raw, rendition, &app, &camera.endings)
     } else {
         encoder.encode(raw, track.rendition, settings.config.chroma, &app)
     };
     let end = Timestamp::now();
     match picture {
         Ok(picture) => {
+            camera.shows(picture.frame);
             camera.encode_time.add(end.since(begin));
             if top {
                 camera.top_encode_time.add(end.since(begin));

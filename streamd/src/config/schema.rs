@@ -9,8 +9,9 @@ use toml::{
 use super::{
     text::{Level, Origin, SocketPath},
     values::{
-        Caption, Chroma, Congestion, Crop, Device, Duration, Flip, Format, Fps, GrayRange, Listen,
-        MaxClients, Quality, Rotate, Rung, Size, Value,
+        Caption, Chroma, Congestion, ControlValue, Crop, Device, Duration, File, Flip, Format, Fps,
+        FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality, Rotate, Rung, Size, Standard,
+        Value,
     },
 };
 
@@ -49,6 +50,8 @@ enum Shape {
     One,
     List,
     OneOrList,
+    /// Names that are free, each with a value.
+    Table,
 }
 
 impl Key {
@@ -69,6 +72,7 @@ impl Key {
             Shape::One => words,
             Shape::List => format!("a list of {words}"),
             Shape::OneOrList => format!("{words}, or a list of these"),
+            Shape::Table => format!("a table of names, each with {words}"),
         }
     }
 
@@ -82,7 +86,11 @@ impl Key {
                 .iter()
                 .filter(|element| !(self.reads)((*element).clone()))
                 .collect(),
-            (Shape::List, _) => vec![value],
+            (Shape::Table, DeValue::Table(values)) => {
+                let values = values.values();
+                values.filter(|v| !(self.reads)((*v).clone())).collect()
+            }
+            (Shape::List | Shape::Table, _) => vec![value],
             _ if (self.reads)(value.clone()) => Vec::new(),
             _ => vec![value],
         }
@@ -112,7 +120,7 @@ const fn key<T: DeserializeOwned + Value>(
 /// Every key, in the order of the reference.
 pub const KEYS: &[Key] = {
     use Reload::{Live, Restart};
-    use Shape::{List, One, OneOrList};
+    use Shape::{List, One, OneOrList, Table};
     &[
         key::<Level>("log", "level", Live, One),
         key::<Duration>("log", "report-interval", Live, One),
@@ -126,7 +134,11 @@ pub const KEYS: &[Key] = {
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
         key::<GrayRange>(CAMERA, "gray-range", Live, One),
+        key::<Input>(CAMERA, "input", Live, One),
+        key::<Standard>(CAMERA, "standard", Live, One),
+        key::<File>(CAMERA, "edid", Live, One),
         key::<Fps>(CAMERA, "fps", Live, One),
+        key::<FrameTimeout>(CAMERA, "frame-timeout", Live, One),
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),
@@ -140,5 +152,6 @@ pub const KEYS: &[Key] = {
         key::<bool>(CAMERA, "adapt", Live, One),
         key::<Rung>(CAMERA, "ladder", Live, List),
         key::<Congestion>(CAMERA, "congestion", Live, One),
+        key::<ControlValue>(CAMERA, "controls", Live, Table),
     ]
 };

@@ -1,16 +1,18 @@
 //! From a [`RawFrame`](crate::media::RawFrame) to JPEG pictures.
 //!
-//! [`prepare`] does once what all renditions need; [`jpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
-//! [`passthrough`] hands the latter on as they are, repaired where they need it.
+//! [`prepare`] does once what all renditions need; [`jpeg`] encodes raw pixels, and cameras' own
+//! JPEG pictures at a lower quality or size; [`passthrough`] hands the latter on as they are,
+//! repaired where they need it; [`check`] says of them whether they are whole.
 
+pub mod check;
 pub mod jpeg;
 mod levels;
 mod mosaic;
-pub mod passthrough;
 mod plain;
 pub mod prepare;
 
 mod huffman;
+mod passthrough;
 
 #[cfg(test)]
 mod prepare_tests;
@@ -21,9 +23,9 @@ use bytes::Bytes;
 
 use crate::media::Layout;
 
+pub use check::Broken;
 pub use jpeg::simd;
 use levels::GreyLevels;
-pub use passthrough::Broken;
 
 /// A whole JPEG file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct Picture {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// Width and height of the frame that it was made of, pixels.
+    pub frame: (u32, u32),
 }
 
 /// Why a frame could not be encoded. The next one may well be.
@@ -64,7 +68,7 @@ pub enum Error {
         height: u32,
     },
     /// The camera's own JPEG picture is broken.
-    #[error("broken JPEG picture from the camera: {0}")]
+    #[error("the camera sends broken pictures: {0}")]
     Broken(#[from] Broken),
     /// The JPEG library failed.
     #[error("mozjpeg: {0}")]

@@ -6,11 +6,11 @@ mod text;
 
 use super::{
     Broken, Error, GreyLevels,
+    check::{Check, Endings, Whole},
     jpeg::{
         libjpeg::{Compressor, Decompressor, Pixels, Turn, turn},
         planes::Strip,
     },
-    passthrough,
     plain::{is_plain, plain},
 };
 use crate::{
@@ -34,6 +34,7 @@ pub struct Look {
 /// Prepares the frames of one camera.
 #[derive(Default)]
 pub struct Preparer {
+    check: Check,
     levels: GreyLevels,
     strip: Strip,
     codecs: Option<(Decompressor, Compressor)>,
@@ -42,17 +43,24 @@ pub struct Preparer {
 impl Preparer {
     /// The frame as it is to be shown. What needs nothing is handed back as it came; the buffer of
     /// any other is let go. A "no signal" picture is drawn in the right size, and only gets no text.
+    /// A camera's JPEG picture may be of another size than the layout says; `endings` are what is
+    /// known of that camera.
     ///
     /// # Errors
     /// If the frame is shorter than its layout says, or a camera's JPEG picture is broken.
-    pub fn prepare(&mut self, raw: RawFrame, look: &Look) -> Result<RawFrame, Error> {
+    pub fn prepare(
+        &mut self,
+        raw: RawFrame,
+        look: &Look,
+        endings: &Endings,
+    ) -> Result<RawFrame, Error> {
         let nothing = look.arrangement.is_none() && look.text.is_none();
         let plain_already = is_plain(raw.layout.format);
         if raw.origin == Origin::Blank || nothing && plain_already {
             return Ok(raw);
         }
         if raw.layout.format == PixelFormat::Mjpg {
-            return self.jpeg(&raw, look);
+            return self.jpeg(&raw, look, endings);
         }
         let raw = match plain_already {
             true => raw,
@@ -65,21 +73,21 @@ impl Preparer {
     }
 
     /// A camera's JPEG: turned without loss where that can be, else decoded.
-    fn jpeg(&mut self, raw: &RawFrame, look: &Look) -> Result<RawFrame, Error> {
-        let (width, height) = (raw.layout.width, raw.layout.height);
-        let jpeg = passthrough::check(raw.bytes(), width, height)?.jpeg(raw.bytes());
+    fn jpeg(&mut self, raw: &RawFrame, look: &Look, endings: &Endings) -> Result<RawFrame, Error> {
+        let whole = self.check.look(raw.bytes(), Some(endings))?;
+        let jpeg = whole.file(raw.bytes(), &[], true);
+        let (width, height) = whole.size;
         let (decompressor, compressor) = self
             .codecs
             .get_or_insert_with(|| (Decompressor::new(), Compressor::new()));
-        if look.text.is_none() {
+        if look.text.is_none() && whole.is_common {
             let (swapped, mirrored) = look.arrangement.steps();
             let wanted = Turn {
                 part: look.arrangement.crop.within(width, height),
                 swapped,
                 mirrored,
             };
-            let turned = turn(decompressor, compressor, &jpeg, wanted).map_err(Broken::from)?;
-            if let Some(pixels) = turned {
+            if let Some(pixels) = turn(decompressor, compressor, &jpeg, wanted)? {
                 let (width, height) = look.arrangement.size(width, height);
                 let layout = Layout {
                     width,
@@ -89,7 +97,7 @@ impl Preparer {
                 return Ok(replaced(raw, layout, pixels));
             }
         }
-        let decoded = decoded(decompressor, raw, &jpeg)?;
+        let decoded = decoded(decompressor, raw, &whole, &jpeg)?;
         self.planes(&decoded, look)
     }
 
@@ -121,32 +129,32 @@ fn replaced(raw: &RawFrame, layout: Layout, pixels: Vec<u8>) -> RawFrame {
     }
 }
 
-/// A JPEG picture as planes at half width, or as grey.
+/// A JPEG picture as planes at half width, as grey, or as RGB.
 fn decoded(
     decompressor: &mut Decompressor,
     raw: &RawFrame,
+    whole: &Whole,
     jpeg: &[u8],
 ) -> Result<RawFrame, Error> {
-    let (width, height) = (raw.layout.width, raw.layout.height);
     let mut reading = decompressor
-        .begin(jpeg, 1, |w, h| (w, h) == (width, height))
+        .begin(jpeg, 1, |w, h| (w, h) == whole.size)
         .map_err(Broken::from)?;
-    let grey = reading.pixels() == Pixels::Grey;
-    let mut rows = vec![0; reading.row_bytes() * height as usize];
+    reading.take_inks_for_light(whole.is_adobe());
+    let (pixels, stride) = (reading.pixels(), reading.row_bytes());
+    let mut rows = vec![0; stride * whole.size.1 as usize];
     let mut done = 0;
-    while done < height as usize {
-        let bytes = reading.row_bytes();
-        let count = reading.rows(&mut rows[done * bytes..]);
-        match count.map_err(Broken::from)? {
-            0 => return Err(Broken::Data.into()),
-            count => done += count,
+    while done < rows.len() {
+        match reading.rows(&mut rows[done..]).map_err(Broken::from)? {
+            0 => return Err(Broken::Missing.into()),
+            count => done += count * stride,
         }
     }
-    if !reading.is_sound() {
-        return Err(Broken::Data.into());
+    if !reading.finish().map_err(Broken::from)? {
+        return Err(Broken::Warned.into());
     }
-    Ok(match grey {
-        true => planes::grey(raw, rows),
-        false => planes::from_ycbcr(raw, &rows),
+    Ok(match pixels {
+        Pixels::Grey => planes::interleaved(raw, whole.size, PixelFormat::Grey, rows),
+        Pixels::Rgb => planes::interleaved(raw, whole.size, PixelFormat::Rgb24, rows),
+        _ => planes::from_ycbcr(raw, whole.size, &rows),
     })
 }

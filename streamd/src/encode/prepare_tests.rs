@@ -3,10 +3,14 @@
 use proptest::prelude::*;
 
 use super::{
-    Error, Picture,
-    jpeg::Encoder,
+    Broken, Error, Picture,
+    check::Endings,
+    jpeg::{
+        Encoder,
+        libjpeg::made::{Kind, PLAIN},
+    },
     prepare::{Look, Preparer},
-    tests::{Scene, bars, decode, draw, layout, mjpg_of, slopes},
+    tests::{Scene, bars, decode, draw, layout, made_of_slopes, mjpg, mjpg_of, slopes},
 };
 use crate::{
     config::values::{Arrangement, Chroma, Flip, GrayRange, Rotate},
@@ -25,6 +29,11 @@ fn look(crop: &str, rotate: i64, flip: Flip, chroma: Chroma) -> Look {
         gray_range: GrayRange::WHOLE,
         chroma,
     }
+}
+
+fn prepared(raw: RawFrame, look: &Look) -> RawFrame {
+    let endings = Endings::default();
+    Preparer::default().prepare(raw, look, &endings).unwrap()
 }
 
 /// Where a pixel of the result comes from, by the words of the reference: cut, turned clockwise by
@@ -109,7 +118,7 @@ proptest! {
         prop_assume!(!look.arrangement.is_none());
         // Planar formats keep two bytes of chroma to a line of an even number.
         let raw = draw(layout(format, size, padding), slopes);
-        let prepared = Preparer::default().prepare(raw, &look).unwrap();
+        let prepared = prepared(raw, &look);
         let (luma, hue) = match format.packing() {
             // Neighbours that a mosaic mixes differ by a step of the slope, 255 / 16.
             Packing::Mosaic(..) => (24, 24),
@@ -137,7 +146,7 @@ fn a_cameras_jpeg_is_turned_as_its_pixels_are() {
         ] {
             let look = look(crop, degrees, flip, chroma);
             let raw = mjpg_of(draw(layout(PixelFormat::Nv16, size, 0), bars), chroma);
-            let prepared = Preparer::default().prepare(raw, &look).unwrap();
+            let prepared = prepared(raw, &look);
             assert_eq!(prepared.layout.format, PixelFormat::Mjpg, "without loss");
             let (turned, now, _) = decode(prepared.bytes());
             assert_eq!(now, look.arrangement.size(size.0, size.1));
@@ -161,7 +170,7 @@ fn where_blocks_would_be_torn_the_jpeg_is_decoded() {
             draw(layout(PixelFormat::Nv16, size, 0), slopes),
             Chroma::Yuv422,
         );
-        let prepared = Preparer::default().prepare(raw, &look).unwrap();
+        let prepared = prepared(raw, &look);
         assert!(prepared.layout.format != PixelFormat::Mjpg);
         assert_turned(&prepared, size, &look, slopes, [12, 16]);
     }
@@ -176,16 +185,75 @@ fn a_broken_jpeg_is_an_error_and_the_next_one_is_not() {
             Chroma::Yuv420,
         )
     };
-    let mut preparer = Preparer::default();
+    let (mut preparer, endings) = (Preparer::default(), Endings::default());
     let mut broken = picture();
     let mut bytes = broken.bytes()[..broken.bytes().len() / 2].to_vec();
     bytes.extend([0xFF, 0xD9]);
     broken.pixels = Box::new(bytes);
-    assert!(matches!(
-        preparer.prepare(broken, &look),
-        Err(Error::Broken(_))
-    ));
-    assert!(preparer.prepare(picture(), &look).is_ok());
+    assert_eq!(
+        preparer.prepare(broken, &look, &endings).err(),
+        Some(Error::Broken(Broken::Missing))
+    );
+    assert!(preparer.prepare(picture(), &look, &endings).is_ok());
+}
+
+#[test]
+fn a_jpeg_of_another_size_than_agreed_is_cut_and_turned_within_its_own() {
+    for (width, height) in [(64, 48), (1, 1), (3, 17), (500, 16)] {
+        let kind = Kind {
+            width,
+            height,
+            ..PLAIN
+        };
+        for (crop, degrees) in [("300x200+16+16", 0), ("none", 90), ("20x20+400+1", 180)] {
+            for text in [None, Some("12:30".into())] {
+                let mut look = look(crop, degrees, Flip::None, Chroma::Yuv420);
+                look.text = text;
+                let frame = prepared(mjpg(made_of_slopes(kind)), &look);
+                let size = look.arrangement.size(width, height);
+                assert_eq!((frame.layout.width, frame.layout.height), size);
+                let picture = encoded(&frame).unwrap();
+                assert_eq!((picture.width, picture.height), size, "{kind:?} {look:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_kinds_of_jpeg_are_turned_as_common_ones_are() {
+    let (sampling, size) = ((1, 1), (96, 80));
+    let kind = Kind {
+        width: size.0,
+        height: size.1,
+        quality: 95,
+        ..PLAIN
+    };
+    let kinds = [
+        Kind {
+            is_progressive: true,
+            ..kind
+        },
+        Kind {
+            is_rgb: true,
+            sampling,
+            ..kind
+        },
+        Kind {
+            colours: 4,
+            sampling,
+            ..kind
+        },
+        Kind { colours: 1, ..kind },
+    ];
+    let look = look("none", 90, Flip::None, Chroma::Yuv420);
+    for kind in kinds {
+        let frame = prepared(mjpg(made_of_slopes(kind)), &look);
+        if frame.layout.format == PixelFormat::Mjpg {
+            assert_eq!(kind.colours, 1, "{kind:?} goes out as a common one");
+            continue;
+        }
+        assert_turned(&frame, size, &look, slopes, [12, 16]);
+    }
 }
 
 #[test]
@@ -195,7 +263,7 @@ fn text_is_white_with_a_black_edge_on_any_ground() {
             let mut look = look("none", 0, Flip::None, chroma);
             look.text = Some("12:30 höchstens".into());
             let raw = draw(layout(format, (320, 240), 0), bars);
-            let prepared = Preparer::default().prepare(raw, &look).unwrap();
+            let prepared = prepared(raw, &look);
             let white = |y: usize| (0..320).filter(|x| at(&prepared, *x, y)[0] == 255).count();
             assert!((228..236).map(white).sum::<usize>() > 200, "{format}");
             assert_eq!((0..227).map(white).sum::<usize>(), 0, "{format}");
@@ -213,7 +281,7 @@ fn text_in_a_picture_too_small_for_it_is_cut_off() {
         let mut look = look("none", 0, Flip::None, Chroma::Yuv420);
         look.text = Some("0123456789 ".repeat(20));
         let raw = draw(layout(PixelFormat::Nv12, size, 0), slopes);
-        let prepared = Preparer::default().prepare(raw, &look).unwrap();
+        let prepared = prepared(raw, &look);
         assert_eq!((prepared.layout.width, prepared.layout.height), size);
     }
 }
@@ -223,7 +291,7 @@ fn what_needs_nothing_is_handed_back_as_it_came() {
     let look = look("none", 0, Flip::None, Chroma::Yuv420);
     let raw = draw(layout(PixelFormat::Nv21, (64, 48), 4), slopes);
     let (before, address) = (raw.layout, raw.bytes().as_ptr());
-    let prepared = Preparer::default().prepare(raw, &look).unwrap();
+    let prepared = prepared(raw, &look);
     assert_eq!(
         (prepared.layout, prepared.bytes().as_ptr()),
         (before, address)

@@ -70,7 +70,11 @@ pub fn from_rgb(raw: &RawFrame) -> Result<RawFrame, Error> {
         pixels
     });
     let rows: Vec<u8> = ycbcr.collect();
-    Ok(from_ycbcr(raw, &rows))
+    Ok(from_ycbcr(
+        raw,
+        (raw.layout.width, raw.layout.height),
+        &rows,
+    ))
 }
 
 /// By JFIF (ITU-T T.871), with 16 bits behind the point.
@@ -86,9 +90,9 @@ fn ycbcr(rgb: [u8; 3]) -> [u8; 3] {
 }
 
 /// Rows of Y, Cb and Cr as planes at half width.
-pub fn from_ycbcr(raw: &RawFrame, rows: &[u8]) -> RawFrame {
-    let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
-    let mut picture = Picture::new(PixelFormat::Yuv422p, (width as u32, height as u32));
+pub fn from_ycbcr(raw: &RawFrame, size: (u32, u32), rows: &[u8]) -> RawFrame {
+    let width = size.0 as usize;
+    let mut picture = Picture::new(PixelFormat::Yuv422p, size);
     let [(luma, stride), (u, half), (v, _)] = picture.planes();
     for (row, line) in rows.chunks_exact(width * 3).enumerate() {
         let pixels = line.as_chunks::<3>().0;
@@ -105,10 +109,20 @@ pub fn from_ycbcr(raw: &RawFrame, rows: &[u8]) -> RawFrame {
     super::replaced(raw, picture.layout, picture.bytes)
 }
 
-/// Rows of luma.
-pub fn grey(raw: &RawFrame, rows: Vec<u8>) -> RawFrame {
-    let (width, height) = (raw.layout.width, raw.layout.height);
-    let layout = Picture::new(PixelFormat::Grey, (width, height)).layout;
+/// Rows without padding, of luma or of RGB.
+pub fn interleaved(
+    raw: &RawFrame,
+    (width, height): (u32, u32),
+    format: PixelFormat,
+    rows: Vec<u8>,
+) -> RawFrame {
+    let layout = Layout {
+        format,
+        width,
+        height,
+        stride: format.min_stride(width),
+        colour: Colour::JFIF,
+    };
     super::replaced(raw, layout, rows)
 }
 

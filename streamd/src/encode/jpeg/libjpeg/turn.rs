@@ -12,6 +12,7 @@ use mozjpeg_sys::{
 };
 
 use super::{Compressor, Decompressor, Error, protect};
+use crate::encode::Broken;
 
 /// Pixels of a block's side.
 const BLOCK: u32 = 8;
@@ -90,7 +91,7 @@ impl Turn {
     }
 }
 
-/// Turns a picture that `fits` by its width and height; `None` where that would lose something.
+/// Turns a picture that is whole and of a common kind; `None` where that would lose something.
 ///
 /// # Errors
 /// If the picture is broken.
@@ -99,7 +100,7 @@ pub fn turn(
     compressor: &mut Compressor,
     jpeg: &[u8],
     turn: Turn,
-) -> Result<Option<Vec<u8>>, Error> {
+) -> Result<Option<Vec<u8>>, Broken> {
     decompressor.open(jpeg);
     let result = turned(decompressor, compressor, jpeg.len(), turn);
     decompressor.close();
@@ -112,7 +113,7 @@ fn turned(
     compressor: &mut Compressor,
     bytes: usize,
     turn: Turn,
-) -> Result<Option<Vec<u8>>, Error> {
+) -> Result<Option<Vec<u8>>, Broken> {
     let source = decompressor.header()?;
     let most = [source.max_h_samp_factor, source.max_v_samp_factor].map(|n| n as u32);
     if !turn.keeps_whole(most.map(|n| n * BLOCK)) {
@@ -137,7 +138,7 @@ fn turned(
     // SAFETY: a picture is being written, and all its coefficients are there.
     protect(|| unsafe { jpeg_finish_compress(codec) })?;
     if !decompressor.is_sound() {
-        return Err(Error("its pixel data is cut off or damaged".into()));
+        return Err(Broken::Warned);
     }
     Ok(Some(compressor.take()))
 }
