@@ -157,7 +157,7 @@ methods! {
         reason: Option<String>,
     ) -> KickClientReply;
 
-    /// Changes a camera from the next frame on: quality, fps or both.
+    /// Changes a camera from the next frame on; at least one of the settings.
     SetCamera(
         /// Its name; all cameras where `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,6 +168,12 @@ methods! {
         /// Frames a second, 0.1–1000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fps: Option<f64>,
+        /// By how many degrees pictures are turned clockwise: 0, 90, 180 or 270.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rotate: Option<i64>,
+        /// How they are mirrored after that: `none`, `horizontal`, `vertical` or `both`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flip: Option<String>,
     ) -> SetCameraReply;
 
     /// Changes a client's limits; 0 lifts a limit, `None` leaves it.

@@ -268,6 +268,8 @@ fn the_methods_that_change() {
             camera: Some("main".into()),
             quality: Some(70),
             fps: Some(15.0),
+            rotate: Some(90),
+            flip: Some("vertical".into()),
         },
         &SetCameraReply {
             cameras: vec!["main".into()],

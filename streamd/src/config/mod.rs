@@ -28,8 +28,9 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    CameraName, Chroma, Congestion, Controls, Device, Duration, File, Format, Fps, FrameTimeout,
-    Input, Listen, MaxClients, Quality, Rung, Size, Standard,
+    Arrangement, CameraName, Caption, Chroma, Congestion, Controls, Crop, Device, Duration, File,
+    Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality, Rotate, Rung,
+    Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -217,6 +218,8 @@ pub struct Camera {
     pub edid: Option<File>,
     /// Pixel format asked of the driver.
     pub format: Format,
+    /// Which values of grey with more than 8 bits are black and white.
+    pub gray_range: GrayRange,
     /// Frames a second.
     pub fps: Fps,
     /// The camera is lost when no frame has come for so long; `0s` for never.
@@ -228,6 +231,14 @@ pub struct Camera {
     pub passthrough: bool,
     /// Chroma subsampling of the pictures.
     pub chroma: Chroma,
+    /// The part of the camera's picture that is used.
+    pub crop: Crop,
+    /// By how much it is turned clockwise.
+    pub rotate: Rotate,
+    /// Along what it is mirrored after that.
+    pub flip: Flip,
+    /// A line of text in the picture.
+    pub text: Caption,
     /// Raw TCP; an empty list for none. Always set after [`load`]: 127.0.0.1:8002 for the camera that
     /// is named first, none for the others. See [`Config::camera_listen`].
     #[serde(
@@ -250,6 +261,17 @@ pub struct Camera {
     pub controls: Controls,
 }
 
+impl Camera {
+    /// How its pictures are cut and turned.
+    pub const fn arrangement(&self) -> Arrangement {
+        Arrangement {
+            crop: self.crop,
+            rotate: self.rotate,
+            flip: self.flip,
+        }
+    }
+}
+
 impl Default for Camera {
     fn default() -> Self {
         Self {
@@ -259,11 +281,16 @@ impl Default for Camera {
             standard: None,
             edid: None,
             format: Format::Auto,
+            gray_range: GrayRange::Auto,
             fps: Fps::new(30.0),
             frame_timeout: FrameTimeout::Auto,
             quality: Quality::new(80),
             passthrough: true,
             chroma: Chroma::Yuv420,
+            crop: Crop::default(),
+            rotate: Rotate::None,
+            flip: Flip::None,
+            text: Caption::default(),
             listen: None,
             max_clients: MaxClients::new(100),
             idle_after: Duration::from_secs(10),
