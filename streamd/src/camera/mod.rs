@@ -12,6 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use streamd_protocol::stats::CameraState;
 
 pub use self::cameras::{Cameras, Refused};
 
@@ -85,7 +86,7 @@ pub struct Camera {
     pub dropped_clients: Counter,
     settings: Mutex<Arc<Settings>>,
     version: AtomicU64,
-    status: Mutex<capture::Status>,
+    status: Mutex<(capture::Status, Timestamp)>,
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
 }
@@ -163,12 +164,22 @@ impl Camera {
 
     /// What is known of the device.
     pub fn status(&self) -> capture::Status {
-        self.status.lock().clone()
+        self.status.lock().0.clone()
+    }
+
+    /// Why the camera is lost, and since when; `None` while it is not.
+    pub fn loss(&self) -> Option<(String, Timestamp)> {
+        let known = self.status.lock();
+        (known.0.state == CameraState::Lost).then(|| (known.0.reason.clone(), known.1))
     }
 
     /// Sets what is known of the device.
     pub fn set_status(&self, status: capture::Status) {
-        *self.status.lock() = status;
+        let mut known = self.status.lock();
+        if known.0.state != status.state {
+            known.1 = Timestamp::now();
+        }
+        known.0 = status;
     }
 
     /// Width and height of its pictures, as far as they are known.

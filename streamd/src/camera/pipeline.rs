@@ -6,7 +6,7 @@ use std::{io, sync::Arc, thread::JoinHandle};
 
 use streamd_protocol::{
     stats::CameraState,
-    stream::{AppSegment, MAX_CAMERA_NAME},
+    stream::{AppSegment, MAX_CAMERA_NAME, STAND_IN},
 };
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     config::values::CameraName,
     encode::{self, jpeg::Encoder, passthrough},
     hub::WorkList,
-    media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
+    media::{Origin, Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
@@ -85,12 +85,15 @@ fn encode(
     let begin = Timestamp::now();
     let settings = camera.settings();
     let top = settings.ladder.first() == Some(&track.rendition);
-    let app = AppSegment {
+    let mut app = AppSegment {
         sequence: raw.sequence,
         captured_us: raw.captured.unix_micros(),
         camera: camera.name.clone(),
     }
     .to_bytes();
+    if raw.origin == Origin::Blank {
+        app.extend(STAND_IN);
+    }
     let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
         passthrough::passthrough(raw, &app).map_err(encode::Error::from)
     } else {

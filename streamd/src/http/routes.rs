@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Router, extract,
     http::{HeaderMap, Method, StatusCode, Uri, header::ALLOW},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
@@ -26,8 +26,14 @@ const READ: &str = "GET, HEAD, OPTIONS";
 /// All addresses of the daemon's HTTP listeners.
 pub fn router(state: Arc<State>) -> Router {
     let mut router = Router::new();
-    for asset in &page::ASSETS {
-        let file = get(async move |headers: HeaderMap| asset.response(&headers));
+    for asset in page::assets() {
+        let file = get(
+            async move |served: extract::State<Served>, headers: HeaderMap| {
+                let state = &served.state;
+                let policy = state.general(|config| page::policy(&config.http.frame_ancestors));
+                asset.response(&headers, &policy)
+            },
+        );
         router = router.route(asset.path, only(READ, file));
     }
     for (address, methods) in [

@@ -237,8 +237,8 @@ impl Viewer {
         let Some(of) = self.watching.feed(feed) else {
             return;
         };
-        if let Some((event, message)) = of.origin_changed(packet.origin) {
-            self.talk.notice(event, Some(&of.camera().name), message);
+        if let Some(news) = of.signal_changed(packet.origin) {
+            self.talk.say(&news);
         }
         let with_frame = Path {
             in_flight: path.in_flight.saturating_add(packet.bytes.len() as u32),

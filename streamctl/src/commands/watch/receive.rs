@@ -215,7 +215,7 @@ impl Follower<'_> {
             }
             Event::CameraLost => self.notice(&format!("lost: {message}")),
             Event::CameraBack => self.notice(message),
-            Event::BadMessage => self.notice(&format!("refused: {message}")),
+            Event::BadMessage | Event::CameraRefused => self.notice(&format!("refused: {message}")),
         }
     }
 
