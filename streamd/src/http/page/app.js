@@ -82,6 +82,8 @@ export function show(names) {
   document.body.dataset.view = single ? "one" : "grid";
   zoom.attach(single ? tiles[0] : null);
   if (changed && names.length) engine.do({ type: "cameras", cameras: names });
+  // Where none is there, nothing is asked for until another one is chosen.
+  if (page.sure && changed) engine.do({ type: names.length ? "open" : "close" });
   document.title = names.length ? `${names.length > 3 ? say("allCameras") : names.join(", ")} – streamd` : "streamd";
   fit();
   drawUnknown();
@@ -141,6 +143,9 @@ function drawChoice() {
   choice.value = page.shown.length === 1 ? page.shown[0] : ALL;
   $("back").hidden = page.shown.length !== 1 || page.known.length < 2;
   $("of").hidden = page.shown.length < 2;
+  $("sheet-title").classList.toggle("unseen", page.shown.length > 1);
+  $("sheet-open").disabled = !page.shown.length;
+  $("sheet").hidden ||= !page.shown.length;
   $("of").replaceChildren(...page.shown.map((name) => new Option(name, name)));
 }
 
@@ -228,7 +233,7 @@ function setConnection(news) {
     page.views = {};
     page.renditions = {};
     page.connection.reason ||= full || state === "ended" ? "" : say(opened ? "cut" : "unheard");
-    if (!opened && !full && state === "waiting") askServer(attempt >= 3);
+    if (state === "waiting" && (!opened || !page.sure)) askServer(!opened && !full && attempt >= 3);
   }
   draw();
 }
@@ -243,10 +248,8 @@ async function askServer(mayBePlain) {
   try {
     const answer = await fetch(here("state"), { cache: "no-store", signal: giveUp.signal });
     const { cameras } = (await answer.json()).result;
-    const all = cameras.length !== page.known.length || !page.sure;
     setKnown(cameras);
-    if (mayBePlain && page.connection.state !== "open") goPlain();
-    else if (all && page.shown.length) engine.do({ type: "retry" });
+    if (mayBePlain && page.shown.length && page.connection.state !== "open") goPlain();
   } catch {
     // The server is away: the attempts go on.
   } finally {

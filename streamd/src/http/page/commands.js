@@ -48,7 +48,7 @@ export function setLimits() {
 
 export function openSheet(open) {
   if (open) page.sheet ??= new Sheet($("sheet-figures"));
-  if ($("sheet").hidden === !open) return;
+  if ($("sheet").hidden === !open || $("sheet-open").disabled) return;
   $("sheet").hidden = !open;
   $("sheet-open").setAttribute("aria-expanded", String(open));
   settings.set("sheet", open);

@@ -7,9 +7,12 @@
  * @param {{root: HTMLElement, ratio: number}[]} tiles in their order
  */
 export function arrange(stage, tiles) {
-  const { clientWidth: width, clientHeight: height } = stage;
+  if (!tiles.length) return;
+  const { paddingLeft, paddingRight, paddingTop, paddingBottom } = getComputedStyle(stage);
+  const width = stage.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+  const height = stage.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
   const count = tiles.length;
-  const ratio = tiles.reduce((sum, tile) => sum + tile.ratio, 0) / Math.max(1, count) || 4 / 3;
+  const ratio = tiles.reduce((sum, tile) => sum + tile.ratio, 0) / count;
   const shown = (columns, rows) => Math.min(width / columns, (height / rows) * ratio);
   const large = count === 3 && shown(3, 2) * 2 >= shown(2, 2);
   let columns = 1;
@@ -18,8 +21,12 @@ export function arrange(stage, tiles) {
   }
   if (large) columns = 3;
   const rows = large ? 2 : Math.ceil(count / columns);
-  stage.style.setProperty("--columns", columns * 2);
-  stage.style.setProperty("--rows", rows);
+  // Rows and columns are no larger than the pictures in them, so that these stand together.
+  const ratios = tiles.map((tile) => tile.ratio);
+  const row = Math.min(height / rows, width / columns / Math.min(...ratios));
+  const column = Math.min(width / columns, row * Math.max(...ratios));
+  const places = { columns: columns * 2, rows, row: `${row}px`, column: `${column / 2}px` };
+  for (const [name, value] of Object.entries(places)) stage.style.setProperty(`--${name}`, value);
   // In half columns, so that a last row can stand in the middle.
   const gap = large ? 0 : columns * rows - count;
   tiles.forEach(({ root }, n) => {

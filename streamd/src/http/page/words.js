@@ -54,7 +54,7 @@ const WORDS = {
     graphNow: "now",
     graphAgo: "{minutes} min ago",
     graphSays: "{title}: now {now}, at most {most}",
-    perSecond: "a second",
+    perSecond: "per second",
     // Buttons and their groups.
     camera: "Camera",
     cameras: "Cameras",
