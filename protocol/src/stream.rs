@@ -90,7 +90,7 @@ pub fn is_stand_in(jpeg: &[u8]) -> bool {
 /// What is in the segments of [`APP_MARKER`] at the start of a JPEG picture, in their order.
 fn app_segments(jpeg: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = jpeg.strip_prefix(&[0xFF, 0xD8]).unwrap_or_default();
-    let mut next = move || {
+    let segments = std::iter::from_fn(move || {
         let [0xFF, marker @ (0xE0..=0xEF | 0xFE), high, low, ..] = *rest else {
             return None;
         };
@@ -98,8 +98,8 @@ fn app_segments(jpeg: &[u8]) -> impl Iterator<Item = &[u8]> {
         let body = rest.get(4..2 + length)?;
         rest = &rest[2 + length..];
         Some((marker, body))
-    };
-    std::iter::from_fn(move || next())
+    });
+    segments
         .filter(|(marker, _)| *marker == APP_MARKER)
         .map(|(_, body)| body)
 }

@@ -7,7 +7,7 @@ import cv2
 import numpy
 
 from check import Daemon, until
-from chromium import DESKTOP, PHONE, PHONE_ON_ITS_SIDE, Page
+from chromium import DESKTOP, PHONE, Page
 
 CAMERAS = {
     "entrance": 'size = "1280x720"\nfps = 30',
@@ -22,15 +22,10 @@ CAMERAS = {
 SHOTS = [
     ("one", "light", DESKTOP, "#entrance", True),
     ("grid", "dark", DESKTOP, "", False),
-    ("three", "light", DESKTOP, "#entrance,workshop,gate", False),
     ("lost", "dark", DESKTOP, "#gate", False),
     ("phone", "light", PHONE, "#entrance", True),
     ("phone-grid", "dark", PHONE, "", False),
-    ("phone-side", "dark", PHONE_ON_ITS_SIDE, "#yard", False),
 ]
-
-#: Levels of a colour that are kept: flat surfaces and text need no more, and the files are half as large.
-LEVELS = 32
 
 
 def main(directory):
@@ -43,7 +38,6 @@ def main(directory):
                 time.sleep(30 if details else 3)
                 png = numpy.frombuffer(page.driver.get_screenshot_as_png(), numpy.uint8)
                 picture = cv2.imdecode(png, cv2.IMREAD_COLOR)
-                picture = (picture // (256 // LEVELS)) * (255 // (LEVELS - 1))
                 path = f"{directory}/page-{name}.png"
                 cv2.imwrite(path, picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
                 print(path)

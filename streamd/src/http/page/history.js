@@ -1,7 +1,7 @@
 // The last minutes of each camera, a value a second, for the graphs.
 
-/** Seconds that are kept. */
-export const MINUTES = 5;
+/** Minutes that are kept, a value a second. */
+const MINUTES = 5;
 const LENGTH = MINUTES * 60;
 
 /** What is kept, in the order of the graphs. */
@@ -34,22 +34,26 @@ export class History {
   }
 }
 
-/** A round value at or above `most`: 1, 2 or 5 times a power of ten. */
+/** Minutes that the graph of a series shows: one while there is no more than that. */
+export const minutesOf = (series) => (series.length > 60 ? MINUTES : 1);
+
+/** A round value at or above `most`: 1, 2, 3 or 5 times a power of ten. */
 export function roundUp(most) {
   const power = 10 ** Math.floor(Math.log10(Math.max(most, 1e-9)));
-  return power * ([1, 2, 5, 10].find((step) => step * power >= most) ?? 10);
+  return power * ([1, 2, 3, 5, 10].find((step) => step * power >= most) ?? 10);
 }
 
 /** The path of a series in a box of `width` to `height`, with gaps where there is no value. */
 export function pathOf(series, top, width, height) {
   let path = "";
   let pen = "M";
+  const length = minutesOf(series) * 60;
   series.forEach((value, n) => {
     if (value === null) {
       pen = "M";
       return;
     }
-    const x = ((LENGTH - series.length + n + 1) / LENGTH) * width;
+    const x = ((length - series.length + n + 1) / length) * width;
     const y = height - (Math.min(value, top) / top) * height;
     path += `${pen}${x.toFixed(1)} ${y.toFixed(1)}`;
     // A value that stands alone is seen as a dot.

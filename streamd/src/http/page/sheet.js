@@ -1,6 +1,6 @@
 // The details of a camera beside its picture: figures, graphs with units, and what this viewer wants.
 
-import { KEPT, MINUTES, pathOf, roundUp } from "./history.js";
+import { KEPT, minutesOf, pathOf, roundUp } from "./history.js";
 import { element, setText } from "./tile.js";
 import { because, bits, clock, duration, frames, say } from "./words.js";
 
@@ -59,10 +59,11 @@ export class Sheet {
     svg.append(grid, path);
     const top = element("span", "top");
     const axis = element("p", "axis");
-    axis.append(element("span", "", say("graphAgo", { minutes: MINUTES })), element("span", "", say("graphNow")));
+    const from = element("span");
+    axis.append(from, element("span", "", say("graphNow")));
     const zero = element("span", "zero", "0");
     figure.append(caption, svg, top, zero, axis);
-    this.#graphs[key] = { now, svg, path, top };
+    this.#graphs[key] = { now, svg, path, top, from };
     return figure;
   }
 
@@ -88,13 +89,14 @@ export class Sheet {
   /** Draws the graphs of a camera's last minutes. */
   draw(series) {
     for (const key of KEPT) {
-      const { now, svg, path, top } = this.#graphs[key];
+      const { now, svg, path, top, from } = this.#graphs[key];
       const { title, text, least } = GRAPHS[key];
       const most = roundUp(Math.max(least, ...series[key].filter((value) => value !== null)));
       const last = series[key].at(-1) ?? null;
       path.setAttribute("d", pathOf(series[key], most, BOX.width, BOX.height));
       setText(now, last === null ? "–" : text(last));
       setText(top, text(most));
+      setText(from, say("graphAgo", { minutes: minutesOf(series[key]) }));
       svg.setAttribute("aria-label", say("graphSays", { title: say(title), now: now.textContent, most: text(most) }));
     }
   }
