@@ -64,5 +64,5 @@ fn site() -> Arc<Site> {
     let viewers = Arc::new(Viewers::new(cameras, readiness, Duration::from_secs(10)));
     let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
     let state = Arc::new(State::new(viewers, heartbeats, log, None, config));
-    Site::new(Arc::clone(&state), http::router(state))
+    Site::new(Arc::clone(&state), http::router(http::Served::new(state)))
 }

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use serde::{Deserialize, Serialize};
+
 use crate::stream::Want;
 
 /// Frames a second that a camera or a limit may have.
@@ -14,7 +16,7 @@ pub const QUALITY: RangeInclusive<u8> = 1..=100;
 pub const SIDE: RangeInclusive<u32> = 16..=16_384;
 
 /// A viewer's limits in force; `None` is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Frames a second at most.
     pub fps: Option<f64>,

@@ -24,10 +24,11 @@ use crate::{
     control,
     control::Control,
     encode, events,
-    http::{self, Site, listener},
+    http::{self, Served, Site, listener},
     hub::WorkList,
     link::{bound::Bound, readiness::Readiness},
     metrics, report,
+    restart::{self, Returning},
     state::State,
     supervise::{
         heartbeat::{Heartbeat, Heartbeats},
@@ -39,7 +40,7 @@ use crate::{
         watchdog,
         watchdog::Watchdog,
     },
-    viewer::{framing::Goodbye, tcp, viewers::Viewers},
+    viewer::{tcp, viewers::Viewers},
 };
 
 /// How long clients may take to hear that the daemon stops.
@@ -78,11 +79,17 @@ impl Daemon {
         if let Err(error) = limits::raise_open_files() {
             tracing::warn!(%error, "the limit of open files stays as it is");
         }
-        let sockets = Sockets::bind(&config)?;
+        let mut inherited = Inherited::take();
+        let returning = Returning::take(inherited.take_left());
+        let sockets = Sockets::bind(&config, inherited)?;
 
         let heartbeats = Heartbeats::default();
         let work = Arc::<WorkList>::default();
         let (cameras, watched) = cameras(&config, &work)?;
+        for camera in &cameras {
+            let before = returning.as_ref().map_or(0, |r| r.sequence(&camera.name));
+            camera.captured.sequence.add(before);
+        }
         let workers = Workers::spawn(&work, &cameras, &heartbeats)?;
         let captures = cameras
             .iter()
@@ -103,7 +110,11 @@ impl Daemon {
         let cameras = Arc::new(Cameras::new(cameras));
         let viewers = Arc::new(Viewers::new(cameras, Readiness::spawn()?, timeout));
         let state = Arc::new(State::new(viewers, heartbeats.clone(), log, path, config));
-        let (listening, control) = sockets.serve(&state, &heartbeats)?;
+        let served = Served::new(Arc::clone(&state));
+        if let Some(returning) = returning {
+            returning.serve(&state, &served);
+        }
+        let (listening, control) = sockets.serve(served, &heartbeats)?;
         let notify = Arc::<Notify>::default();
         runtime.spawn(report::run(Arc::clone(&state), Arc::clone(&notify)));
         let watchdog = watchdog::spawn(heartbeats)?;
@@ -145,12 +156,13 @@ impl Daemon {
             tracing::info!(message_id = events::STOPPING, "stopping");
             self.notify.stopping();
             self.listening.shutdown().await;
-            self.state.viewers.end_all(&Goodbye::Stopping);
+            restart::end_viewers(&self.state.viewers);
             tokio::select! {
                 () = drained(&self.state.viewers) => {}
                 _ = signals.next() => tracing::warn!("stopping at once"),
             }
         });
+        restart::leave(&self.state.viewers);
         self.control.stop();
         self.captures.iter().for_each(Capture::stop);
         drop(self.captures);
@@ -170,8 +182,7 @@ struct Sockets {
 }
 
 impl Sockets {
-    fn bind(config: &Config) -> anyhow::Result<Self> {
-        let mut inherited = Inherited::take();
+    fn bind(config: &Config, mut inherited: Inherited) -> anyhow::Result<Self> {
         let control = match handed_over(&mut inherited, CONTROL)? {
             listeners if listeners.is_empty() => {
                 let path = Listen::Unix(config.control_socket());
@@ -212,9 +223,10 @@ impl Sockets {
 
     fn serve(
         self,
-        state: &Arc<State>,
+        served: Served,
         heartbeats: &Heartbeats,
     ) -> anyhow::Result<(JoinSet<()>, Control)> {
+        let state = &Arc::clone(&served.state);
         let mut listening = JoinSet::new();
         for (camera, listeners) in self.raw {
             for listener in listeners {
@@ -228,7 +240,7 @@ impl Sockets {
                 listening.spawn(tcp::serve(listener, viewers, camera.clone()));
             }
         }
-        let pages = http::router(Arc::clone(state));
+        let pages = http::router(served);
         let metrics = metrics::router::router(Arc::clone(state));
         for (listeners, router, what) in [
             (self.http, pages, "HTTP"),

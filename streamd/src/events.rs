@@ -30,6 +30,8 @@ events! {
     CLIENT_REFUSED = "a3c5d7e9f1034b5ba2d04f6e8cab3d18";
     /// A client was disconnected because it took nothing for `client-timeout`, or broke the protocol.
     CLIENT_DROPPED = "b4d6e8fa02144c6cb3e15a7f9dbc4e19";
+    /// Clients of the process before this one stay connected.
+    CLIENTS_KEPT = "6f926d93982c43d99e59346c8e9c53c4";
     /// A client was disconnected by an administrator.
     CLIENT_KICKED = "c5e7f90b13254d7dc4f26b80aecd5f1a";
     /// A client's rendition changed.

@@ -27,6 +27,7 @@ pub mod media;
 pub mod meters;
 pub mod metrics;
 pub mod report;
+pub mod restart;
 pub mod state;
 pub mod supervise;
 pub mod viewer;

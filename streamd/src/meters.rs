@@ -33,6 +33,8 @@ impl Counter {
 pub struct CaptureCounters {
     /// Frames handed on, after pacing.
     pub captured: Counter,
+    /// The number of the last frame handed on, the daemon's own pictures counted.
+    pub sequence: Counter,
     /// Frames the driver lost, by gaps in its sequence numbers.
     pub driver_lost: Counter,
     /// Frames that arrived broken (`V4L2_BUF_FLAG_ERROR`, truncated MJPG) and were dropped.

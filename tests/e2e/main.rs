@@ -10,6 +10,7 @@ mod feeds;
 mod misbehaviour;
 mod pictures;
 mod reloading;
+mod restarting;
 mod starting;
 mod streamctl;
 mod supervision;

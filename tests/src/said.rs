@@ -1,11 +1,17 @@
 //! What a process has said so far, on its standard error or to its service manager.
 
 use std::{
-    io::{BufRead, Read},
-    os::unix::net::UnixDatagram,
+    collections::BTreeMap,
+    io::{BufRead, IoSliceMut, Read},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+        unix::net::UnixDatagram,
+    },
     sync::Arc,
     time::Instant,
 };
+
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -41,14 +47,16 @@ impl Said {
         said
     }
 
-    /// Collects the messages that come to a socket until an empty one comes.
-    pub fn messages(socket: UnixDatagram) -> Arc<Self> {
+    /// Collects the messages that come to a socket until an empty one comes. Descriptors that come
+    /// with them are stored as the messages say (sd_notify(3)).
+    pub fn messages(socket: UnixDatagram, store: Arc<Store>) -> Arc<Self> {
         let said = Self::nothing_yet("what the service manager heard");
         let to = Arc::clone(&said);
         std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = socket.recv(&mut buffer) {
-                let message = String::from_utf8_lossy(&buffer[..length]);
+            while let Ok((message, descriptor)) = receive(&socket)
+                && !message.is_empty()
+            {
+                store.hear(&message, descriptor);
                 to.add(message.trim_end().to_owned());
             }
         });
@@ -103,4 +111,64 @@ impl Said {
             self.more.wait_for(&mut words, left);
         }
     }
+}
+
+/// The descriptors that a service manager has stored, by name.
+#[derive(Debug, Default)]
+pub struct Store(Mutex<BTreeMap<String, OwnedFd>>);
+
+impl Store {
+    /// The names of what is stored.
+    pub fn names(&self) -> Vec<String> {
+        self.0.lock().keys().cloned().collect()
+    }
+
+    /// Replaces what is stored by this name.
+    pub fn put(&self, name: &str, descriptor: OwnedFd) {
+        self.0.lock().insert(name.to_owned(), descriptor);
+    }
+
+    /// Duplicates of all that is stored: it stays stored until it is told to be removed.
+    pub(crate) fn all(&self) -> Vec<(String, OwnedFd)> {
+        let stored = self.0.lock();
+        let duplicate = |(name, fd): (&String, &OwnedFd)| {
+            let fd = fd.try_clone().expect("a descriptor to spare");
+            (name.clone(), fd)
+        };
+        stored.iter().map(duplicate).collect()
+    }
+
+    fn hear(&self, message: &str, descriptor: Option<OwnedFd>) {
+        let name = message
+            .lines()
+            .find_map(|line| line.strip_prefix("FDNAME="));
+        let (Some(name), says) = (name, |line| message.lines().any(|l| l == line)) else {
+            return;
+        };
+        if says("FDSTOREREMOVE=1") {
+            self.0.lock().remove(name);
+        } else if let Some(descriptor) = descriptor.filter(|_| says("FDSTORE=1")) {
+            self.put(name, descriptor);
+        }
+    }
+}
+
+/// The next message, and the descriptor that came with it.
+fn receive(socket: &UnixDatagram) -> nix::Result<(String, Option<OwnedFd>)> {
+    let mut buffer = [0; 4096];
+    let mut parts = [IoSliceMut::new(&mut buffer)];
+    let mut space = nix::cmsg_space!(RawFd);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let received = recvmsg::<()>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+    let descriptor = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmRights(fds) => fds.first().copied(),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made this descriptor for this process, and it is taken once.
+    let descriptor = descriptor.map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    let length = received.bytes;
+    Ok((
+        String::from_utf8_lossy(&buffer[..length]).into_owned(),
+        descriptor,
+    ))
 }

@@ -12,7 +12,13 @@ use std::{
     },
 };
 
-use crate::{binaries, daemon::Daemon, said::Said};
+use command_fds::{CommandFdExt, FdMapping};
+
+use crate::{
+    binaries,
+    daemon::Daemon,
+    said::{Said, Store},
+};
 
 /// The port of HTTP.
 const HTTP_PORT: u16 = 8080;
@@ -21,7 +27,7 @@ const HTTP_PORT: u16 = 8080;
 const CAMERA_PORT: u16 = 8002;
 
 /// The first descriptor that a service manager hands over.
-const FIRST_LISTENER: usize = 3;
+const FIRST_LISTENER: i32 = 3;
 
 /// What a daemon is started with.
 #[derive(Debug, Clone)]
@@ -32,6 +38,7 @@ pub struct Setup {
     sections: String,
     environment: Vec<(&'static str, String)>,
     listeners: Vec<(&'static str, Arc<TcpListener>)>,
+    store: Arc<Store>,
 }
 
 impl Default for Setup {
@@ -44,6 +51,7 @@ impl Default for Setup {
             sections: String::new(),
             environment: Vec::new(),
             listeners: Vec::new(),
+            store: Arc::default(),
         }
     }
 }
@@ -78,10 +86,20 @@ impl Setup {
         self
     }
 
-    /// Hands over a listening socket by this name, as a service manager does. Two at most.
+    /// Hands over a listening socket by this name, as a service manager does.
     pub fn hand_over(mut self, name: &'static str, listener: TcpListener) -> Self {
         self.listeners.push((name, Arc::new(listener)));
         self
+    }
+
+    /// The service manager stores so many descriptors, and hands them over at the next start.
+    pub fn storing(self, room: usize) -> Self {
+        self.variable("FDSTORE", &room.to_string())
+    }
+
+    /// What the service manager has stored.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// A file in the daemon's own folder.
@@ -135,7 +153,9 @@ impl Setup {
     /// The daemon's command, with nothing of this process's environment that would change what it does.
     pub fn command(&self) -> Command {
         let mut command = Command::new("sh");
-        command.args(["-c", &self.script(), "sh"]);
+        // A process id is known only to the process itself.
+        let script = "export LISTEN_PID=$$ WATCHDOG_PID=$$; exec \"$@\"";
+        command.args(["-c", script, "sh"]);
         command.arg(binaries::find("streamd"));
         command.arg("--config").arg(self.config_file());
         for name in ["JOURNAL_STREAM", "RUNTIME_DIRECTORY", "NOTIFY_SOCKET"] {
@@ -150,26 +170,6 @@ impl Setup {
         command
     }
 
-    /// Sockets come as standard input and output, and are put where a service manager puts them; a
-    /// process id is known only to the process itself.
-    fn script(&self) -> String {
-        let mut script = String::new();
-        let count = self.listeners.len();
-        if count > 0 {
-            let names: Vec<_> = self.listeners.iter().map(|(name, _)| *name).collect();
-            for from in 0..count {
-                script += &format!("exec {}<&{from}\n", FIRST_LISTENER + from);
-            }
-            script += "exec </dev/null >/dev/null\n";
-            script += &format!(
-                "export LISTEN_FDS={count} LISTEN_FDNAMES={}\n",
-                names.join(":")
-            );
-            script += "export LISTEN_PID=$$\n";
-        }
-        script + "export WATCHDOG_PID=$$\nexec \"$@\""
-    }
-
     /// Starts the daemon and waits until it says that it is ready.
     ///
     /// # Panics
@@ -181,20 +181,16 @@ impl Setup {
         // Of the daemon before this one, if it is started again.
         let _ = fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path).expect("a socket in a fresh folder");
-        let notified = Said::messages(socket);
+        let notified = Said::messages(socket, Arc::clone(&self.store));
         let mut command = self.command();
         command.env("NOTIFY_SOCKET", &path).stderr(Stdio::piped());
-        let listeners = std::mem::take(&mut self.listeners);
-        let mut listeners = listeners.into_iter().map(|(_, listener)| {
+        let listeners = std::mem::take(&mut self.listeners).into_iter();
+        let listeners = listeners.map(|(name, listener)| {
             let only = Arc::into_inner(listener);
-            OwnedFd::from(only.expect("a setup with sockets is started once"))
+            let only = only.expect("a setup with sockets is started once");
+            (name.to_owned(), OwnedFd::from(only))
         });
-        if let Some(first) = listeners.next() {
-            command.stdin(first);
-        }
-        if let Some(second) = listeners.next() {
-            command.stdout(second);
-        }
+        hand_over(&mut command, listeners.chain(self.store.all()).collect());
         let child = command.spawn().expect("a program that was just found");
         // Dropped with it are this process's ends of the sockets that were handed over.
         drop(command);
@@ -202,6 +198,23 @@ impl Setup {
         daemon.wait_until_ready();
         daemon
     }
+}
+
+/// Has the command find these descriptors where a service manager puts them.
+fn hand_over(command: &mut Command, descriptors: Vec<(String, OwnedFd)>) {
+    if descriptors.is_empty() {
+        return;
+    }
+    let (names, fds): (Vec<_>, Vec<_>) = descriptors.into_iter().unzip();
+    command.env("LISTEN_FDS", names.len().to_string());
+    command.env("LISTEN_FDNAMES", names.join(":"));
+    let mappings = (FIRST_LISTENER..).zip(fds);
+    let mappings = mappings.map(|(child_fd, parent_fd)| FdMapping {
+        parent_fd,
+        child_fd,
+    });
+    let mapped = command.fd_mappings(mappings.collect());
+    mapped.expect("each has a number of its own");
 }
 
 /// A loopback address that no other test has, by process and count: no port is ever taken already.

@@ -46,8 +46,6 @@ pub(super) struct Worker {
     state: State,
     retry: Retry,
     reported: Option<Status>,
-    /// The number of the last frame that was handed on.
-    handed_on: u64,
 }
 
 /// What ended a wait.
@@ -70,7 +68,6 @@ impl Worker {
             state: State::Starting,
             retry: Retry::default(),
             reported: None,
-            handed_on: 0,
         })
     }
 
@@ -170,7 +167,7 @@ impl Worker {
                 }
             }
             State::Pattern(pattern) if self.told.watched => {
-                Ok(pattern.next(self.handed_on + 1, &self.counters))
+                Ok(pattern.next(self.counters.sequence.get() + 1, &self.counters))
             }
             State::Starting | State::Pattern(_) | State::Lost(_) => return,
         };
@@ -196,8 +193,8 @@ impl Worker {
 
     /// Gives a frame its number and hands it on: what a viewer misses in it, it did not get.
     fn hand_on(&mut self, mut frame: RawFrame) -> Result<(), String> {
-        self.handed_on += 1;
-        frame.sequence = self.handed_on;
+        self.counters.sequence.add(1);
+        frame.sequence = self.counters.sequence.get();
         self.sink.frame(frame)
     }
 

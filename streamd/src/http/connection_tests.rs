@@ -6,7 +6,7 @@ use tokio::{io::DuplexStream, task::JoinHandle};
 use crate::{
     camera::Place,
     fixtures,
-    http::{connection::*, router},
+    http::{Served, connection::*, router},
     media::{Timestamp, Track},
     state::State,
     viewer::framing::Received,
@@ -26,7 +26,7 @@ fn daemon(http: &str) -> Daemon {
     let state = fixtures::state(&format!("[http]\n{http}\n{cameras}"));
     Daemon {
         _place: state.cameras.admit(Some("side")).unwrap(),
-        site: Site::new(Arc::clone(&state), router(state)),
+        site: Site::new(Arc::clone(&state), router(Served::new(state))),
     }
 }
 

@@ -98,7 +98,7 @@ fn viewer(
         limits: newcomer.limits,
         congestion: state.general(|config| config.http.congestion),
     };
-    Viewer::new(Arc::clone(&state.viewers), arrival)
+    Ok(Viewer::new(Arc::clone(&state.viewers), arrival)?.announce())
 }
 
 #[cfg(test)]
@@ -109,7 +109,11 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
-    use crate::{fixtures, http::router, link::bound::Bound};
+    use crate::{
+        fixtures,
+        http::{Served, router},
+        link::bound::Bound,
+    };
 
     /// Longer than any of this takes, and short enough for whoever waits for the tests.
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -126,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_carries_pictures_and_is_listed_while_it_lives() {
         let state = fixtures::state("[camera.front]");
-        let site = Site::new(Arc::clone(&state), router(Arc::clone(&state)));
+        let site = Site::new(Arc::clone(&state), router(Served::new(Arc::clone(&state))));
         let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = bound.local_addr().unwrap();
         bound.set_nonblocking(true).unwrap();

@@ -14,10 +14,36 @@ pub mod page;
 pub mod query;
 mod refusal;
 pub mod routes;
-mod served;
+pub mod served;
 pub mod site;
 pub mod ustreamer;
 pub mod visitor;
 pub mod websocket;
 
-pub use self::{routes::router, site::Site};
+pub use self::{routes::router, served::Served, site::Site};
+
+use serde_json::Value;
+use streamd_protocol::stats::Transport;
+
+use crate::viewer::{framing::Framing, tcp::Tcp};
+
+/// The framing of a viewer that another process served, by its [`Framing::state`].
+///
+/// # Errors
+/// When `state` is none of this transport's.
+pub fn resumed(
+    transport: Transport,
+    state: Value,
+    viewer: u64,
+    served: &Served,
+) -> serde_json::Result<Box<dyn Framing>> {
+    Ok(match transport {
+        Transport::Tcp => Box::new(Tcp),
+        Transport::Websocket => Box::new(serde_json::from_value::<websocket::WebSocket>(state)?),
+        Transport::Mjpeg => Box::new(ustreamer::mjpeg::Multipart::resumed(
+            state,
+            viewer,
+            &served.listing,
+        )?),
+    })
+}

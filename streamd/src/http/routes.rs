@@ -1,7 +1,5 @@
 //! The table of addresses.
 
-use std::sync::Arc;
-
 use axum::{
     Router, extract,
     http::{HeaderMap, Method, StatusCode, Uri, header::ALLOW},
@@ -16,7 +14,6 @@ use super::{
     ustreamer::{snapshot, state, stream},
     websocket::upgrade,
 };
-use crate::state::State;
 
 /// All methods that are good for anything. Nothing changes by any of them.
 pub const ALL: &str = "GET, HEAD, POST, OPTIONS";
@@ -24,7 +21,7 @@ pub const ALL: &str = "GET, HEAD, POST, OPTIONS";
 const READ: &str = "GET, HEAD, OPTIONS";
 
 /// All addresses of the daemon's HTTP listeners.
-pub fn router(state: Arc<State>) -> Router {
+pub fn router(served: Served) -> Router {
     let mut router = Router::new();
     for asset in page::assets() {
         let file = get(
@@ -51,7 +48,7 @@ pub fn router(state: Arc<State>) -> Router {
     }
     router
         .fallback(async |uri: Uri| Refusal::NotFound(uri.path().to_owned()))
-        .with_state(Served::new(state))
+        .with_state(served)
 }
 
 /// Has `OPTIONS` answered, and all methods that are not `allowed` refused.

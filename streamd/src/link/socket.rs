@@ -134,10 +134,25 @@ impl Socket {
         }
         self.bbr = nix::sys::socket::getsockopt(&self.fd, sockopt::TcpCongestion)
             .is_ok_and(|name| name.to_string_lossy().starts_with("bbr"));
+        self.begin_stamps();
+    }
+
+    /// Has the kernel number bytes from here on: it counts from the first byte that is not yet
+    /// acknowledged when stamping is switched on. Stamps that another process asked for are gone.
+    fn begin_stamps(&mut self) {
         let stamps = libc::SOF_TIMESTAMPING_SOFTWARE
             | libc::SOF_TIMESTAMPING_OPT_ID
             | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-        self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &stamps);
+        // Once more, should bytes have been acknowledged meanwhile.
+        for _ in 0..16 {
+            self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &0i32);
+            while self.take_stamp().is_some() {}
+            self.written = self.unacknowledged();
+            self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, &stamps);
+            if self.unacknowledged() == self.written {
+                break;
+            }
+        }
     }
 
     /// The peer's address as people write it; `unix` for a Unix socket.

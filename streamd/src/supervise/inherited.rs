@@ -30,7 +30,13 @@ pub fn camera_name(camera: &CameraName) -> String {
 /// The sockets that were handed over and not yet taken. A socket that is handed over is used instead
 /// of the addresses that the configuration names for the same listener.
 #[derive(Debug, Default)]
-pub struct Inherited(Vec<(String, OwnedFd)>);
+pub struct Inherited {
+    listeners: Vec<(String, OwnedFd)>,
+    left: Vec<(String, OwnedFd)>,
+}
+
+/// What the names of descriptors begin with that a process leaves to the next one.
+pub const LEFT: &str = "viewer";
 
 impl Inherited {
     /// Takes what systemd hands over: `LISTEN_FDS`, `LISTEN_FDNAMES`, if `LISTEN_PID` is this process.
@@ -53,22 +59,33 @@ impl Inherited {
     }
 
     fn check(sockets: impl Iterator<Item = (String, OwnedFd)>) -> Self {
-        let usable = sockets.filter_map(|(name, fd)| match prepare(&fd) {
-            Ok(()) => Some((name, fd)),
-            Err(error) => {
-                warn!("socket {name:?} of systemd is closed: {error}");
-                None
-            }
-        });
-        Self(usable.collect())
+        let (left, sockets) = sockets.partition::<Vec<_>, _>(|(name, _)| name.starts_with(LEFT));
+        let usable = sockets
+            .into_iter()
+            .filter_map(|(name, fd)| match prepare(&fd) {
+                Ok(()) => Some((name, fd)),
+                Err(error) => {
+                    warn!("socket {name:?} of systemd is closed: {error}");
+                    None
+                }
+            });
+        Self {
+            listeners: usable.collect(),
+            left,
+        }
+    }
+
+    /// Takes what the process before this one has left, with its names ([`LEFT`]).
+    pub fn take_left(&mut self) -> Vec<(String, OwnedFd)> {
+        std::mem::take(&mut self.left)
     }
 
     /// Takes all sockets of this name, in systemd's order. They neither block nor outlive an exec.
     pub fn take_named(&mut self, name: &str) -> Vec<OwnedFd> {
-        let (taken, left) = std::mem::take(&mut self.0)
+        let (taken, left) = std::mem::take(&mut self.listeners)
             .into_iter()
             .partition(|(found, _)| found == name);
-        self.0 = left;
+        self.listeners = left;
         taken
             .into_iter()
             .map(|(_, fd): (String, OwnedFd)| fd)
@@ -77,12 +94,12 @@ impl Inherited {
 
     /// Closes what nobody has taken, with a warning that lists the names there are.
     pub fn close_rest<'c>(self, cameras: impl IntoIterator<Item = &'c CameraName>) {
-        if self.0.is_empty() {
+        if self.listeners.is_empty() {
             return;
         }
         let mut valid = vec![CONTROL.to_owned(), HTTP.into(), METRICS.into()];
         valid.extend(cameras.into_iter().map(camera_name));
-        for (name, _) in &self.0 {
+        for (name, _) in &self.listeners {
             warn!(
                 "socket {name:?} of systemd is not used: FileDescriptorName= may be {}",
                 valid.join(", ")
@@ -151,7 +168,7 @@ mod tests {
         let datagram = OwnedFd::from(UnixDatagram::unbound().unwrap());
         let text = logged(|| {
             let all = Inherited::check([("http".to_owned(), datagram)].into_iter());
-            assert!(all.0.is_empty());
+            assert!(all.listeners.is_empty());
         });
         assert!(text.contains("ListenStream="), "{text}");
     }
@@ -168,7 +185,7 @@ mod tests {
             .chain(unix)
             .map(|fd| Bound::try_from(fd).unwrap().to_string())
             .collect();
-        assert!(Inherited::take().0.is_empty());
+        assert!(Inherited::take().listeners.is_empty());
         println!("<{}>", shown.join(" "));
     }
 

@@ -10,4 +10,5 @@ pub mod log;
 pub mod notify;
 pub mod panics;
 pub mod signals;
+pub mod store;
 pub mod watchdog;

@@ -46,6 +46,8 @@ pub enum Goodbye {
     Kicked(String),
     /// The daemon stops.
     Stopping,
+    /// The daemon restarts, and the next one goes on with the connection.
+    Kept,
     /// It broke the protocol.
     Violation(Violation),
     /// It has taken nothing for `client-timeout`.
@@ -93,6 +95,11 @@ pub trait Framing: Send + 'static {
     /// Whether a viewer that closes its sending side may still want to read.
     fn may_half_close(&self) -> bool {
         false
+    }
+
+    /// What it must know to go on where it is in another process.
+    fn state(&self) -> serde_json::Value {
+        serde_json::Value::Null
     }
 
     /// Appends the transport's last words.

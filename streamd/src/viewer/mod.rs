@@ -7,6 +7,7 @@
 pub mod feed;
 pub mod figures;
 pub mod framing;
+pub mod handover;
 mod hear;
 mod outgoing;
 pub mod registry;
@@ -101,15 +102,6 @@ impl Viewer {
         let registration = viewers.readiness.register(&socket)?;
         let (peer, transport) = (socket.peer(), framing.transport());
         let entry = viewers.registry.enter(id, peer, transport, limits);
-        tracing::info!(
-            message_id = events::CLIENT_CONNECTED,
-            client = entry.id,
-            peer = %entry.peer,
-            camera = %place.camera().name,
-            transport = ?entry.transport,
-            "client connected: {}",
-            entry.peer
-        );
         let watching = {
             let mut figures = entry.figures();
             figures.name = printable(&name);
@@ -126,13 +118,32 @@ impl Viewer {
         })
     }
 
+    /// Says in the log that it has come.
+    pub fn announce(self) -> Self {
+        tracing::info!(
+            message_id = events::CLIENT_CONNECTED,
+            client = self.entry.id,
+            peer = %self.entry.peer,
+            camera = %self.entry.figures().cameras(),
+            transport = ?self.entry.transport,
+            "client connected: {}",
+            self.entry.peer
+        );
+        self
+    }
+
     /// Serves the viewer until it goes, and says in the log why it went.
     pub async fn run(mut self) {
         let why = std::future::poll_fn(|cx| self.poll(cx)).await;
+        if why == Goodbye::Kept {
+            return self.hand_over();
+        }
         self.say_goodbye(&why);
         let (id, reason) = match why {
             Goodbye::Kicked(reason) => (events::CLIENT_KICKED, format!("kicked: {reason}")),
-            Goodbye::Stopping => (events::CLIENT_DISCONNECTED, "the server stops".into()),
+            Goodbye::Stopping | Goodbye::Kept => {
+                (events::CLIENT_DISCONNECTED, "the server stops".into())
+            }
             Goodbye::Violation(violation) => (events::CLIENT_DROPPED, violation.reason),
             Goodbye::TimedOut => (
                 events::CLIENT_DROPPED,

@@ -88,6 +88,12 @@ impl Outgoing {
         })
     }
 
+    /// All that is left of it.
+    pub fn left(&self) -> Vec<u8> {
+        let whole = [&self.before[..], self.picture(), &self.after[..]].concat();
+        whole[self.done..].to_vec()
+    }
+
     /// So many bytes more have been written; true when that was all.
     pub fn advance(&mut self, bytes: usize) -> bool {
         self.done += bytes;

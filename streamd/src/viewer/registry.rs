@@ -7,7 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::Waker,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
@@ -38,8 +38,8 @@ pub struct Entry {
     pub peer: String,
     /// How it is connected.
     pub transport: Transport,
-    connected_at: SystemTime,
-    connected: Timestamp,
+    /// Since when, on the clock of frames, which goes on over a restart.
+    connected: AtomicU64,
     figures: Mutex<Figures>,
     limits: Mutex<OwnAndSet>,
     /// The end of the connection, once somebody has asked for it.
@@ -82,8 +82,7 @@ impl Registry {
             id,
             peer,
             transport,
-            connected_at: SystemTime::now(),
-            connected: Timestamp::now(),
+            connected: AtomicU64::new(Timestamp::now().as_nanos()),
             figures: Mutex::default(),
             limits: Mutex::new(OwnAndSet {
                 own,
@@ -99,6 +98,16 @@ impl Registry {
             entry,
             all: Arc::clone(self),
         }
+    }
+
+    /// The next number that will be reserved is above `last`.
+    pub fn number_from(&self, last: u64) {
+        self.next.fetch_max(last, Ordering::Relaxed);
+    }
+
+    /// The last number that was reserved.
+    pub fn last(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
     }
 
     /// A viewer.
@@ -170,23 +179,38 @@ impl Entry {
 
     /// For how long it has been connected.
     pub fn age(&self, now: Timestamp) -> Duration {
-        now.since(self.connected)
+        now.since(self.connected())
+    }
+
+    /// Since when it has been connected.
+    pub fn connected(&self) -> Timestamp {
+        Timestamp::from_nanos(self.connected.load(Ordering::Relaxed))
+    }
+
+    /// It has been connected since then, to the process before this one, which had set these
+    /// limits for it.
+    pub fn resume(&self, connected: Timestamp, set: Limits) {
+        self.connected
+            .store(connected.as_nanos(), Ordering::Relaxed);
+        self.limits.lock().set = set;
+    }
+
+    /// The limits that it asked for itself, and those that were set for it.
+    pub fn own_and_set(&self) -> (Limits, Limits) {
+        let limits = self.limits.lock();
+        (limits.own, limits.set)
     }
 
     /// Everything that is known of it.
     pub fn stats(&self, now: Timestamp) -> ClientStats {
         let limits = *self.limits.lock();
         let figures = self.figures();
-        let since = self
-            .connected_at
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
         ClientStats {
             id: self.id as i64,
             name: figures.name.clone(),
             peer: self.peer.clone(),
             transport: self.transport,
-            connected_since: since.as_secs_f64(),
+            connected_since: self.connected().unix_micros() as f64 / 1e6,
             connected_seconds: self.age(now).as_secs_f64(),
             rtt_ms: figures.rtt.as_secs_f64() * 1e3,
             link_rate: figures.link_rate * 8.0,

@@ -99,6 +99,11 @@ impl Talk {
         }
     }
 
+    /// What was received and is not yet understood.
+    pub fn input(&self) -> &[u8] {
+        &self.input
+    }
+
     /// Reads what has come and takes the messages out of it, up to a turn's worth of both.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
         limits: Limits::default(),
         congestion,
     };
-    tokio::spawn(Viewer::new(Arc::clone(viewers), arrival)?.run());
+    tokio::spawn(Viewer::new(Arc::clone(viewers), arrival)?.announce().run());
     Ok(())
 }
 

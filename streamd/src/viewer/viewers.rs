@@ -1,6 +1,7 @@
 //! All viewers, and what they share.
 
 use std::{
+    os::fd::OwnedFd,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -8,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use super::{framing::Goodbye, registry::Registry};
+use parking_lot::Mutex;
+
+use super::{framing::Goodbye, handover::Kept, registry::Registry};
 use crate::{camera::Cameras, link::readiness::Readiness};
 
 /// What every viewer's task holds of the daemon.
@@ -20,6 +23,8 @@ pub struct Viewers {
     /// Where their sockets are watched.
     pub readiness: Readiness,
     client_timeout_ms: AtomicU64,
+    /// Those that the next process goes on with.
+    kept: Mutex<Vec<(Kept, OwnedFd)>>,
 }
 
 impl Viewers {
@@ -30,6 +35,7 @@ impl Viewers {
             registry: Arc::default(),
             readiness,
             client_timeout_ms: AtomicU64::new(0),
+            kept: Mutex::default(),
         };
         viewers.set_client_timeout(client_timeout);
         viewers
@@ -51,6 +57,16 @@ impl Viewers {
     pub fn stamp_pace(&self) -> Duration {
         const EACH: Duration = Duration::from_millis(8);
         EACH * u32::try_from(self.registry.count()).unwrap_or(u32::MAX)
+    }
+
+    /// A viewer has ended here, and is to be gone on with.
+    pub(super) fn keep(&self, viewer: Kept, connection: OwnedFd) {
+        self.kept.lock().push((viewer, connection));
+    }
+
+    /// Takes those that are to be gone on with.
+    pub fn take_kept(&self) -> Vec<(Kept, OwnedFd)> {
+        std::mem::take(&mut self.kept.lock())
     }
 
     /// Tells every viewer goodbye; returns how many there were.

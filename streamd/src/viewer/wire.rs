@@ -27,6 +27,8 @@ pub(super) struct Wire {
     pub estimate: Estimate,
     pub deliveries: Deliveries,
     pub outgoing: Option<Outgoing>,
+    /// What another process has left unsent of a frame and of messages; it goes first.
+    pub unsent: Vec<u8>,
     /// Buffers of the last frame, to use again.
     pub spare: (Vec<u8>, Vec<u8>),
     /// There may be something to read.
@@ -51,6 +53,7 @@ impl Wire {
             estimate: Estimate::default(),
             deliveries: Deliveries::default(),
             outgoing: None,
+            unsent: Vec::new(),
             spare: Default::default(),
             readable: true,
             writable: true,
@@ -142,6 +145,7 @@ impl Wire {
         messages: &mut Vec<u8>,
         whole: &mut Option<Outgoing>,
     ) -> io::Result<()> {
+        self.write_unsent()?;
         if self.outgoing.as_ref().is_none_or(|frame| !frame.begun()) {
             self.write_messages(messages)?;
         }
@@ -162,6 +166,29 @@ impl Wire {
         }
         // What was said while the frame was on its way.
         self.write_messages(messages)
+    }
+
+    fn write_unsent(&mut self) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            let sent = self.socket.send([&self.unsent, &[], &[]], false)?;
+            self.unsent.drain(..sent);
+        }
+        Ok(())
+    }
+
+    /// Ends with the socket, and with what it has not taken yet: the rest of a frame, and
+    /// `messages`.
+    pub fn hand_over(self, messages: &mut Vec<u8>) -> (Socket, Vec<u8>) {
+        let mut unsent = self.unsent;
+        let frame = self.outgoing.as_ref();
+        let begun = frame.is_some_and(Outgoing::begun);
+        if !begun {
+            unsent.append(messages);
+        }
+        unsent.extend(frame.map(Outgoing::left).unwrap_or_default());
+        unsent.append(messages);
+        drop(self.registration);
+        (self.socket, unsent)
     }
 
     fn write_messages(&mut self, messages: &mut Vec<u8>) -> io::Result<()> {

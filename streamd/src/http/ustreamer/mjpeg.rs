@@ -3,10 +3,14 @@
 use std::io::Write as _;
 
 use bytes::BytesMut;
+use serde_json::Value;
 use streamd_protocol::stats::Transport;
 
 use crate::{
-    http::ustreamer::{listing::Listed, parameters::StreamParameters},
+    http::ustreamer::{
+        listing::{Listed, Listing},
+        parameters::StreamParameters,
+    },
     media::{Origin, Packet, Timestamp},
     viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
 };
@@ -42,6 +46,19 @@ impl Multipart {
             first: true,
             _listed: listed,
         }
+    }
+
+    /// Goes on where another process was, by its [`Framing::state`].
+    ///
+    /// # Errors
+    /// When `state` is none.
+    pub fn resumed(state: Value, viewer: u64, listing: &Listing) -> serde_json::Result<Self> {
+        let (parameters, first): (StreamParameters, bool) = serde_json::from_value(state)?;
+        Ok(Self {
+            _listed: listing.add(viewer, parameters.clone()),
+            parameters,
+            first,
+        })
     }
 
     /// A part's headers in full, blank line included.
@@ -188,6 +205,10 @@ impl Framing for Multipart {
 
     fn may_half_close(&self) -> bool {
         true
+    }
+
+    fn state(&self) -> Value {
+        serde_json::to_value((&self.parameters, self.first)).expect("plain data")
     }
 
     fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::http::query::{BadParameter, Query};
 
 /// Longest `key`, in bytes.
@@ -11,7 +13,7 @@ const MAX_KEY: usize = 64;
 const MAX_DELAY_MS: u64 = 60_000;
 
 /// How a stream is to be written.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StreamParameters {
     /// Chosen by the viewer, to find itself in `/state`; `0` where it chose none.
     pub key: Option<String>,

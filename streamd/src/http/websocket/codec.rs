@@ -2,6 +2,7 @@
 //! appended to one. Server side only, no extensions.
 
 use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use super::close_code::CloseCode;
 
@@ -12,7 +13,7 @@ pub const MAX_CONTROL: usize = 125;
 pub const MAX_HEADER: usize = 10;
 
 /// What a frame is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Opcode {
     /// The next part of a fragmented message.
@@ -85,14 +86,14 @@ const NOT_UTF8: Broken = Broken {
 };
 
 /// Reads a client's frames and puts fragmented messages together.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Reader {
     limit: usize,
     partial: Option<Partial>,
 }
 
 /// A fragmented message, as far as it has come.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Partial {
     opcode: Opcode,
     bytes: BytesMut,

@@ -8,6 +8,7 @@ pub mod upgrade;
 use bytes::BytesMut;
 use close_code::CloseCode;
 use codec::{Broken, Incoming, Opcode, Reader};
+use serde::{Deserialize, Serialize};
 use streamd_protocol::{
     stats::Transport,
     stream::{FromClient, MAX_FROM_CLIENT},
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// The WebSocket side of a viewer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct WebSocket {
     reader: Reader,
     /// A close frame was sent: nothing may follow it.
@@ -112,10 +113,14 @@ impl Framing for WebSocket {
         Ok(None)
     }
 
+    fn state(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("plain data")
+    }
+
     fn farewell(&mut self, why: &Goodbye, out: &mut Vec<u8>) {
         let (code, reason) = match why {
             Goodbye::Kicked(reason) => (CloseCode::POLICY, reason.as_str()),
-            Goodbye::Stopping => (CloseCode::GOING_AWAY, "the server is stopping"),
+            Goodbye::Stopping | Goodbye::Kept => (CloseCode::GOING_AWAY, "the server is stopping"),
             Goodbye::Violation(broken) => (CloseCode::new(broken.code), broken.reason.as_str()),
             Goodbye::TimedOut => (CloseCode::TRY_LATER, "nothing was taken for too long"),
             Goodbye::Closed => (CloseCode::NORMAL, ""),

@@ -5,7 +5,7 @@ import signal
 import time
 
 import vivid
-from machine import configure, event_id, is_active, journal, messages, pid, restart, run, streamctl, unit, wait_for
+from machine import clients, configure, event_id, is_active, journal, messages, pid, restart, run, streamctl, unit, wait_for
 from report import Checks, expect, expect_equal
 from stream import Client
 
@@ -33,6 +33,46 @@ def _():
     expect_equal(pid(), before, "MainPID")
     wait_for(lambda: journal(f"MESSAGE_ID={event_id('RELOADED')}", since=began), 10, "the word in the journal")
     wait_for(lambda: unit("SubState") == "running", 10, "the service running again")
+
+
+@check("systemctl restart keeps a hundred clients, and no picture is broken")
+def _():
+    # A hundred clients of this size and rate are as much as an emulated machine can read.
+    configure("fps = 10")
+    restart()
+    before = pid()
+    watching = [Client() for _ in range(100)]
+    last = [client.frame() for client in watching]
+    restart()
+    expect(pid() != before, "it was no restart")
+    gaps = []
+    for client, frame in zip(watching, last):
+        # In order, each whole: a gap in the numbers is what a slow machine could not take.
+        while (now := client.frame()).captured < frame.captured + 1:
+            expect(now.sequence > frame.sequence, f"frame {now.sequence} after {frame.sequence}")
+            gaps.append(now.captured - frame.captured)
+            frame = now
+        expect(now.sequence > frame.sequence, f"frame {now.sequence} after {frame.sequence}")
+        gaps.append(now.captured - frame.captured)
+        now.decode()
+    kept = clients()
+    expect_equal(len(kept), 100, "clients after the restart")
+    expect_equal(messages(f"MESSAGE_ID={event_id('CLIENTS_KEPT')}")[-1:], ["100 clients of the process before are kept"], "the journal")
+    expect_equal(unit("NFileDescriptorStore"), "0", "descriptors that systemd still holds")
+    for client in watching:
+        client.socket.close()
+    return f"the longest gap is {max(gaps) * 1000:.0f} ms (in emulation)"
+
+
+@check("an upgrade of the package keeps a client", limit=240)
+def _():
+    with Client() as client:
+        frame = client.frame()
+        before = pid()
+        run("apt-get", "install", "-y", "--reinstall", "/host/streamd.deb", timeout=240)
+        expect(pid() != before, "the service was not restarted")
+        client.frame_when(lambda f: f.captured > frame.captured + 1, 60, "after the upgrade")
+        expect_equal(len(clients()), 1, "clients")
 
 
 @check("streamctl reload says what was applied and what needs a restart")
