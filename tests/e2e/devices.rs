@@ -47,12 +47,17 @@ fn a_camera_that_is_absent_shows_no_signal_and_why() {
     assert_eq!(picture.origin, Origin::Blank);
     let stats = daemon.stats();
     assert_eq!(stats.cameras[0].state, CameraState::Lost);
+    assert!(!stats.healthy, "{stats:?}");
+    assert_eq!(
+        (stats.cameras[0].fps, stats.clients[0].feeds[0].frames),
+        (0.0, 0)
+    );
     assert!(
         stats.cameras[0].reason.contains("no such device"),
         "{stats:?}"
     );
     assert!(
-        stats.healthy,
+        stats.stuck.is_empty(),
         "a camera that is absent is no fault of the daemon"
     );
     daemon

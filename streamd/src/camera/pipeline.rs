@@ -45,7 +45,10 @@ impl Pipeline {
 impl Sink for Pipeline {
     fn frame(&mut self, raw: RawFrame) -> Result<(), String> {
         let camera = &self.camera;
-        camera.count_frame(raw.captured);
+        // Only what the camera delivers is a frame of it.
+        if raw.origin != Origin::Blank {
+            camera.count_frame(raw.captured);
+        }
         let raw = Arc::new(raw);
         match camera.hub.offer(&raw) {
             Some(best) => encode(camera, &mut self.encoder, &raw, best, &mut self.quiet),
