@@ -14,7 +14,7 @@ use super::{
     talk::Talk,
     view::Rendition,
 };
-use crate::table::clean;
+use crate::table::{clean, line};
 
 /// Reads in a row before keys, questions and time-outs are looked after again.
 const READS: usize = 16;
@@ -211,7 +211,7 @@ impl Follower<'_> {
                 };
             }),
             ToClient::Notice { event, message, .. } => {
-                self.notified(event, &clean(&message), stopping, refused)
+                self.notified(event, &message, stopping, refused)
             }
         }
     }
@@ -224,18 +224,18 @@ impl Follower<'_> {
         refused: &mut Option<String>,
     ) -> Result<(), Ending> {
         match event {
-            Event::Kicked => Err(Ending::Kicked(message.to_owned())),
+            Event::Kicked => Err(Ending::Kicked(clean(message))),
             Event::Stopping => {
-                *stopping = Some(message.to_owned());
+                *stopping = Some(clean(message));
                 Ok(())
             }
-            Event::CameraLost => self.notice(&format!("lost: {message}")),
-            Event::CameraBack => self.notice(message),
+            Event::CameraLost => self.notice(&format!("lost: {}", clean(message))),
+            Event::CameraBack => self.notice(&clean(message)),
             Event::CameraRefused => {
-                *refused = Some(message.to_owned());
+                *refused = Some(line(message));
                 Ok(())
             }
-            Event::BadMessage => self.notice(&format!("refused: {message}")),
+            Event::BadMessage => self.notice(&format!("refused: {}", clean(message))),
         }
     }
 
