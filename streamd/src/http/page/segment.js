@@ -1,4 +1,4 @@
-// What every picture of streamd says of itself: the APP9 segments behind the start of the JPEG.
+// What every picture of streamd says of itself: the APP9 segments near the start of the JPEG.
 
 const NAME = "streamd\0";
 const STAND_IN = "stand-in";
@@ -24,7 +24,7 @@ export function readSegment(jpeg) {
     if ((!isApp && marker !== 0xfe) || length < 2 || end > view.byteLength) break;
     if (marker === APP9 && spells(view, at + 4, NAME)) {
       if (spells(view, at + 12, STAND_IN)) found &&= { ...found, standIn: true };
-      else if (length >= 27 && view.getUint8(at + 12) === 1) found ??= read(view, at, end);
+      else if (length >= 43 && view.getUint8(at + 12) === 2) found ??= read(view, at, end);
     }
     at = end;
   }
@@ -32,10 +32,11 @@ export function readSegment(jpeg) {
 }
 
 function read(view, at, end) {
+  const words = utf8.decode(new Uint8Array(view.buffer, at + 13, end - at - 13));
   return {
-    sequence: Number(view.getBigUint64(at + 13)),
-    captured: Number(view.getBigUint64(at + 21)),
-    camera: utf8.decode(new Uint8Array(view.buffer, at + 29, end - at - 29)),
+    sequence: parseInt(words.slice(0, 16), 16),
+    captured: parseInt(words.slice(16, 32), 16),
+    camera: words.slice(32),
     standIn: false,
   };
 }
