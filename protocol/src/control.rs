@@ -56,13 +56,6 @@ pub fn default_socket_paths() -> Vec<PathBuf> {
         .collect()
 }
 
-/// The first of [`default_socket_paths`] that exists, else the first.
-pub fn default_socket() -> PathBuf {
-    let paths = default_socket_paths();
-    let there = paths.iter().find(|path| path.exists()).cloned();
-    there.unwrap_or_else(|| PathBuf::from("/run/streamd/control"))
-}
-
 /// A call, as it is on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {

@@ -5,7 +5,7 @@ use std::fs;
 use streamd_protocol::{
     control::{GetPicture, Origin},
     stats::CameraState,
-    stream::{Event, ToClient, Want},
+    stream::{Event, ToClient, Want, is_stand_in},
 };
 use streamd_tests::setup::Setup;
 
@@ -26,19 +26,38 @@ fn a_camera_that_is_absent_shows_no_signal_and_why() {
         message.contains(path) && message.contains("plugged in"),
         "{message}"
     );
+    viewer.hello("asks again", Want::default());
+    let told = viewer.message(|m| matches!(m, ToClient::Notice { .. }));
+    assert!(
+        matches!(
+            told,
+            ToClient::Notice {
+                event: Event::CameraLost,
+                since: Some(_),
+                ..
+            }
+        ),
+        "{told:?}"
+    );
     let blank = viewer.picture();
+    assert!(is_stand_in(&blank.bytes));
     assert_eq!(blank.size, (320, 240));
     assert!(blank.colour() < 16, "a picture without signal is grey");
     let picture = daemon.call(&GetPicture::default()).unwrap();
     assert_eq!(picture.origin, Origin::Blank);
     let stats = daemon.stats();
     assert_eq!(stats.cameras[0].state, CameraState::Lost);
+    assert!(!stats.healthy, "{stats:?}");
+    assert_eq!(
+        (stats.cameras[0].fps, stats.clients[0].feeds[0].frames),
+        (0.0, 0)
+    );
     assert!(
         stats.cameras[0].reason.contains("no such device"),
         "{stats:?}"
     );
     assert!(
-        stats.healthy,
+        stats.stuck.is_empty(),
         "a camera that is absent is no fault of the daemon"
     );
     daemon

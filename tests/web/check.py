@@ -80,7 +80,8 @@ class Daemon:
         )
         for number, (name, settings) in enumerate(cameras.items()):
             listen = f'["127.0.0.1:{self.raw}"]' if number == 0 else "[]"
-            config += f'[camera.{name}]\ndevice = "test"\nlisten = {listen}\n{settings}\n'
+            device = "" if "device" in settings else 'device = "test"\n'
+            config += f'[camera.{name}]\n{device}listen = {listen}\n{settings}\n'
         self.config = f"{self.dir.name}/streamd.toml"
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config)
@@ -107,6 +108,14 @@ class Daemon:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(10)
             self.process = None
+
+    def replace(self, old, new):
+        """Changes the configuration file, for the next start."""
+        with open(self.config, encoding="utf-8") as file:
+            text = file.read()
+        assert old in text, old
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(text.replace(old, new))
 
     def answers(self):
         try:

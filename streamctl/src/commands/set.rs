@@ -5,9 +5,12 @@ mod control;
 use std::fmt;
 
 use serde_json::json;
-use streamd_protocol::control::{SetCamera, SetClient};
+use streamd_protocol::{
+    control::{GetStats, SetCamera, SetClient},
+    stats::CameraStats,
+};
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, session::Session, table::clean};
 
 /// Change quality, fps, rotate or flip from the next frame on, or a control of the camera itself
 ///
@@ -111,7 +114,25 @@ fn set_camera(args: Args, session: &Session) -> Result<(), Failure> {
     session.print(&reply, |_| {
         let cameras = reply.cameras.join(", ");
         format!("{cameras}: {} {value}", args.key)
-    })
+    })?;
+    match args.key {
+        Key::Quality => say_what_is_encoded_anew(&reply.cameras, session),
+        Key::Fps | Key::Rotate | Key::Flip | Key::MaxWidth | Key::Control => Ok(()),
+    }
+}
+
+/// A camera's own JPEG pictures have the quality that the camera gives them: who asks for another
+/// one turns their passing through off.
+fn say_what_is_encoded_anew(changed: &[String], session: &Session) -> Result<(), Failure> {
+    let stats = session.call(&GetStats::default())?.stats;
+    let own = |camera: &&CameraStats| camera.format == "MJPG" && changed.contains(&camera.name);
+    for camera in stats.cameras.iter().filter(own) {
+        eprintln!(
+            "streamctl: camera {}: its own JPEG pictures are no longer passed through but encoded anew, until the next reload",
+            clean(&camera.name)
+        );
+    }
+    Ok(())
 }
 
 fn set_client(id: i64, args: &Args, session: &Session) -> Result<(), Failure> {

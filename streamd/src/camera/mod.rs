@@ -12,6 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use streamd_protocol::stats::CameraState;
 use tokio::sync::Semaphore;
 
 pub use self::cameras::{Cameras, Refused};
@@ -94,7 +95,7 @@ pub struct Camera {
     /// Width and height of its last picture, 32 bits each; 0 if there has been none since its
     /// device's size changed.
     shown: AtomicU64,
-    status: Mutex<capture::Status>,
+    status: Mutex<(capture::Status, Timestamp)>,
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
 }
@@ -178,14 +179,25 @@ impl Camera {
 
     /// What is known of the device.
     pub fn status(&self) -> capture::Status {
-        self.status.lock().clone()
+        self.status.lock().0.clone()
+    }
+
+    /// Why the camera is lost, and since when; `None` while it is not.
+    pub fn loss(&self) -> Option<(String, Timestamp)> {
+        let known = self.status.lock();
+        (known.0.state == CameraState::Lost).then(|| (known.0.reason.clone(), known.1))
     }
 
     /// Sets what is known of the device.
     pub fn set_status(&self, status: capture::Status) {
         let size = |layout: Option<Layout>| layout.map(|layout| (layout.width, layout.height));
         let new = size(status.layout);
-        let old = size(std::mem::replace(&mut *self.status.lock(), status).layout);
+        let mut known = self.status.lock();
+        if known.0.state != status.state {
+            known.1 = Timestamp::now();
+        }
+        let old = size(std::mem::replace(&mut known.0, status).layout);
+        drop(known);
         if new.is_some() && new != old {
             self.shown.store(0, Ordering::Release);
             self.version.fetch_add(1, Ordering::AcqRel);

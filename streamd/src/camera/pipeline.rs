@@ -6,7 +6,7 @@ use std::{io, sync::Arc, thread::JoinHandle};
 
 use streamd_protocol::{
     stats::CameraState,
-    stream::{AppSegment, MAX_CAMERA_NAME},
+    stream::{AppSegment, MAX_CAMERA_NAME, STAND_IN},
 };
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         prepare::{Look, Preparer},
     },
     hub::WorkList,
-    media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
+    media::{Origin, Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
@@ -67,7 +67,10 @@ impl Pipeline {
 impl Sink for Pipeline {
     fn frame(&mut self, raw: RawFrame) -> Result<bool, String> {
         let camera = &self.camera;
-        camera.count_frame(raw.captured);
+        // Only what the camera delivers is a frame of it.
+        if raw.origin != Origin::Blank {
+            camera.count_frame(raw.captured);
+        }
         let raw = match self.prepare(raw) {
             Ok(raw) => Arc::new(raw),
             Err(error) => return Err(failed(&self.camera, &mut self.quiet, &error)),
@@ -113,12 +116,15 @@ fn encode(
     let begin = Timestamp::now();
     let settings = camera.settings();
     let top = settings.ladder.first() == Some(&track.rendition);
-    let app = AppSegment {
+    let mut app = AppSegment {
         sequence: raw.sequence,
         captured_us: raw.captured.unix_micros(),
         camera: camera.name.clone(),
     }
     .head();
+    if raw.origin == Origin::Blank {
+        app.extend(STAND_IN);
+    }
     let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
         let rendition = (track.rendition, settings.config.chroma);
         encoder.hand_on(raw, rendition, &app, &camera.endings)

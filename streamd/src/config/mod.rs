@@ -176,6 +176,9 @@ pub struct Http {
     /// Origins, besides the page's own, whose scripts may open a WebSocket: `https://panel.example`, or `*`.
     #[serde(deserialize_with = "text::origins")]
     pub allowed_origins: Vec<String>,
+    /// Origins, besides the page's own, whose pages may show the page as a part of theirs.
+    #[serde(deserialize_with = "text::origins")]
+    pub frame_ancestors: Vec<String>,
     /// Congestion control of the connections.
     pub congestion: Congestion,
 }
@@ -185,6 +188,7 @@ impl Default for Http {
         Self {
             listen: vec![Listen::loopback(8080)],
             allowed_origins: Vec::new(),
+            frame_ancestors: Vec::new(),
             congestion: Congestion::System,
         }
     }

@@ -128,6 +128,7 @@ pub const KEYS: &[Key] = {
         key::<Duration>("clients", "client-timeout", Live, One),
         key::<Listen>("http", "listen", Restart, OneOrList),
         key::<Origin>("http", "allowed-origins", Live, List),
+        key::<Origin>("http", "frame-ancestors", Live, List),
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<Device>(CAMERA, "device", Live, One),

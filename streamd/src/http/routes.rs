@@ -1,7 +1,7 @@
 //! The table of addresses.
 
 use axum::{
-    Router,
+    Router, extract,
     http::{HeaderMap, Method, StatusCode, Uri, header::ALLOW},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
@@ -23,8 +23,14 @@ const READ: &str = "GET, HEAD, OPTIONS";
 /// All addresses of the daemon's HTTP listeners.
 pub fn router(served: Served) -> Router {
     let mut router = Router::new();
-    for asset in &page::ASSETS {
-        let file = get(async move |headers: HeaderMap| asset.response(&headers));
+    for asset in page::assets() {
+        let file = get(
+            async move |served: extract::State<Served>, headers: HeaderMap| {
+                let state = &served.state;
+                let policy = state.general(|config| page::policy(&config.http.frame_ancestors));
+                asset.response(&headers, &policy)
+            },
+        );
         router = router.route(asset.path, only(READ, file));
     }
     for (address, methods) in [

@@ -6,7 +6,11 @@ use std::{
     time::Duration,
 };
 
-use streamd_protocol::{limits::Limits, stats::DroppedStats, stream::Event};
+use streamd_protocol::{
+    limits::Limits,
+    stats::DroppedStats,
+    stream::{Event, ToClient},
+};
 
 use crate::{
     camera::{Camera, Place, Settings},
@@ -40,7 +44,8 @@ pub struct Feed {
     /// No frame captured before this.
     due: Timestamp,
     last: Option<(u64, Timestamp)>,
-    origin: Origin,
+    /// Why its picture stands in for the camera's; `None` if it does not.
+    lost: Option<String>,
     /// Whether the gate was shut since the last frame, and by whom.
     held_up: Option<HeldUp>,
 }
@@ -101,7 +106,7 @@ impl Feed {
             limits,
             due: Timestamp::default(),
             last: None,
-            origin: Origin::Camera,
+            lost: None,
             held_up: None,
             place,
         };
@@ -335,21 +340,38 @@ impl Feed {
         self.due = Timestamp::from_nanos(slot + interval as u64 - early);
     }
 
-    /// What to tell the client when its picture changes between the camera's and "no signal".
-    pub fn origin_changed(&mut self, origin: Origin) -> Option<(Event, String)> {
-        let was = std::mem::replace(&mut self.origin, origin);
-        let camera = self.camera();
-        match (was == Origin::Blank, origin == Origin::Blank) {
-            (false, true) => {
-                let reason = camera.status().reason;
-                Some((
-                    Event::CameraLost,
-                    format!("camera {}: {reason}", camera.name),
-                ))
-            }
-            (true, false) => Some((Event::CameraBack, format!("camera {} is back", camera.name))),
-            _ => None,
+    /// Takes note of where the next picture comes from; what the client is to be told of it, if
+    /// its picture changes between the camera's and "no signal", or the reason of that.
+    pub fn signal_changed(&mut self, origin: Origin) -> Option<ToClient> {
+        let lost = match origin {
+            Origin::Blank => Some(self.camera().loss().map_or_else(String::new, |loss| loss.0)),
+            Origin::Camera | Origin::TestPattern => None,
+        };
+        if lost == self.lost {
+            return None;
         }
+        self.lost = lost;
+        self.signal().or_else(|| {
+            let camera = &self.camera().name;
+            Some(ToClient::Notice {
+                event: Event::CameraBack,
+                camera: Some(camera.clone()),
+                since: None,
+                message: format!("camera {camera} is back"),
+            })
+        })
+    }
+
+    /// What tells the client that its picture stands in for the camera's; `None` if it does not.
+    pub fn signal(&self) -> Option<ToClient> {
+        let reason = self.lost.as_ref()?;
+        let camera = self.camera();
+        Some(ToClient::Notice {
+            event: Event::CameraLost,
+            camera: Some(camera.name.clone()),
+            since: camera.loss().map(|(_, since)| since.unix_micros()),
+            message: format!("camera {}: {reason}", camera.name),
+        })
     }
 }
 

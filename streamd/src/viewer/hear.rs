@@ -38,6 +38,9 @@ impl Viewer {
                     if let Some(change) = feed.current() {
                         tell_rendition(&mut self.talk, feed, &change);
                     }
+                    if let Some(news) = feed.signal() {
+                        self.talk.say(&news);
+                    }
                 }
             }
             FromClient::Want(want) => self.want(&want),
@@ -80,8 +83,10 @@ impl Viewer {
             self.watching
                 .watch(names, &self.viewers.cameras, limits, &mut figures)
         };
-        if let Some(why) = refused {
-            self.bad(why);
+        self.entry.figures().errors += refused.len() as u64;
+        for (name, why) in refused {
+            let why = why.to_string();
+            self.talk.notice(Event::CameraRefused, Some(&name), why);
         }
         self.welcome();
     }

@@ -46,7 +46,7 @@ use crate::{
         gate::{Path, Verdict},
         socket::Socket,
     },
-    media::{Packet, Timestamp},
+    media::{Origin, Packet, Timestamp},
 };
 
 /// A viewer: what it watches, what is on its way to it, what it says and hears.
@@ -248,8 +248,8 @@ impl Viewer {
         let Some(of) = self.watching.feed(feed) else {
             return;
         };
-        if let Some((event, message)) = of.origin_changed(packet.origin) {
-            self.talk.notice(event, Some(&of.camera().name), message);
+        if let Some(news) = of.signal_changed(packet.origin) {
+            self.talk.say(&news);
         }
         let with_frame = Path {
             in_flight: path.in_flight.saturating_add(packet.bytes.len() as u32),
@@ -278,10 +278,11 @@ impl Viewer {
         if let Some(feed) = self.watching.feed(sent.feed) {
             let left_out = feed.sent(&sent.packet);
             let camera = feed.camera();
-            camera.sent.add(1);
+            let is_frame = sent.packet.origin != Origin::Blank;
+            camera.sent.add(is_frame.into());
             camera.bytes.add(sent.total() as u64);
             if let Some(figures) = self.entry.figures().feed(sent.feed) {
-                figures.sent(sent.total(), &left_out, Timestamp::now());
+                figures.sent(sent.total(), is_frame, &left_out, Timestamp::now());
             }
         }
         self.wire.spare = (sent.before, sent.after);

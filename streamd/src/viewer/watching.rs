@@ -10,7 +10,7 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    camera::{Cameras, Place},
+    camera::{Cameras, Place, Refused},
     link::{estimate::Forecast, gate::Path},
     media::{Packet, Timestamp},
 };
@@ -55,18 +55,18 @@ impl Watching {
     }
 
     /// Watches these cameras instead of those before, in this order, as far as there is a place;
-    /// says why one is refused.
+    /// says which are refused, and why.
     pub fn watch(
         &mut self,
         names: &[String],
         cameras: &Cameras,
         limits: Limits,
         figures: &mut Figures,
-    ) -> Option<String> {
+    ) -> Vec<(String, Refused)> {
         let now = Timestamp::now();
         let mut old = std::mem::take(&mut self.feeds);
         let mut new: Vec<Feed> = Vec::new();
-        let mut refused = None;
+        let mut refused = Vec::new();
         for name in names {
             let is_it = |feed: &Feed| feed.camera().name == *name;
             if new.iter().any(is_it) {
@@ -76,7 +76,7 @@ impl Watching {
                 Some(i) => new.push(old.remove(i)),
                 None => match cameras.admit(Some(name)) {
                     Ok(place) => new.push(self.begin(place, limits, figures, now)),
-                    Err(why) => refused = Some(why.to_string()),
+                    Err(why) => refused.push((name.clone(), why)),
                 },
             }
         }
