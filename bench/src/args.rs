@@ -20,6 +20,9 @@ pub enum Command {
     Load(Load),
     /// Fresh frames: streamd over emulated bad links, in network namespaces of its own; needs root
     Link(Link),
+    /// Endurance: a daemon of its own while viewers, requests, control calls, reloads and cameras
+    /// come and go; fails if memory, descriptors or threads grow, or a watcher is lost
+    Soak(Soak),
     /// The floor: a server that does nothing but send the same bytes to every client
     Floor(Floor),
 }
@@ -156,6 +159,32 @@ pub struct Link {
     /// For programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// `streamd-bench soak`
+#[derive(Debug, Args)]
+pub struct Soak {
+    /// The daemon [default: beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub streamd: Option<PathBuf>,
+    /// How long, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = long_seconds)]
+    pub secs: Duration,
+    /// Viewers that stay all the time
+    #[arg(long, short = 'n', default_value = "9", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub clients: u32,
+}
+
+/// Longest soak: a week.
+const LONGEST_SOAK: f64 = 7.0 * 24.0 * 3600.0;
+
+fn long_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (10.0..=LONGEST_SOAK).contains(&seconds) => {
+            Ok(Duration::from_secs_f64(seconds))
+        }
+        _ => Err(format!("a number of seconds from 10 to {LONGEST_SOAK}")),
+    }
 }
 
 /// Longest time of one measurement: a typing error must not run for days.

@@ -81,7 +81,7 @@ impl Frame {
             captured_us: clock::real_us(),
             camera: "floor".into(),
         };
-        let stamp = segment.to_bytes();
+        let stamp = segment.head();
         self.bytes[10..10 + stamp.len()].copy_from_slice(&stamp);
     }
 }

@@ -12,6 +12,7 @@ mod kernel;
 mod link;
 mod load;
 mod process;
+mod soak;
 mod summary;
 mod table;
 
@@ -36,6 +37,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Load(load) => fanout::run(load, &stop),
         Command::Link(link) => link::run(link, &stop),
+        Command::Soak(soak) => soak::run(soak, &stop),
         Command::Floor(floor) => floor::serve(floor, &stop),
     }
 }

@@ -1,7 +1,8 @@
 //! Processes: the time and the memory they take, and servers that end with this program.
 
 use std::{
-    fs, io,
+    env, fs, io,
+    path::PathBuf,
     process::{Child, Command},
     sync::{
         Arc,
@@ -103,6 +104,20 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// The daemon beside this program.
+///
+/// # Errors
+/// When it is not there.
+pub fn beside() -> anyhow::Result<PathBuf> {
+    let path = env::current_exe()?.with_file_name("streamd");
+    anyhow::ensure!(
+        path.exists(),
+        "{} is not there: build it (cargo build --release), or name the daemon with --streamd",
+        path.display()
+    );
+    Ok(path)
 }
 
 /// Whether somebody wants this program to end.

@@ -3,6 +3,7 @@
 //! On the wire it is Varlink: one JSON object and one NUL a message, over a Unix socket. The
 //! interface is described by [`DESCRIPTION`], which the daemon also serves.
 
+mod camera;
 mod error;
 
 use std::path::PathBuf;
@@ -11,7 +12,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use self::error::{Error, NoSuchCamera};
+pub use self::{
+    camera::{
+        Control, ControlEntry, ControlKind, ControlSetting, ListControlsReply, SetControlsReply,
+    },
+    error::{Error, NoSuchCamera},
+};
 use crate::stats::{ClientStats, Stats};
 
 /// The interface's name.
@@ -188,6 +194,22 @@ methods! {
     /// The V4L2 devices of the daemon's machine.
     ListDevices() -> ListDevicesReply;
 
+    /// A camera's own controls, as its driver has them now.
+    ListControls(
+        /// Its name; the first camera where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<String>,
+    ) -> ListControlsReply;
+
+    /// Sets controls of a camera: now, and at each opening until the next reload.
+    SetControls(
+        /// Its name; the first camera where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<String>,
+        /// What is to be set; one at least.
+        controls: Vec<ControlSetting>,
+    ) -> SetControlsReply;
+
     /// Changes what is logged.
     SetLogLevel(
         /// A level, or a filter such as `info,streamd::capture=debug`.
@@ -284,6 +306,9 @@ pub struct SetCameraReply {
 pub struct GetConfigurationReply {
     /// The configuration, as TOML.
     pub toml: String,
+    /// Where it was read from; the file may be missing.
+    #[serde(default)]
+    pub file: String,
 }
 
 /// The reply of [`Reload`].

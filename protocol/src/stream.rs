@@ -72,7 +72,11 @@ impl Payload {
 pub const APP_NAME: &[u8; 8] = b"streamd\0";
 
 /// Version of the APP segment's layout.
-pub const APP_VERSION: u8 = 1;
+pub const APP_VERSION: u8 = 2;
+
+/// The first segment of every picture, marker included: JFIF 1.01 without units or thumbnail. By
+/// it everybody knows that the picture is a JPEG file, and that three components are YCbCr.
+pub const JFIF: [u8; 18] = *b"\xFF\xE0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00";
 
 /// The JPEG marker that holds the segment: APP9, which no common format uses.
 pub const APP_MARKER: u8 = 0xE9;
@@ -80,10 +84,12 @@ pub const APP_MARKER: u8 = 0xE9;
 /// Longest camera name, in bytes.
 pub const MAX_CAMERA_NAME: usize = 64;
 
-/// What a picture says of itself, in an APP segment directly after SOI.
+/// What a picture says of itself, in an APP segment directly after [`JFIF`].
 ///
-/// Layout after the marker and its length, big-endian: [`APP_NAME`], version `u8`, sequence `u64`,
-/// capture time `u64` (µs since the epoch), camera name (UTF-8, to the segment's end).
+/// Layout after the marker and its length (big-endian): [`APP_NAME`], version `u8`, sequence and
+/// capture time (µs since the epoch) in 16 lower-case hexadecimal digits each, camera name (UTF-8,
+/// to the segment's end). Being text, it never holds the byte FF: a reader that looks for `FF D8`
+/// and `FF D9` finds only where the picture begins and ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSegment {
     /// The frame's number at the camera.
@@ -102,16 +108,21 @@ impl AppSegment {
             end -= 1;
         }
         let name = &self.camera.as_bytes()[..end];
-        let length = 2 + APP_NAME.len() + 1 + 8 + 8 + name.len();
+        let length = 2 + APP_NAME.len() + 1 + 2 * HEX_DIGITS + name.len();
         let mut out = Vec::with_capacity(length + 2);
         out.extend_from_slice(&[0xFF, APP_MARKER]);
         out.extend_from_slice(&(length as u16).to_be_bytes());
         out.extend_from_slice(APP_NAME);
         out.push(APP_VERSION);
-        out.extend_from_slice(&self.sequence.to_be_bytes());
-        out.extend_from_slice(&self.captured_us.to_be_bytes());
+        push_hex(&mut out, self.sequence);
+        push_hex(&mut out, self.captured_us);
         out.extend_from_slice(name);
         out
+    }
+
+    /// All that stands between SOI and the picture itself: [`JFIF`], then this segment.
+    pub fn head(&self) -> Vec<u8> {
+        [&JFIF[..], &self.to_bytes()].concat()
     }
 
     /// Reads the segment from a JPEG picture; `None` if it has none that we understand.
@@ -137,14 +148,33 @@ impl AppSegment {
 
     fn parse(body: &[u8]) -> Option<Self> {
         let body = body.strip_prefix(APP_NAME)?.strip_prefix(&[APP_VERSION])?;
-        let (sequence, body) = body.split_first_chunk::<8>()?;
-        let (captured, name) = body.split_first_chunk::<8>()?;
+        let (sequence, body) = body.split_first_chunk::<HEX_DIGITS>()?;
+        let (captured, name) = body.split_first_chunk::<HEX_DIGITS>()?;
         Some(Self {
-            sequence: u64::from_be_bytes(*sequence),
-            captured_us: u64::from_be_bytes(*captured),
+            sequence: read_hex(sequence)?,
+            captured_us: read_hex(captured)?,
             camera: std::str::from_utf8(name).ok()?.to_owned(),
         })
     }
+}
+
+/// Digits of a number in the segment.
+const HEX_DIGITS: usize = 16;
+
+fn push_hex(out: &mut Vec<u8>, number: u64) {
+    let digit = |place: usize| number >> (4 * (HEX_DIGITS - 1 - place)) & 0xF;
+    out.extend((0..HEX_DIGITS).map(|place| b"0123456789abcdef"[digit(place) as usize]));
+}
+
+fn read_hex(digits: &[u8; HEX_DIGITS]) -> Option<u64> {
+    digits.iter().try_fold(0, |number, digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(digit))
+    })
 }
 
 /// What a client says. Unknown keys are ignored, so that newer clients work with older servers.
@@ -292,6 +322,14 @@ mod tests {
             let mut jpeg = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2];
             jpeg.extend(segment.to_bytes());
             prop_assert_eq!(AppSegment::find(&jpeg), Some(segment));
+        }
+
+        #[test]
+        fn no_value_looks_like_a_marker(sequence: u64, captured_us: u64, camera: String) {
+            let head = AppSegment { sequence, captured_us, camera }.head();
+            let starts: Vec<_> = (0..head.len()).filter(|at| head[*at] == 0xFF).collect();
+            prop_assert_eq!(starts, [0, JFIF.len()]);
+            prop_assert_eq!((head[1], head[JFIF.len() + 1]), (0xE0, APP_MARKER));
         }
 
         #[test]

@@ -153,6 +153,51 @@ fn camera() -> CameraStats {
     }
 }
 
+fn control() -> Control {
+    Control {
+        name: "auto-exposure".into(),
+        label: "Auto Exposure".into(),
+        kind: ControlKind::Menu,
+        value: "Manual Mode".into(),
+        default: "Auto Mode".into(),
+        minimum: 0,
+        maximum: 3,
+        step: 1,
+        menu: vec![ControlEntry {
+            number: 1,
+            text: "Manual Mode".into(),
+        }],
+        inactive: false,
+        read_only: false,
+        busy: false,
+    }
+}
+
+#[test]
+fn the_methods_for_controls() {
+    let camera = || "main".to_owned();
+    let list = ListControls {
+        camera: Some(camera()),
+    };
+    let reply = ListControlsReply {
+        camera: camera(),
+        controls: vec![control()],
+    };
+    method_conforms(list, &reply);
+    let set = SetControls {
+        camera: Some(camera()),
+        controls: vec![ControlSetting {
+            name: "gain".into(),
+            value: "3".into(),
+        }],
+    };
+    let reply = SetControlsReply {
+        camera: camera(),
+        controls: vec![control()],
+    };
+    method_conforms(set, &reply);
+}
+
 fn stats() -> Stats {
     Stats {
         version: "1.0.0".into(),
@@ -175,7 +220,8 @@ fn the_methods_that_look() {
     let clients = vec![client()];
     method_conforms(ListClients {}, &ListClientsReply { clients });
     let toml = "a = 1".into();
-    method_conforms(GetConfiguration {}, &GetConfigurationReply { toml });
+    let file = "/etc/streamd/streamd.toml".into();
+    method_conforms(GetConfiguration {}, &GetConfigurationReply { toml, file });
     let device = Device {
         links: vec!["/dev/v4l/by-id/webcam".into()],
         formats: vec![DeviceFormat {
@@ -275,6 +321,15 @@ fn errors() -> Vec<Error> {
             camera: "main".into(),
             seconds: 5.0,
         },
+        Error::NoSuchControl {
+            camera: "main".into(),
+            name: "gian".into(),
+            nearest: vec!["gain".into()],
+        },
+        Error::ControlsUnavailable {
+            camera: "main".into(),
+            message: message(),
+        },
         Error::DevicesUnavailable { message: message() },
         Error::TooManyConnections { maximum: 16 },
         Error::MessageTooLong {
@@ -346,5 +401,12 @@ fn the_enums() {
     {
         use Origin::*;
         same("Origin", &[Camera, TestPattern, Blank]);
+    }
+    {
+        use ControlKind::*;
+        same(
+            "ControlKind",
+            &[Integer, Boolean, Menu, IntegerMenu, Button, Bitmask, Text],
+        );
     }
 }

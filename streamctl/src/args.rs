@@ -14,7 +14,7 @@ Exit codes:
   1   watch: the stream was not as expected
   64  wrong command line
   65  a value that streamd does not take
-  66  no such camera, client or setting
+  66  no such camera, client, control or setting
   69  streamd is not there
   73  a file can't be written
   74  reading or writing failed
@@ -72,6 +72,11 @@ mod tests {
             ("streamctl kick 7 --all", ArgumentConflict),
             ("streamctl kick seven", ValueValidation),
             ("streamctl set quality", MissingRequiredArgument),
+            ("streamctl set control", MissingRequiredArgument),
+            (
+                "streamctl set control gain=1 --client 7 --save",
+                ArgumentConflict,
+            ),
             ("streamctl set colour 3", InvalidValue),
             (
                 "streamctl set fps 3 --camera main --client 7",

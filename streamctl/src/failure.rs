@@ -109,11 +109,13 @@ impl Failure {
 fn refused_code(error: &control::Error) -> u8 {
     use control::Error;
     match error {
-        Error::NoSuchCamera(_) | Error::NoSuchClient { .. } => NOT_FOUND,
+        Error::NoSuchCamera(_) | Error::NoSuchClient { .. } | Error::NoSuchControl { .. } => {
+            NOT_FOUND
+        }
         Error::InvalidValue { .. } | Error::InvalidParameter { .. } => DATA,
         Error::ConfigurationInvalid { .. } => CONFIG,
         Error::CameraTimeout { .. } | Error::TooManyConnections { .. } => TRY_AGAIN,
-        Error::DevicesUnavailable { .. } => IO,
+        Error::DevicesUnavailable { .. } | Error::ControlsUnavailable { .. } => IO,
         Error::PermissionDenied {} => NO_PERMISSION,
         Error::MessageTooLong { .. }
         | Error::MessageMalformed { .. }

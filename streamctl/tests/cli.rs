@@ -154,6 +154,16 @@ fn healthy(method: &str, parameters: &Value) -> Value {
                     {"width": 640, "height": 480, "fps": [30.0, 7.5]}]},
                 {"fourcc": "MJPG", "description": "Motion-JPEG", "sizes": []}],
             "camera": "main", "error": ""}]}),
+        "ListControls" | "SetControls" => {
+            let controls = json!([{"name": "auto-exposure", "label": "Auto Exposure", "kind": "menu",
+                "value": "Manual Mode", "default": "Auto Mode", "minimum": 0, "maximum": 3, "step": 1,
+                "menu": [{"number": 0, "text": "Auto Mode"}, {"number": 1, "text": "Manual Mode"}],
+                "inactive": false, "readOnly": false, "busy": false},
+                {"name": "gain", "label": "Gain", "kind": "integer", "value": "3", "default": "1",
+                "minimum": 0, "maximum": 255, "step": 5, "menu": [],
+                "inactive": true, "readOnly": false, "busy": false}]);
+            json!({"camera": "main", "controls": controls})
+        }
         "Reload" => json!({"applied": ["camera.main.quality"], "needsRestart": ["http.listen"]}),
         "GetPicture" if parameters["camera"] == "side" => {
             return error("CameraTimeout", json!({"camera": "side", "seconds": 5.0}));
@@ -261,6 +271,67 @@ fn what_is_there_is_shown() {
     ] {
         assert!(devices.contains(words), "{devices}");
     }
+}
+
+#[test]
+fn controls_are_shown_with_what_they_may_be() {
+    let daemon = Daemon::start(healthy);
+    let shown = daemon.run("controls --camera main").stdout;
+    for words in [
+        "auto-exposure",
+        "1  Manual Mode",
+        "0 to 255 by 5",
+        "inactive",
+    ] {
+        assert!(shown.contains(words), "{shown}");
+    }
+    let set = daemon.run("set control auto_exposure=manual gain=3");
+    set.printed("main: auto-exposure = Manual Mode\nmain: gain = 3 (inactive)\n");
+    assert_eq!(
+        daemon.calls().last().unwrap(),
+        r#"SetControls {"controls":[{"name":"auto_exposure","value":"manual"},{"name":"gain","value":"3"}]}"#
+    );
+    daemon
+        .run("set control gain")
+        .failed(64, &["NAME=VALUE", "gain"]);
+    daemon
+        .run("set control gain=3 --client 7")
+        .failed(64, &["no controls"]);
+    daemon
+        .run("set quality 70 80")
+        .failed(64, &["one value", "2"]);
+    daemon
+        .run("set quality 70 --save")
+        .failed(64, &["for controls"]);
+}
+
+#[test]
+fn controls_in_force_are_saved_to_the_file_that_the_daemon_names() {
+    let daemon = Daemon::start(|method, parameters| match method {
+        "GetConfiguration" => {
+            // The scripted daemon has no state: the file's folder is where its socket is.
+            let file = std::env::temp_dir().join(format!("streamctl-save-{}", std::process::id()));
+            let toml = "[camera.main.controls]\ngain = 3\nauto-exposure = \"Manual Mode\"\n";
+            json!({"parameters": {"toml": toml, "file": file}})
+        }
+        _ => healthy(method, parameters),
+    });
+    let file = std::env::temp_dir().join(format!("streamctl-save-{}", std::process::id()));
+    fs::write(&file, "[camera.main]\n# dark here\nfps = 5\n").unwrap();
+    let saved = daemon.run("set control --save");
+    let text = fs::read_to_string(&file).unwrap();
+    assert_eq!(saved.code, 0, "{saved:?}");
+    assert_eq!(
+        text,
+        "[camera.main]\n# dark here\nfps = 5\ncontrols.gain = 3\ncontrols.auto-exposure = \"Manual Mode\"\n"
+    );
+    let words = ["saved: camera.main.controls.gain = 3", "written to /"];
+    for words in words {
+        assert!(saved.stdout.contains(words), "{saved:?}");
+    }
+    let again = daemon.run("set control gain=3 --save").stdout;
+    assert!(again.contains("already has"), "{again}");
+    fs::remove_file(&file).unwrap();
 }
 
 #[test]
@@ -415,6 +486,7 @@ fn every_verb_has_a_man_page_and_is_completed() {
         "set",
         "kick",
         "devices",
+        "controls",
         "snapshot",
         "reload",
         "log-level",

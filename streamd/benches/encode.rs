@@ -1,4 +1,5 @@
-//! How fast frames become pictures: each format at 640x480, smaller renditions, and 1080p.
+//! How fast frames become pictures: each format at 640x480, smaller renditions, and 1080p; and a
+//! camera's own pictures handed on.
 //!
 //! The frames are made here: gradients with noise, which cost about what film does. With
 //! `STREAMD_BENCH_YUYV=FILE` (raw YUYV, 640x480, frame after frame) film of your own is measured too.
@@ -8,7 +9,7 @@ use std::{env, fs, hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use streamd::{
     config::values::Chroma,
-    encode::jpeg::Encoder,
+    encode::{check::Endings, jpeg::Encoder},
     media::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
 };
 use streamd_protocol::stream::AppSegment;
@@ -52,8 +53,7 @@ fn film(layout: Layout) -> RawFrame {
 }
 
 /// The same as a camera's own JPEG picture.
-fn mjpg(layout: Layout) -> RawFrame {
-    let quality = 95;
+fn mjpg(layout: Layout, quality: u8) -> RawFrame {
     let picture = Encoder::new()
         .encode(
             &film(layout),
@@ -82,7 +82,7 @@ fn measure(c: &mut Criterion, name: &str, frames: &[RawFrame], scale: Scale, chr
         captured_us: 1,
         camera: "main".into(),
     }
-    .to_bytes();
+    .head();
     let rendition = Rendition {
         quality: QUALITY,
         scale,
@@ -101,12 +101,38 @@ fn measure(c: &mut Criterion, name: &str, frames: &[RawFrame], scale: Scale, chr
     group.finish();
 }
 
+/// A camera's own pictures at 1080p, looked through and handed on, and what of it is the copy.
+fn hand_on(c: &mut Criterion) {
+    let segment = AppSegment {
+        sequence: 1,
+        captured_us: 1,
+        camera: "main".into(),
+    };
+    let app = segment.head();
+    let scale = Scale::Full;
+    for quality in [50, 80, 95] {
+        let raw = mjpg(layout(PixelFormat::Yuyv, 1920, 1080), quality);
+        let rendition = (Rendition { quality, scale }, Chroma::Yuv420);
+        let (mut encoder, endings) = (Encoder::new(), Endings::default());
+        let mut group = c.benchmark_group("hand-on");
+        group.throughput(Throughput::Bytes(raw.bytes().len() as u64));
+        let name = format!("mjpg-1080p-{}-kB", raw.bytes().len() / 1000);
+        group.bench_function(BenchmarkId::from_parameter(&name), |b| {
+            b.iter(|| black_box(encoder.hand_on(&raw, rendition, &app, &endings)));
+        });
+        group.bench_function(BenchmarkId::from_parameter(format!("{name}-copy")), |b| {
+            b.iter(|| black_box([&app, raw.bytes()].concat()));
+        });
+        group.finish();
+    }
+}
+
 fn encode(c: &mut Criterion) {
     let (full, yuv420) = (Scale::Full, Chroma::Yuv420);
     for format in PixelFormat::ALL {
         let layout = layout(format, 640, 480);
         let raw = match format {
-            PixelFormat::Mjpg => mjpg(self::layout(PixelFormat::Yuyv, 640, 480)),
+            PixelFormat::Mjpg => mjpg(self::layout(PixelFormat::Yuyv, 640, 480), 95),
             _ => film(layout),
         };
         let name = format.to_string().to_lowercase();
@@ -144,6 +170,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
-    targets = encode, own_film
+    targets = encode, hand_on, own_film
 }
 criterion_main!(benches);

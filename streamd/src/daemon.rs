@@ -19,7 +19,7 @@ use crate::{
         pipeline::{Pipeline, Workers},
     },
     capture,
-    capture::Capture,
+    capture::Captures,
     config::{Config, values::Listen},
     control,
     control::Control,
@@ -60,7 +60,7 @@ pub struct Daemon {
     listening: JoinSet<()>,
     control: Control,
     runtime: Runtime,
-    captures: Vec<Capture>,
+    captures: Captures,
     workers: Workers,
     watchdog: Watchdog,
 }
@@ -91,10 +91,8 @@ impl Daemon {
             camera.captured.sequence.add(before);
         }
         let workers = Workers::spawn(&work, &cameras, &heartbeats)?;
-        let captures = cameras
-            .iter()
-            .map(|camera| capture(camera, &heartbeats))
-            .collect::<Result<Vec<_>, _>>()?;
+        let captures = Captures::spawn(cameras.iter().map(capture).collect(), &heartbeats)
+            .context("the capture threads can't be started")?;
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("serve")
@@ -164,7 +162,6 @@ impl Daemon {
         });
         restart::leave(&self.state.viewers);
         self.control.stop();
-        self.captures.iter().for_each(Capture::stop);
         drop(self.captures);
         drop(self.workers);
         drop(self.watchdog);
@@ -200,10 +197,13 @@ impl Sockets {
         let control = control.collect();
         let mut bound = |name: &str, listen: &[Listen]| match handed_over(&mut inherited, name)? {
             listeners if listeners.is_empty() => {
-                let bind = |listen| Ok(Bound::bind(listen, SOCKET_MODE)?);
-                listen.iter().map(bind).collect::<anyhow::Result<Vec<_>>>()
+                let all = Bound::bind_all(listen, SOCKET_MODE)?;
+                for error in &all.lacking {
+                    tracing::warn!("{error}; the other listeners of {name} are served");
+                }
+                Ok(all.bound)
             }
-            listeners => Ok(listeners),
+            listeners => anyhow::Ok(listeners),
         };
         let http = bound(HTTP, &config.http.listen)?;
         let metrics = bound(METRICS, &config.metrics.listen)?;
@@ -297,14 +297,12 @@ fn camera(
     Ok((Arc::new(camera), told))
 }
 
-fn capture(camera: &Arc<Camera>, heartbeats: &Heartbeats) -> anyhow::Result<Capture> {
-    Capture::spawn(capture::Start {
+fn capture(camera: &Arc<Camera>) -> capture::Start {
+    capture::Start {
         orders: Arc::clone(&camera.orders),
         counters: Arc::clone(&camera.captured),
-        heartbeat: heartbeats.register(format!("capture-{}", camera.name)),
         sink: Box::new(Pipeline::new(Arc::clone(camera))),
-    })
-    .with_context(|| format!("camera {}: its thread can't be started", camera.name))
+    }
 }
 
 /// Switches a camera on as soon as somebody watches, and off when nobody has for `idle-after`.

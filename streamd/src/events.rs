@@ -44,6 +44,10 @@ events! {
     CAMERA_OPENED = "092b3d4f576941b10836afc4e201931e";
     /// A camera was lost, or could not be opened.
     CAMERA_LOST = "1a3c4e50687a42c21947b0d5f312a41f";
+    /// A fault of a camera that came and went has not come back.
+    CAMERA_STEADY = "6f8193a5bdcf47166e9c052a4867f924";
+    /// A call of a driver has not returned: its thread was given up.
+    THREAD_GIVEN_UP = "709204b6ced048277fad163b59780a25";
     /// A camera was switched off: nobody watches.
     CAMERA_IDLE = "2b4d5f61798b43d32a58c1e60423b520";
     /// An administrator changed something over the control socket.

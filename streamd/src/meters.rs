@@ -41,6 +41,8 @@ pub struct CaptureCounters {
     pub corrupt: Counter,
     /// Times the device was lost.
     pub losses: Counter,
+    /// Capture threads that were given up, since a call of the driver did not return.
+    pub given_up: Counter,
     /// Frames left out to keep the wanted rate, or overtaken by a newer one in the driver's queue.
     pub skipped: Counter,
 }

@@ -5,7 +5,9 @@
 
 mod adaptation;
 mod administration;
+mod controls;
 mod devices;
+mod faults;
 mod feeds;
 mod misbehaviour;
 mod pictures;

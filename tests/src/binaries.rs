@@ -20,6 +20,18 @@ pub fn find(name: &str) -> PathBuf {
     program
 }
 
+/// The library that a program is preloaded with to have the cameras of [`crate::device`]. This
+/// package depends on it: cargo builds it first, and puts it beside the test's own program.
+///
+/// # Panics
+/// If it is not there.
+pub fn cameras() -> PathBuf {
+    let own = std::env::current_exe().expect("a process knows its program");
+    let library = own.with_file_name("libstreamd_tests_device.so");
+    assert!(library.exists(), "{} is not there", library.display());
+    library
+}
+
 /// Whether the program is there and newer than all it was built from, which `cargo build` lists
 /// beside it. `cargo test --workspace` writes no list: it has just built the program itself.
 fn check(program: &Path) -> Result<(), String> {

@@ -2,16 +2,20 @@
 //!
 //! - [`setup`]: what a daemon is started with; [`daemon`]: that daemon, running.
 //! - [`viewer`]: a client of raw TCP; [`picture`]: what it gets; [`web`]: a client of HTTP.
-//! - [`said`]: what a process has said so far; [`binaries`]: where the programs are.
+//! - [`device`]: cameras that do not exist, and misbehave as they are told; [`film`]: what they film.
+//! - [`usage`]: what a process uses; [`said`]: what a process has said so far; [`binaries`]: where the programs are.
 //!
 //! A test waits for what is to happen and never for time to pass. Every wait ends after
 //! [`PATIENCE`], and then shows what happened instead.
 
 pub mod binaries;
 pub mod daemon;
+pub mod device;
+pub mod film;
 pub mod picture;
 pub mod said;
 pub mod setup;
+pub mod usage;
 pub mod viewer;
 pub mod web;
 

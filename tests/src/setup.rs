@@ -17,6 +17,7 @@ use command_fds::{CommandFdExt, FdMapping};
 use crate::{
     binaries,
     daemon::Daemon,
+    device::{Bus, Device},
     said::{Said, Store},
 };
 
@@ -37,6 +38,7 @@ pub struct Setup {
     cameras: Vec<(String, String)>,
     sections: String,
     environment: Vec<(&'static str, String)>,
+    bus: Option<Bus>,
     listeners: Vec<(&'static str, Arc<TcpListener>)>,
     store: Arc<Store>,
 }
@@ -50,6 +52,7 @@ impl Default for Setup {
             cameras: vec![("main".into(), String::new())],
             sections: String::new(),
             environment: Vec::new(),
+            bus: None,
             listeners: Vec::new(),
             store: Arc::default(),
         }
@@ -84,6 +87,22 @@ impl Setup {
     pub fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.environment.push((name, value.into()));
         self
+    }
+
+    /// The daemon has these cameras in its `/dev`, and no others.
+    pub fn bus(mut self, bus: &Bus) -> Self {
+        self.bus = Some(bus.clone());
+        let library = binaries::cameras().display().to_string();
+        self.variable("LD_PRELOAD", &library)
+            .variable("STREAMD_TESTS_DEVICES", &bus.path().display().to_string())
+    }
+
+    /// Camera `main` is this device, with these keys besides.
+    pub fn device(self, device: &Device, keys: &str) -> Self {
+        self.camera(&format!(
+            "device = {:?}\nsize = \"160x120\"\n{keys}",
+            device.path()
+        ))
     }
 
     /// Hands over a listening socket by this name, as a service manager does.

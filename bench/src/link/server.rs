@@ -1,22 +1,21 @@
 //! The servers that are measured: streamd with a configuration of its own, and a peer.
 
 use std::{
-    env, fs,
+    fs,
     io::Write,
     net::{SocketAddr, TcpStream},
-    path::PathBuf,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 use crate::{
     args,
     client::Target,
-    process::{Server, Stop},
+    process::{Server, Stop, beside},
 };
 
 /// How long a server may take until it listens.
@@ -124,16 +123,6 @@ fn streamd(arguments: &args::Link) -> anyhow::Result<Command> {
         .args(["--config", "/dev/stdin"])
         .stdin(Stdio::piped());
     Ok(command)
-}
-
-fn beside() -> anyhow::Result<PathBuf> {
-    let path = env::current_exe()?.with_file_name("streamd");
-    ensure!(
-        path.exists(),
-        "{} is not there: build it (cargo build --release), or name the daemon with --streamd",
-        path.display()
-    );
-    Ok(path)
 }
 
 /// Every client gets in, and a stalled one stays for the whole measurement.

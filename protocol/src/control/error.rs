@@ -45,6 +45,26 @@ pub enum Error {
         /// How long was waited.
         seconds: f64,
     },
+    /// A camera has no control of this name.
+    #[serde(rename = "io.streamd.Control.NoSuchControl")]
+    #[error("camera {camera:?} has no control {name:?}; the nearest are {}", nearest.join(", "))]
+    NoSuchControl {
+        /// The camera's name.
+        camera: String,
+        /// What was asked for.
+        name: String,
+        /// The names that are most like it.
+        nearest: Vec<String>,
+    },
+    /// A camera's controls could not be listed or set.
+    #[serde(rename = "io.streamd.Control.ControlsUnavailable")]
+    #[error("camera {camera:?}: {message}")]
+    ControlsUnavailable {
+        /// The camera's name.
+        camera: String,
+        /// Why, for people.
+        message: String,
+    },
     /// The devices could not be listed.
     #[serde(rename = "io.streamd.Control.DevicesUnavailable")]
     #[error("the devices can't be listed: {message}")]

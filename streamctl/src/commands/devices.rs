@@ -9,7 +9,7 @@ use crate::{
     units,
 };
 
-/// Show the cameras that are plugged in
+/// Show the cameras that are plugged in, and by which names the configuration may have them
 ///
 /// With --json: an array of Device.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ fn render(devices: &[Device], screen: Screen) -> String {
     for device in devices {
         page += &format!("\n{}\n", device.path);
         for link in &device.links {
-            page += &format!("  is also {link}\n");
+            page += &format!("  device = \"{}\"\n", table::line(link));
         }
         for format in &device.formats {
             let sizes: Vec<_> = format.sizes.iter().map(size).collect();

@@ -135,6 +135,10 @@ fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => units::text(&items.iter().map(show).collect::<Vec<_>>().join(", ")),
+        Value::Object(table) => {
+            let pair = |(key, value): (&String, &Value)| format!("{key} = {}", show(value));
+            units::text(&table.iter().map(pair).collect::<Vec<_>>().join(", "))
+        }
         Value::Number(n) if n.is_f64() => units::set_fps(n.as_f64().unwrap_or_default()),
         other => other.to_string(),
     }

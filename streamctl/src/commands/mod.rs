@@ -2,6 +2,7 @@
 
 mod clients;
 mod completions;
+mod controls;
 mod devices;
 mod get;
 mod kick;
@@ -29,6 +30,7 @@ pub enum Verb {
     Set(set::Args),
     Kick(kick::Args),
     Devices(devices::Args),
+    Controls(controls::Args),
     Snapshot(snapshot::Args),
     Reload(reload::Args),
     LogLevel(log_level::Args),
@@ -47,6 +49,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Set(args) => set::run(args, session),
         Verb::Kick(args) => kick::run(args, session),
         Verb::Devices(args) => devices::run(args, session),
+        Verb::Controls(args) => controls::run(args, session),
         Verb::Snapshot(args) => snapshot::run(args, session),
         Verb::Reload(args) => reload::run(args, session),
         Verb::LogLevel(args) => log_level::run(args, session),

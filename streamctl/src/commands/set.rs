@@ -1,5 +1,7 @@
 //! `streamctl set`: changes a camera, or the limits of one client, at once.
 
+mod control;
+
 use std::fmt;
 
 use serde_json::json;
@@ -7,22 +9,29 @@ use streamd_protocol::control::{SetCamera, SetClient};
 
 use crate::{failure::Failure, session::Session};
 
-/// Change quality or fps from the next frame on
+/// Change quality or fps from the next frame on, or a control of the camera itself
 ///
 /// For a client it is a limit, and `none` lifts it. Holds until the next reload or restart.
-/// With --json: {"cameras":[…]} with the names of the cameras changed, or {"client":ID}.
+/// `set control NAME=VALUE…` sets what `streamctl controls` shows: all of it, or nothing where a
+/// name or a value is wrong. With --json: {"cameras":[…]} with the names of the cameras changed,
+/// {"client":ID}, or {"camera":NAME,"controls":[Control,…]}, with --save also "file" and "saved".
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to change
     #[arg(value_enum)]
     key: Key,
 
-    /// quality: 1 to 100; fps: 0.1 to 1000; max-width: 16 to 16384
-    value: String,
+    /// quality: 1 to 100; fps: 0.1 to 1000; max-width: 16 to 16384; control: NAME=VALUE, one or more
+    #[arg(value_name = "VALUE", required_unless_present = "save")]
+    values: Vec<String>,
 
-    /// The camera; all where none is named
+    /// The camera; all where none is named, but for controls the first one
     #[arg(long, value_name = "NAME", conflicts_with = "client")]
     camera: Option<String>,
+
+    /// Write the controls of the camera, as they are set, into the configuration file
+    #[arg(long, conflicts_with = "client")]
+    save: bool,
 
     /// A client, by its number in `streamctl clients`
     #[arg(long, value_name = "ID")]
@@ -38,6 +47,8 @@ enum Key {
     Fps,
     /// A client's largest width, in pixels
     MaxWidth,
+    /// A control of the camera itself
+    Control,
 }
 
 impl fmt::Display for Key {
@@ -46,27 +57,42 @@ impl fmt::Display for Key {
             Self::Quality => "quality",
             Self::Fps => "fps",
             Self::MaxWidth => "max-width",
+            Self::Control => "control",
         })
     }
 }
 
 /// Makes the change.
 pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
-    match args.client {
-        Some(id) => set_client(id, &args, session),
-        None => set_camera(args, session),
+    match (args.client, args.key) {
+        (Some(id), _) => set_client(id, &args, session),
+        (None, Key::Control) => control::run(&args, session),
+        (None, _) => set_camera(args, session),
+    }
+}
+
+/// The value of what takes one.
+fn single(args: &Args) -> Result<&str, Failure> {
+    let (key, count) = (args.key, args.values.len());
+    match args.values.as_slice() {
+        _ if args.save => Err(Failure::Usage("--save is for controls".into())),
+        [value] => Ok(value),
+        _ => Err(Failure::Usage(format!(
+            "{key} takes one value, and there are {count}"
+        ))),
     }
 }
 
 fn set_camera(args: Args, session: &Session) -> Result<(), Failure> {
+    let value = single(&args)?.to_owned();
     let mut call = SetCamera {
         camera: args.camera,
         ..SetCamera::default()
     };
     match args.key {
-        Key::Quality => call.quality = Some(whole(args.key, &args.value)?),
-        Key::Fps => call.fps = Some(number(args.key, &args.value)?),
-        Key::MaxWidth => {
+        Key::Quality => call.quality = Some(whole(args.key, &value)?),
+        Key::Fps => call.fps = Some(number(args.key, &value)?),
+        Key::MaxWidth | Key::Control => {
             return Err(Failure::Usage(
                 "max-width is a limit of one client: name it with --client ID".into(),
             ));
@@ -75,28 +101,30 @@ fn set_camera(args: Args, session: &Session) -> Result<(), Failure> {
     let reply = session.call(&call)?;
     session.print(&reply, |_| {
         let cameras = reply.cameras.join(", ");
-        format!("{cameras}: {} {}", args.key, args.value)
+        format!("{cameras}: {} {value}", args.key)
     })
 }
 
 fn set_client(id: i64, args: &Args, session: &Session) -> Result<(), Failure> {
+    let key = args.key;
     let mut call = SetClient {
         id,
         ..SetClient::default()
     };
-    let value = match args.value.as_str() {
+    let value = match single(args)? {
         "none" => "0",
         value => value,
     };
-    match args.key {
-        Key::Quality => call.quality = Some(whole(args.key, value)?),
-        Key::Fps => call.fps = Some(number(args.key, value)?),
-        Key::MaxWidth => call.max_width = Some(whole(args.key, value)?),
+    match key {
+        Key::Quality => call.quality = Some(whole(key, value)?),
+        Key::Fps => call.fps = Some(number(key, value)?),
+        Key::MaxWidth => call.max_width = Some(whole(key, value)?),
+        Key::Control => return Err(Failure::Usage("a client has no controls".into())),
     }
     session.call(&call)?;
     session.print(&json!({ "client": id }), |_| match value {
-        "0" => format!("client {id}: no limit on {}", args.key),
-        value => format!("client {id}: {} at most {value}", args.key),
+        "0" => format!("client {id}: no limit on {key}"),
+        value => format!("client {id}: {key} at most {value}"),
     })
 }
 

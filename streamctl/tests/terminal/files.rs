@@ -51,7 +51,7 @@ fn the_output_is_nothing_but_pictures() {
     let starts = output
         .stdout
         .windows(4)
-        .filter(|four| *four == [0xFF, 0xD8, 0xFF, 0xE9]);
+        .filter(|four| *four == [0xFF, 0xD8, 0xFF, 0xE0]);
     assert_eq!(starts.count(), 4);
     assert!(output.stdout.starts_with(&[0xFF, 0xD8]) && output.stdout.ends_with(&[0xFF, 0xD9]));
 

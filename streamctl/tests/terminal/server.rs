@@ -265,7 +265,7 @@ fn with_segment(jpeg: &[u8], sequence: u64) -> Vec<u8> {
         captured_us: now_us(),
         camera: "main".into(),
     };
-    [&jpeg[..2], &segment.to_bytes(), &jpeg[2..]].concat()
+    [&jpeg[..2], &segment.head(), &jpeg[2..]].concat()
 }
 
 /// A picture of 640x480: left half red, right half blue.

@@ -12,13 +12,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 pub use self::cameras::{Cameras, Refused};
 
 use crate::{
     capture, config,
+    encode::check::Endings,
     hub::{Hub, WorkList},
-    media::{Rendition, Scale, Timestamp},
+    media::{Layout, Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
 };
 
@@ -67,6 +69,8 @@ pub struct Camera {
     pub orders: Arc<capture::Orders>,
     /// What is counted of its capture.
     pub captured: Arc<CaptureCounters>,
+    /// How it ends its own JPEG pictures.
+    pub endings: Endings,
     /// Time to encode a picture, all renditions.
     pub encode_time: Histogram<{ ENCODE_BUCKETS.len() }>,
     /// Time to encode a picture of the top rendition.
@@ -83,8 +87,13 @@ pub struct Camera {
     pub refused: Counter,
     /// Clients dropped because they broke the protocol or took nothing.
     pub dropped_clients: Counter,
+    /// Held by the one who asks the driver for the camera's controls.
+    pub asked: Arc<Semaphore>,
     settings: Mutex<Arc<Settings>>,
     version: AtomicU64,
+    /// Width and height of its last picture, 32 bits each; 0 if there has been none since its
+    /// device's size changed.
+    shown: AtomicU64,
     status: Mutex<capture::Status>,
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
@@ -119,6 +128,7 @@ impl Camera {
             orders: capture::Orders::new(capture_settings(&name, &config))?,
             hub: Hub::new(name.clone(), work, watched),
             captured: Arc::default(),
+            endings: Endings::default(),
             encode_time: Histogram::new(&ENCODE_BUCKETS),
             top_encode_time: Histogram::new(&ENCODE_BUCKETS),
             delivery: Histogram::new(&LATENCY_BUCKETS),
@@ -127,8 +137,10 @@ impl Camera {
             dropped: Dropped::default(),
             refused: Counter::default(),
             dropped_clients: Counter::default(),
+            asked: Arc::new(Semaphore::new(1)),
             settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),
+            shown: AtomicU64::new(0),
             status: Mutex::default(),
             rate: Mutex::default(),
             clients: AtomicUsize::new(0),
@@ -141,7 +153,7 @@ impl Camera {
         Arc::clone(&self.settings.lock())
     }
 
-    /// Grows with each change of the settings.
+    /// Grows with each change of the settings or of the size of the pictures.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
@@ -168,17 +180,44 @@ impl Camera {
 
     /// Sets what is known of the device.
     pub fn set_status(&self, status: capture::Status) {
-        *self.status.lock() = status;
+        let size = |layout: Option<Layout>| layout.map(|layout| (layout.width, layout.height));
+        let new = size(status.layout);
+        let old = size(std::mem::replace(&mut *self.status.lock(), status).layout);
+        if new.is_some() && new != old {
+            self.shown.store(0, Ordering::Release);
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
-    /// Width and height of its pictures, as far as they are known.
+    /// Width and height of its pictures, as far as they are known: those of the last picture, since
+    /// a camera may send others than agreed.
     pub fn size(&self) -> (u32, u32) {
-        match self.status().layout {
-            Some(layout) => (layout.width, layout.height),
-            None => {
+        match (self.shown.load(Ordering::Acquire), self.status().layout) {
+            (0, Some(layout)) => (layout.width, layout.height),
+            (0, None) => {
                 let size = self.settings().config.size;
                 (size.width, size.height)
             }
+            (shown, _) => ((shown >> 32) as u32, shown as u32),
+        }
+    }
+
+    /// A picture of this width and height goes out.
+    fn shows(&self, (width, height): (u32, u32)) {
+        let shown = u64::from(width) << 32 | u64::from(height);
+        if self.shown.load(Ordering::Acquire) == shown {
+            return;
+        }
+        let expected = self.size() == (width, height);
+        self.shown.store(shown, Ordering::Release);
+        if !expected {
+            self.version.fetch_add(1, Ordering::AcqRel);
+            tracing::debug!(
+                camera = self.name,
+                width,
+                height,
+                "pictures of another size"
+            );
         }
     }
 
@@ -226,7 +265,12 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         device: config.device.clone(),
         size: config.size,
         format: config.format,
+        input: config.input.clone(),
+        standard: config.standard.clone(),
+        edid: config.edid.clone(),
         fps: config.fps,
+        frame_timeout: config.frame_timeout.get(),
+        controls: config.controls.clone(),
     }
 }
 
@@ -244,5 +288,23 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.clients.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixtures;
+
+    #[tokio::test]
+    async fn the_size_is_that_of_the_last_picture_and_a_change_is_news() {
+        let state = fixtures::state("[camera.main]\nsize = \"640x480\"\n");
+        let camera = state.cameras.find(Some("main")).unwrap();
+        let (size, version) = (camera.size(), camera.version());
+        camera.shows(size);
+        assert_eq!((camera.size(), camera.version()), ((640, 480), version));
+        camera.shows((640, 488));
+        assert_eq!((camera.size(), camera.version()), ((640, 488), version + 1));
+        camera.shows((640, 488));
+        assert_eq!(camera.version(), version + 1);
     }
 }

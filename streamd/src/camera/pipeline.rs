@@ -13,7 +13,7 @@ use crate::{
     camera::Camera,
     capture::{Sink, Status},
     config::values::CameraName,
-    encode::{self, jpeg::Encoder, passthrough},
+    encode::{self, jpeg::Encoder},
     hub::WorkList,
     media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
@@ -43,13 +43,15 @@ impl Pipeline {
 }
 
 impl Sink for Pipeline {
-    fn frame(&mut self, raw: RawFrame) -> Result<(), String> {
+    fn frame(&mut self, raw: RawFrame) -> Result<bool, String> {
         let camera = &self.camera;
         camera.count_frame(raw.captured);
         let raw = Arc::new(raw);
         match camera.hub.offer(&raw) {
-            Some(best) => encode(camera, &mut self.encoder, &raw, best, &mut self.quiet),
-            None => Ok(()),
+            Some(best) => {
+                encode(camera, &mut self.encoder, &raw, best, &mut self.quiet).map(|()| true)
+            }
+            None => Ok(false),
         }
     }
 
@@ -90,15 +92,17 @@ fn encode(
         captured_us: raw.captured.unix_micros(),
         camera: camera.name.clone(),
     }
-    .to_bytes();
+    .head();
     let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
-        passthrough::passthrough(raw, &app).map_err(encode::Error::from)
+        let rendition = (track.rendition, settings.config.chroma);
+        encoder.hand_on(raw, rendition, &app, &camera.endings)
     } else {
         encoder.encode(raw, track.rendition, settings.config.chroma, &app)
     };
     let end = Timestamp::now();
     match picture {
         Ok(picture) => {
+            camera.shows(picture.frame);
             camera.encode_time.add(end.since(begin));
             if top {
                 camera.top_encode_time.add(end.since(begin));

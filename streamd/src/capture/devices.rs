@@ -10,7 +10,7 @@ use serde::Serialize;
 use v4l::{Device, FourCC, framesize::FrameSizeEnum};
 
 use crate::{
-    capture::{choose::Rates, enumerate, error::DeviceError, v4l2},
+    capture::{choose::Rates, descriptor, enumerate, error::DeviceError, names, v4l2},
     config::values::Size,
 };
 
@@ -34,8 +34,8 @@ const COMMON_SIZES: [(u32, u32); 8] = [
 pub struct DeviceInfo {
     /// The node.
     pub path: PathBuf,
-    /// Its stable names in `/dev/v4l`.
-    pub links: Vec<PathBuf>,
+    /// Names that stay with it or with its port, as the configuration takes them.
+    pub links: Vec<String>,
     /// The driver's name of the device.
     pub card: String,
     /// The driver's name.
@@ -73,10 +73,13 @@ pub struct SizeInfo {
 /// All video nodes that capture, or can't be asked, by number.
 pub fn list() -> Vec<DeviceInfo> {
     let mut links = links(&Path::new(DEV).join("v4l"));
+    let usb = names::usb_nodes(Path::new(names::SYS));
     nodes(Path::new(DEV))
         .into_iter()
         .filter_map(|path| {
             let links = links.remove(&path).unwrap_or_default();
+            let links = links.iter().map(|link| link.display().to_string());
+            let links = links.chain(names::of_node(&usb, &path)).collect();
             describe(path, links)
         })
         .collect()
@@ -114,8 +117,8 @@ fn links(v4l: &Path) -> BTreeMap<PathBuf, Vec<PathBuf>> {
     links
 }
 
-fn describe(path: PathBuf, links: Vec<PathBuf>) -> Option<DeviceInfo> {
-    let asked = v4l2::open(&path).and_then(|device| {
+fn describe(path: PathBuf, links: Vec<String>) -> Option<DeviceInfo> {
+    let asked = descriptor::open(&path).and_then(|device| {
         let identity =
             v4l2::identify(&device).map_err(|e| DeviceError::of(&path, "VIDIOC_QUERYCAP", &e))?;
         Ok((device, identity))

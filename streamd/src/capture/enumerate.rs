@@ -2,11 +2,11 @@
 //! a driver may list without end, and write anything for a text.
 
 use v4l::{
-    Device, FourCC, buffer::Type, device::Handle, frameinterval::FrameIntervalEnum,
-    framesize::FrameSizeEnum, v4l_sys as sys, v4l2::vidioc,
+    Device, FourCC, buffer::Type, frameinterval::FrameIntervalEnum, framesize::FrameSizeEnum,
+    v4l_sys as sys, v4l2::vidioc,
 };
 
-use super::v4l2::{ioctl, text};
+use super::{descriptor::ioctl, v4l2::text};
 use crate::config::values::Size;
 
 /// Entries of one list that are looked at; webcams have some dozens.
@@ -22,19 +22,18 @@ pub(super) struct Described {
 
 /// The pixel formats.
 pub(super) fn formats(device: &Device) -> Vec<Described> {
-    let entry = |handle: &Handle, index| {
+    let entry = |index| {
         // SAFETY: the structure is made of integers, for which zeros are valid.
         let mut raw: sys::v4l2_fmtdesc = unsafe { std::mem::zeroed() };
         (raw.index, raw.type_) = (index, Type::VideoCapture as u32);
-        ioctl(handle, vidioc::VIDIOC_ENUM_FMT, &mut raw).ok()?;
+        ioctl(device, vidioc::VIDIOC_ENUM_FMT, &mut raw).ok()?;
         Some(Described {
             fourcc: FourCC::from(raw.pixelformat),
             description: text(&raw.description),
         })
     };
-    let handle = device.handle();
     let mut all: Vec<Described> = Vec::new();
-    for described in (0..MOST).map_while(|index| entry(&handle, index)) {
+    for described in (0..MOST).map_while(entry) {
         // A driver that lists one format for ever lists nothing more.
         if all.iter().any(|known| known.fourcc == described.fourcc) {
             break;
@@ -46,27 +45,25 @@ pub(super) fn formats(device: &Device) -> Vec<Described> {
 
 /// The sizes of a format.
 pub(super) fn sizes(device: &Device, fourcc: FourCC) -> Vec<FrameSizeEnum> {
-    let entry = |handle: &Handle, index| {
+    let entry = |index| {
         // SAFETY: the structure is made of integers, for which zeros are valid.
         let mut raw: sys::v4l2_frmsizeenum = unsafe { std::mem::zeroed() };
         (raw.index, raw.pixel_format) = (index, fourcc.into());
-        ioctl(handle, vidioc::VIDIOC_ENUM_FRAMESIZES, &mut raw).ok()?;
+        ioctl(device, vidioc::VIDIOC_ENUM_FRAMESIZES, &mut raw).ok()?;
         FrameSizeEnum::try_from(raw).ok()
     };
-    let handle = device.handle();
-    (0..MOST).map_while(|index| entry(&handle, index)).collect()
+    (0..MOST).map_while(entry).collect()
 }
 
 /// The intervals between two frames of a format and size.
 pub(super) fn intervals(device: &Device, fourcc: FourCC, size: Size) -> Vec<FrameIntervalEnum> {
-    let entry = |handle: &Handle, index| {
+    let entry = |index| {
         // SAFETY: the structure is made of integers, for which zeros are valid.
         let mut raw: sys::v4l2_frmivalenum = unsafe { std::mem::zeroed() };
         (raw.index, raw.pixel_format) = (index, fourcc.into());
         (raw.width, raw.height) = (size.width, size.height);
-        ioctl(handle, vidioc::VIDIOC_ENUM_FRAMEINTERVALS, &mut raw).ok()?;
+        ioctl(device, vidioc::VIDIOC_ENUM_FRAMEINTERVALS, &mut raw).ok()?;
         FrameIntervalEnum::try_from(raw).ok()
     };
-    let handle = device.handle();
-    (0..MOST).map_while(|index| entry(&handle, index)).collect()
+    (0..MOST).map_while(entry).collect()
 }

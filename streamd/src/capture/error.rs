@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::{Discriminant, discriminant},
     path::{Path, PathBuf},
 };
 
@@ -15,6 +16,14 @@ pub enum DeviceError {
     Absent {
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// Several devices have the name that was given.
+    #[error("{device}: several cameras have this serial number: name one by its port: {}", ports.join(", "))]
+    Ambiguous {
+        /// The name.
+        device: String,
+        /// Names that tell them apart.
+        ports: Vec<String>,
     },
     /// The device was there and went away.
     #[error("{}: unplugged", path.display())]
@@ -52,11 +61,21 @@ pub enum DeviceError {
         /// The driver's name of it.
         card: String,
     },
-    /// Another program holds it.
-    #[error("{}: in use by another program (`fuser -v {}` shows which)", path.display(), path.display())]
+    /// Another program holds it, or another camera of this one.
+    #[error("{}: in use by {}", path.display(), holder.clone().unwrap_or_else(|| format!("another program (`fuser -v {}` shows which)", path.display())))]
     Busy {
         /// The device.
         path: PathBuf,
+        /// Who, where that can be seen.
+        holder: Option<String>,
+    },
+    /// A call of the driver does not return.
+    #[error("{}: the driver does not answer ({step})", path.display())]
+    NoAnswer {
+        /// The device.
+        path: PathBuf,
+        /// The call, for instance `VIDIOC_DQBUF`.
+        step: &'static str,
     },
     /// No pixel format in common, or not the one that was asked for.
     #[error("{}: no {wanted}: the device offers {offered}", path.display())]
@@ -77,6 +96,16 @@ pub enum DeviceError {
         width: u32,
         /// Height it set, pixels.
         height: u32,
+    },
+    /// A picture does not fit into the driver's buffers.
+    #[error("{}: the driver's buffers have {have} bytes, and a picture has {need}", path.display())]
+    Buffers {
+        /// The device.
+        path: PathBuf,
+        /// Bytes of the smallest buffer.
+        have: usize,
+        /// Bytes of a picture, by the format that the driver set.
+        need: usize,
     },
     /// `STREAMON` found no room on the bus.
     #[error("{}: not enough USB bandwidth: choose a smaller size, a lower rate or MJPG, or another USB port", path.display())]
@@ -100,6 +129,32 @@ pub enum DeviceError {
         /// What is wrong with them.
         what: String,
     },
+    /// An input brings nothing that is a picture.
+    #[error("{}: input {input:?}: {why}", path.display())]
+    NoPicture {
+        /// The device.
+        path: PathBuf,
+        /// The driver's name of the input.
+        input: String,
+        /// What there is instead.
+        why: &'static str,
+    },
+    /// What comes in has other timings than before, or none.
+    #[error("{}: the source has changed", path.display())]
+    SourceChanged {
+        /// The device.
+        path: PathBuf,
+    },
+    /// The configured EDID can't be offered.
+    #[error("{}: edid {}: {why}", path.display(), file.display())]
+    Edid {
+        /// The device.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// Anything else the kernel says.
     #[error("{}: {step}: {}", path.display(), errno.desc())]
     Io {
@@ -112,7 +167,19 @@ pub enum DeviceError {
     },
 }
 
+/// A kind of error, whatever its words: by its variant, and for what the kernel says by the call.
+pub(super) type Kind = (Discriminant<DeviceError>, &'static str);
+
 impl DeviceError {
+    /// Its kind.
+    pub(super) fn kind(&self) -> Kind {
+        let step = match self {
+            Self::Io { step, .. } => step,
+            _ => "",
+        };
+        (discriminant(self), step)
+    }
+
     /// Classes what `open` or an ioctl returned at `step`.
     pub(super) fn of(path: &Path, step: &'static str, error: &io::Error) -> Self {
         let path = path.to_path_buf();
@@ -127,7 +194,7 @@ impl DeviceError {
             (Errno::EISDIR, "open") | (Errno::ENOTTY | Errno::EINVAL, "VIDIOC_QUERYCAP") => {
                 Self::NotACamera { path }
             }
-            (Errno::EBUSY, _) => Self::Busy { path },
+            (Errno::EBUSY, _) => Self::Busy { path, holder: None },
             (Errno::ENOSPC, "VIDIOC_STREAMON") => Self::Bandwidth { path },
             (errno, step) => Self::Io { path, step, errno },
         }

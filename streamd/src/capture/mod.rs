@@ -2,15 +2,25 @@
 
 mod blank;
 mod choose;
+mod claims;
 mod continuity;
+pub mod controls;
+mod descriptor;
 pub mod devices;
 mod draw;
+mod driver;
 mod enumerate;
 mod error;
+mod faults;
 mod handle;
+mod holder;
 mod hotplug;
+mod inputs;
+mod names;
 mod orders;
 mod pace;
+mod post;
+mod pulse;
 mod retry;
 mod ring;
 mod source;
@@ -18,20 +28,22 @@ mod state;
 mod stream;
 mod test_pattern;
 mod thread;
+mod timings;
 mod v4l2;
+mod watch;
+mod whole;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use streamd_protocol::stats::CameraState;
 
 use crate::{
-    config::values::{Device, Format, Fps, Size},
+    config::values::{Controls, Device, File, Format, Fps, Input, Size, Standard},
     media::{Layout, RawFrame},
     meters::CaptureCounters,
-    supervise::heartbeat::Heartbeat,
 };
 
-pub use self::{error::DeviceError, handle::Capture, orders::Orders};
+pub use self::{error::DeviceError, handle::Captures, orders::Orders};
 
 /// What the capture thread is to deliver.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +56,20 @@ pub struct Settings {
     pub size: Size,
     /// Format asked of the driver.
     pub format: Format,
+    /// The input that is selected; else it stays as it is.
+    pub input: Option<Input>,
+    /// The television standard that is set; else it stays as it is.
+    pub standard: Option<Standard>,
+    /// The EDID that is offered to sources of a digital input; else it stays as it is.
+    pub edid: Option<File>,
     /// Frames a second.
     pub fps: Fps,
+    /// For how long no frame may come before the camera is lost; zero for ever, `None` for what its
+    /// rate makes likely.
+    pub frame_timeout: Option<Duration>,
+    /// What the device's controls are set to when it is opened. Of a camera that is open they are
+    /// set by [`controls::set`].
+    pub controls: Controls,
 }
 
 /// What is known of the device, for stats and the log.
@@ -88,30 +112,34 @@ impl Settings {
             device: Device::Test,
             size: Size::new(64, 48),
             format: Format::Auto,
+            input: None,
+            standard: None,
+            edid: None,
             fps: Fps::new(30.0),
+            frame_timeout: None,
+            controls: Controls::default(),
         }
     }
 }
 
 /// What takes the frames: called on the capture thread, so what it does delays the next frame.
 pub trait Sink: Send + 'static {
-    /// A frame, with its number. Also called for test-pattern and "no signal" pictures.
+    /// A frame, with its number. Also called for test-pattern and "no signal" pictures. True if it
+    /// was looked at, and is a picture; false if nobody wanted it.
     ///
     /// # Errors
     /// What is wrong with it, if it was looked at and is no picture.
-    fn frame(&mut self, frame: RawFrame) -> Result<(), String>;
+    fn frame(&mut self, frame: RawFrame) -> Result<bool, String>;
     /// The device's state changed.
     fn status(&mut self, status: Status);
 }
 
-/// What a capture thread is given at its start.
+/// What a camera's capture is given at its start.
 pub struct Start {
     /// What to do, now and later.
     pub orders: Arc<Orders>,
     /// Where to count.
     pub counters: Arc<CaptureCounters>,
-    /// To say that it moves.
-    pub heartbeat: Heartbeat,
     /// Where the frames go.
     pub sink: Box<dyn Sink>,
 }

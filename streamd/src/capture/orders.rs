@@ -56,8 +56,7 @@ impl Orders {
 
     fn tell(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.told.lock());
-        // Fails only when the count is at its limit, and then the thread is awake already.
-        let _ = self.wake.write(1);
+        self.wake();
     }
 
     /// What is told as of now; the event is cleared first, so that nothing is missed.
@@ -65,6 +64,17 @@ impl Orders {
         // Fails when nothing has happened since the last time.
         let _ = self.wake.read();
         self.told.lock().clone()
+    }
+
+    /// What is told as of now, for somebody who looks on.
+    pub(super) fn peek(&self) -> Told {
+        self.told.lock().clone()
+    }
+
+    /// Has the thread look at what is told, and at its device.
+    pub(super) fn wake(&self) {
+        // Fails only when the count is at its limit, and then the thread is awake already.
+        let _ = self.wake.write(1);
     }
 
     /// Readable when something new is told.

@@ -1,16 +1,22 @@
 //! The driver's buffers, mapped: filled ones are taken out and leased, and go back when the lease ends.
 //!
 //! A lease may end on any thread and at any time, also when the stream is off, the device unplugged
-//! or the camera closed: it keeps mapping and descriptor alive, and is queued again only while the
-//! stream it could serve is on.
+//! or the camera closed: it keeps mapping and descriptor alive. Its end is only noted: the capture
+//! thread gives the buffer back, since a driver may not answer, and no other thread is to wait for it.
 
-use std::{io, ptr::NonNull, sync::Arc, time::Duration};
+use std::{io, mem::ManuallyDrop, ptr::NonNull, sync::Arc, thread, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 
-use v4l::{buffer::Type, device::Handle, memory::Memory, v4l_sys as sys, v4l2::vidioc};
+use v4l::{buffer::Type, memory::Memory, v4l_sys as sys, v4l2::vidioc};
 
-use crate::{capture::v4l2::ioctl, media::Timestamp};
+use crate::{
+    capture::{
+        descriptor::{Descriptor, ioctl},
+        driver,
+    },
+    media::Timestamp,
+};
 
 /// Buffers asked of the driver: two for it to fill, two for an encoder (one being encoded, one
 /// waiting), one to take the next frame in before it is known which of them is dropped.
@@ -26,17 +32,21 @@ const DRIVERS_OWN: usize = 2;
 pub(super) struct Ring(Arc<Buffers>);
 
 struct Buffers {
-    handle: Arc<Handle>,
     maps: Vec<Map>,
-    state: Mutex<Queue>,
+    descriptor: Arc<Descriptor>,
+    /// By index. The lock is held for a look at them, never while the driver is asked.
+    places: Mutex<Vec<Place>>,
     returned: Condvar,
 }
 
-struct Queue {
-    /// Whether a buffer that is given back is to be queued.
-    on: bool,
-    /// By index.
-    leased: Vec<bool>,
+/// Where a buffer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// With the driver, or in the capture thread's hands.
+    Home,
+    Leased,
+    /// Its lease has ended, and it is to be queued again.
+    Returned,
 }
 
 /// A buffer's memory.
@@ -65,28 +75,26 @@ pub(super) struct Filled {
 
 /// A filled buffer in our hands; dropped, it goes back to the driver.
 pub(super) struct Lease {
-    ring: Arc<Buffers>,
+    /// Taken out at the end.
+    ring: ManuallyDrop<Arc<Buffers>>,
     index: usize,
     bytes: usize,
 }
 
 impl Ring {
     /// Has the driver make buffers, and maps them. On error, the ioctl's name and what it said.
-    pub fn new(handle: Arc<Handle>) -> Result<Self, (&'static str, io::Error)> {
-        let count = request(&handle, BUFFERS).map_err(|e| ("VIDIOC_REQBUFS", e))?;
+    pub fn new(descriptor: Arc<Descriptor>) -> Result<Self, (&'static str, io::Error)> {
+        let count = request(&descriptor, BUFFERS).map_err(|e| ("VIDIOC_REQBUFS", e))?;
         if count == 0 {
             return Err(("VIDIOC_REQBUFS", io::Error::from_raw_os_error(libc::ENOMEM)));
         }
         let maps = (0..count.min(MOST_BUFFERS))
-            .map(|index| map(&handle, index))
+            .map(|index| map(&descriptor, index))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self(Arc::new(Buffers {
-            handle,
-            state: Mutex::new(Queue {
-                on: false,
-                leased: vec![false; maps.len()],
-            }),
+            places: Mutex::new(vec![Place::Home; maps.len()]),
             maps,
+            descriptor,
             returned: Condvar::new(),
         })))
     }
@@ -97,8 +105,6 @@ impl Ring {
             .queue_all()
             .map_err(|e| ("VIDIOC_QBUF", e))
             .and_then(|()| {
-                // STREAMON may take a second; it runs without the lock, so that a lease that ends
-                // meanwhile does not hold up the encoder.
                 self.switch(vidioc::VIDIOC_STREAMON)
                     .map_err(|e| ("VIDIOC_STREAMON", e))
             });
@@ -109,19 +115,33 @@ impl Ring {
     }
 
     fn queue_all(&self) -> io::Result<()> {
-        let mut state = self.0.state.lock();
-        state.on = true;
-        for (index, leased) in (0..).zip(&state.leased) {
-            if !leased {
-                self.0.queue(index)?;
-            }
-        }
-        Ok(())
+        self.take_back();
+        let places = self.0.places.lock().clone();
+        let mut ours = (0..).zip(places).filter(|(_, place)| *place == Place::Home);
+        ours.try_for_each(|(index, _)| self.0.queue(index))
+    }
+
+    /// Gives the buffers whose leases have ended back to the driver.
+    pub fn requeue_returned(&self) -> io::Result<()> {
+        let back = self.take_back();
+        back.into_iter().try_for_each(|index| self.0.queue(index))
+    }
+
+    /// The buffers whose leases have ended are the capture thread's again.
+    fn take_back(&self) -> Vec<u32> {
+        let mut places = self.0.places.lock();
+        let returned = (0..).zip(places.iter_mut());
+        let returned = returned.filter(|(_, place)| **place == Place::Returned);
+        returned
+            .map(|(index, place)| {
+                *place = Place::Home;
+                index
+            })
+            .collect()
     }
 
     /// Stops the stream: the driver lets go of all buffers.
     pub fn stop(&self) {
-        self.0.state.lock().on = false;
         // A device that is gone refuses, and has stopped anyway.
         if let Err(error) = self.switch(vidioc::VIDIOC_STREAMOFF) {
             tracing::debug!(%error, "VIDIOC_STREAMOFF");
@@ -130,7 +150,12 @@ impl Ring {
 
     fn switch(&self, request: vidioc::_IOC_TYPE) -> io::Result<()> {
         let mut kind = Type::VideoCapture as std::os::raw::c_int;
-        ioctl(&self.0.handle, request, &mut kind)
+        ioctl(self.0.descriptor.device(), request, &mut kind)
+    }
+
+    /// Bytes of the smallest buffer.
+    pub fn room(&self) -> usize {
+        self.0.maps.iter().map(|map| map.bytes).min().unwrap_or(0)
     }
 
     /// How many buffers there are.
@@ -141,7 +166,11 @@ impl Ring {
     /// The oldest filled buffer; `None` if there is none.
     pub fn dequeue(&self) -> io::Result<Option<Filled>> {
         let mut buffer = descriptor(0);
-        match ioctl(&self.0.handle, vidioc::VIDIOC_DQBUF, &mut buffer) {
+        match ioctl(
+            self.0.descriptor.device(),
+            vidioc::VIDIOC_DQBUF,
+            &mut buffer,
+        ) {
             Ok(()) if buffer.index as usize >= self.len() => {
                 Err(io::Error::from_raw_os_error(libc::EPROTO))
             }
@@ -156,28 +185,32 @@ impl Ring {
         self.0.queue(filled.index)
     }
 
-    /// A copy of a buffer's picture, where no lease can be afforded.
-    pub fn copy(&self, filled: &Filled) -> Vec<u8> {
+    /// A copy of a buffer's picture, filled up with zeros to `least` bytes.
+    pub fn copy(&self, filled: &Filled, least: usize) -> Vec<u8> {
         let map = &self.0.maps[filled.index as usize];
         let bytes = filled.bytes.min(map.bytes);
         // SAFETY: `bytes` lies within the mapping, and the driver does not write to a buffer that
         // is dequeued, as this one is while `filled` has not been given back.
-        unsafe { std::slice::from_raw_parts(map.start.as_ptr(), bytes) }.to_vec()
+        let mut copy = unsafe { std::slice::from_raw_parts(map.start.as_ptr(), bytes) }.to_vec();
+        copy.resize(bytes.max(least), 0);
+        copy
     }
 
-    /// Leases a buffer; gives it back as it came if so many are leased that the driver would starve.
-    pub fn lease(&self, filled: Filled) -> Result<Lease, Filled> {
-        let mut state = self.0.state.lock();
-        let out = state.leased.iter().filter(|leased| **leased).count();
-        if out >= self.len().saturating_sub(DRIVERS_OWN) {
+    /// Leases a buffer, with at least `least` bytes of it; gives it back as it came if so many are
+    /// leased that the driver would starve, or it has not so many bytes.
+    pub fn lease(&self, filled: Filled, least: usize) -> Result<Lease, Filled> {
+        let index = filled.index as usize;
+        let room = self.0.maps[index].bytes;
+        let mut places = self.0.places.lock();
+        let out = places.iter().filter(|place| **place != Place::Home).count();
+        if out >= self.len().saturating_sub(DRIVERS_OWN) || room < least {
             return Err(filled);
         }
-        let index = filled.index as usize;
-        state.leased[index] = true;
+        places[index] = Place::Leased;
         Ok(Lease {
-            ring: Arc::clone(&self.0),
+            ring: ManuallyDrop::new(Arc::clone(&self.0)),
             index,
-            bytes: filled.bytes.min(self.0.maps[index].bytes),
+            bytes: filled.bytes.max(least).min(room),
         })
     }
 
@@ -185,24 +218,28 @@ impl Ring {
     /// program may use the device only then.
     pub fn free(self, limit: Duration) {
         self.wait_for_leases(limit);
-        let handle = Arc::clone(&self.0.handle);
+        let descriptor = Arc::clone(&self.0.descriptor);
         drop(self);
         // What is still leased keeps the driver from it, and ends soon.
-        if let Err(error) = request(&handle, 0) {
+        if let Err(error) = request(&descriptor, 0) {
             tracing::debug!(%error, "VIDIOC_REQBUFS");
         }
     }
 
     fn wait_for_leases(&self, limit: Duration) {
-        let leased = |state: &mut Queue| state.leased.iter().any(|leased| *leased);
-        let mut state = self.0.state.lock();
-        self.0.returned.wait_while_for(&mut state, leased, limit);
+        let leased = |places: &mut Vec<Place>| places.contains(&Place::Leased);
+        let mut places = self.0.places.lock();
+        self.0.returned.wait_while_for(&mut places, leased, limit);
     }
 }
 
 impl Buffers {
     fn queue(&self, index: u32) -> io::Result<()> {
-        ioctl(&self.handle, vidioc::VIDIOC_QBUF, &mut descriptor(index))
+        ioctl(
+            self.descriptor.device(),
+            vidioc::VIDIOC_QBUF,
+            &mut descriptor(index),
+        )
     }
 }
 
@@ -239,23 +276,28 @@ impl AsRef<[u8]> for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let mut state = self.ring.state.lock();
-        state.leased[self.index] = false;
-        if state.on {
-            // If it fails the stream is broken, which the capture thread sees by itself.
-            if let Err(error) = self.ring.queue(self.index as u32) {
-                tracing::debug!(%error, "VIDIOC_QBUF");
-            }
+        // SAFETY: it is taken once, here.
+        let ring = unsafe { ManuallyDrop::take(&mut self.ring) };
+        ring.places.lock()[self.index] = Place::Returned;
+        ring.returned.notify_all();
+        if let Some(last) = Arc::into_inner(ring) {
+            // The device is closed by this, which may take its time, and the frame's holder has
+            // other things to do. Without a thread to spare it is closed here.
+            let close = move || drop(last);
+            let _ = thread::Builder::new()
+                .name("capture-close".into())
+                .spawn(close);
         }
-        drop(state);
-        self.ring.returned.notify_all();
     }
 }
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: the mapping was made with this start and length, and nothing borrows it any more.
-        let result = unsafe { v4l::v4l2::munmap(self.start.as_ptr().cast(), self.bytes) };
+        let unmap = || {
+            // SAFETY: the mapping was made with this start and length, and nothing borrows it any more.
+            unsafe { v4l::v4l2::munmap(self.start.as_ptr().cast(), self.bytes) }
+        };
+        let result = driver::call("munmap", unmap);
         debug_assert!(result.is_ok(), "{result:?}");
     }
 }
@@ -272,7 +314,7 @@ fn descriptor(index: u32) -> sys::v4l2_buffer {
 }
 
 /// Has the driver make so many buffers, or free all; returns how many there are.
-fn request(handle: &Handle, count: u32) -> io::Result<u32> {
+fn request(descriptor: &Descriptor, count: u32) -> io::Result<u32> {
     let mut request = sys::v4l2_requestbuffers {
         count,
         type_: Type::VideoCapture as u32,
@@ -280,29 +322,24 @@ fn request(handle: &Handle, count: u32) -> io::Result<u32> {
         // SAFETY: the structure is made of integers, for which zeros are valid.
         ..unsafe { std::mem::zeroed() }
     };
-    ioctl(handle, vidioc::VIDIOC_REQBUFS, &mut request)?;
+    ioctl(descriptor.device(), vidioc::VIDIOC_REQBUFS, &mut request)?;
     Ok(request.count)
 }
 
-fn map(handle: &Handle, index: u32) -> Result<Map, (&'static str, io::Error)> {
+fn map(at: &Descriptor, index: u32) -> Result<Map, (&'static str, io::Error)> {
     let mut buffer = descriptor(index);
-    ioctl(handle, vidioc::VIDIOC_QUERYBUF, &mut buffer).map_err(|e| ("VIDIOC_QUERYBUF", e))?;
+    ioctl(at.device(), vidioc::VIDIOC_QUERYBUF, &mut buffer).map_err(|e| ("VIDIOC_QUERYBUF", e))?;
     let bytes = buffer.length as usize;
     // SAFETY: for mapped memory the kernel fills in the union's `offset`.
     let offset = unsafe { buffer.m.offset };
     // Some drivers refuse a mapping that can't be written to, though it is only read.
     let access = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a new mapping, placed by the kernel.
-    let start = unsafe {
-        v4l::v4l2::mmap(
-            std::ptr::null_mut(),
-            bytes,
-            access,
-            libc::MAP_SHARED,
-            handle.fd(),
-            offset as libc::off_t,
-        )
-    }
+    let fd = at.device().handle().fd();
+    let start = driver::call("mmap", || {
+        let (shared, offset) = (libc::MAP_SHARED, offset as libc::off_t);
+        // SAFETY: a new mapping, placed by the kernel.
+        unsafe { v4l::v4l2::mmap(std::ptr::null_mut(), bytes, access, shared, fd, offset) }
+    })
     .map_err(|e| ("mmap", e))?;
     let start = NonNull::new(start.cast()).expect("the kernel never maps at address 0 unasked");
     Ok(Map { start, bytes })

@@ -5,7 +5,11 @@ use std::time::Duration;
 use streamd_protocol::stats::CameraState;
 
 use super::{
-    Settings, Status, blank::Blank, error::DeviceError, pace::Ticker, stream::Stream,
+    Settings, Status,
+    blank::Blank,
+    error::{DeviceError, Kind},
+    pace::Ticker,
+    stream::Stream,
     test_pattern::TestPattern,
 };
 use crate::{
@@ -24,12 +28,19 @@ pub(super) enum State {
     Starting,
     /// Its device is open, and delivers while somebody watches.
     Open(Box<Stream>),
-    /// Its device is open again after a loss, and has not delivered yet: open is not alive.
-    Returning(Box<Stream>, Loss),
-    /// The test pattern stands in.
+    /// Its device is open, and does not deliver yet, or any more: open is not alive. What stands in
+    /// for it stays until it does.
+    Returning(Box<Stream>, StandIn),
+    /// No device is open; this stands in for it.
+    Without(StandIn),
+}
+
+/// What is shown instead of a camera's pictures.
+pub(super) enum StandIn {
+    /// The test pattern: asked for, or there has been no camera yet.
     Pattern(Box<Pattern>),
-    /// Its device is absent, unplugged or unusable.
-    Lost(Loss),
+    /// "No signal".
+    Loss(Loss),
 }
 
 /// The test pattern, with the times of its pictures.
@@ -41,55 +52,63 @@ pub(super) struct Pattern {
     pub fps: f64,
 }
 
+/// What is known of a device that has been open: the driver's name of it, the layout of its frames.
+pub(super) type Known = Option<(String, Layout)>;
+
 /// A loss: what is said and shown of it until the first frame comes again.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Loss {
     /// For people.
     pub reason: String,
+    /// Of the error that is the reason.
+    pub kind: Kind,
     pub since: Timestamp,
     /// When the next "no signal" picture is due.
     pub next_picture: Timestamp,
-    /// The device's name and the layout of its frames, if it has been open.
-    known: Option<(String, Layout)>,
+    /// The device, if it has been open.
+    pub known: Known,
 }
 
 impl Loss {
-    /// What to say of an error in a state, and whether that is news: that an unplugged device
-    /// can't be opened either is none.
+    /// A loss for this reason.
+    pub fn new(error: &DeviceError, known: Known, since: Timestamp, now: Timestamp) -> Self {
+        Self {
+            reason: error.to_string(),
+            kind: error.kind(),
+            since,
+            next_picture: now,
+            known,
+        }
+    }
+
+    /// What to say of an error in a state, and whether that is a fault of another kind than the one
+    /// that is shown: that an unplugged device can't be opened either is none.
     pub fn after(state: &State, error: &DeviceError, now: Timestamp) -> (Self, bool) {
-        let known = match state {
-            State::Open(stream) | State::Returning(stream, _) => {
-                let camera = stream.camera();
-                Some((camera.card.clone(), camera.layout))
-            }
-            State::Lost(loss) => loss.known.clone(),
-            State::Starting | State::Pattern(_) => None,
+        let known = state.known();
+        let Some(old) = state.loss() else {
+            return (Self::new(error, known, now, now), true);
         };
+        let mut loss = old.clone();
+        loss.known = known;
+        if matches!(error, DeviceError::Absent { .. }) {
+            return (loss, false);
+        }
+        let news = error.kind() != old.kind;
         let reason = error.to_string();
-        match state.loss() {
-            Some(old) => {
-                let news = !matches!(error, DeviceError::Absent { .. }) && reason != old.reason;
-                let (reason, next_picture) = match news {
-                    true => (reason, now),
-                    false => (old.reason.clone(), old.next_picture),
-                };
-                let loss = Self {
-                    reason,
-                    since: old.since,
-                    next_picture,
-                    known,
-                };
-                (loss, news)
-            }
-            None => {
-                let loss = Self {
-                    reason,
-                    since: now,
-                    next_picture: now,
-                    known,
-                };
-                (loss, true)
-            }
+        if reason != old.reason {
+            loss.next_picture = now;
+        }
+        (loss.kind, loss.reason) = (error.kind(), reason);
+        (loss, news)
+    }
+
+    /// Writes it into what is told of the camera.
+    pub fn tell(&self, status: &mut Status) {
+        status.state = CameraState::Lost;
+        status.reason.clone_from(&self.reason);
+        if let Some((card, layout)) = &self.known {
+            status.card.clone_from(card);
+            status.layout = Some(*layout);
         }
     }
 
@@ -119,18 +138,26 @@ impl Loss {
 }
 
 impl State {
-    /// The loss that is shown.
-    pub fn loss(&self) -> Option<&Loss> {
+    /// What is shown instead of the camera's pictures.
+    pub fn stand_in(&self) -> Option<&StandIn> {
         match self {
-            Self::Lost(loss) | Self::Returning(_, loss) => Some(loss),
-            _ => None,
+            Self::Returning(_, stand_in) | Self::Without(stand_in) => Some(stand_in),
+            Self::Starting | Self::Open(_) => None,
         }
     }
 
-    /// The loss that is shown, to change when its next picture is due.
-    pub fn loss_mut(&mut self) -> Option<&mut Loss> {
+    /// What is shown instead of the camera's pictures, to draw the next one.
+    pub fn stand_in_mut(&mut self) -> Option<&mut StandIn> {
         match self {
-            Self::Lost(loss) | Self::Returning(_, loss) => Some(loss),
+            Self::Returning(_, stand_in) | Self::Without(stand_in) => Some(stand_in),
+            Self::Starting | Self::Open(_) => None,
+        }
+    }
+
+    /// The loss that is shown.
+    pub fn loss(&self) -> Option<&Loss> {
+        match self.stand_in() {
+            Some(StandIn::Loss(loss)) => Some(loss),
             _ => None,
         }
     }
@@ -143,12 +170,31 @@ impl State {
         }
     }
 
-    /// Whether a camera has been there: who watches it is shown its loss, and not the test pattern.
-    pub fn has_been_open(&self) -> bool {
+    /// The device, if it is open, to ask something of it.
+    pub fn stream_mut(&mut self) -> Option<&mut Stream> {
         match self {
-            Self::Open(_) | Self::Returning(..) => true,
-            Self::Lost(loss) => loss.known.is_some(),
-            Self::Starting | Self::Pattern(_) => false,
+            Self::Open(stream) | Self::Returning(stream, _) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// What is known of the camera that is there, or was: who watches it is shown its loss, and not
+    /// the test pattern.
+    pub fn known(&self) -> Known {
+        match self {
+            Self::Open(stream) | Self::Returning(stream, StandIn::Loss(_)) => Some(known(stream)),
+            Self::Without(StandIn::Loss(loss)) => loss.known.clone(),
+            _ => None,
+        }
+    }
+
+    /// The device, if it is open, and what stands in for it.
+    pub fn into_parts(self) -> (Option<Box<Stream>>, Option<StandIn>) {
+        match self {
+            Self::Open(stream) => (Some(stream), None),
+            Self::Returning(stream, stand_in) => (Some(stream), Some(stand_in)),
+            Self::Without(stand_in) => (None, Some(stand_in)),
+            Self::Starting => (None, None),
         }
     }
 
@@ -163,31 +209,22 @@ impl State {
             state: on,
             ..Status::default()
         };
-        if let Some(loss) = self.loss() {
-            status.state = CameraState::Lost;
-            status.reason.clone_from(&loss.reason);
-            if let Some((card, layout)) = &loss.known {
-                status.card.clone_from(card);
-                status.layout = Some(*layout);
-            }
+        match self.stand_in() {
+            Some(StandIn::Loss(loss)) => loss.tell(&mut status),
+            Some(StandIn::Pattern(pattern)) => pattern.tell(&mut status),
+            None => {}
         }
-        if let Some(stream) = self.stream() {
+        if !matches!(self.stand_in(), Some(StandIn::Pattern(_)))
+            && let Some(stream) = self.stream()
+        {
             let camera = stream.camera();
             status.path = camera.path.display().to_string();
             status.card.clone_from(&camera.card);
             status.layout = Some(camera.layout);
             status.driver_fps = camera.driver_fps;
         }
-        match self {
-            Self::Starting => status.state = CameraState::Starting,
-            Self::Pattern(pattern) => {
-                status.path = "test".into();
-                status.card = "test pattern".into();
-                status.layout = Some(pattern.picture.layout());
-                status.driver_fps = pattern.fps;
-                status.reason.clone_from(&pattern.reason);
-            }
-            _ => {}
+        if matches!(self, Self::Starting) {
+            status.state = CameraState::Starting;
         }
         status
     }
@@ -227,7 +264,30 @@ impl State {
     }
 }
 
+fn known(stream: &Stream) -> (String, Layout) {
+    let camera = stream.camera();
+    (camera.card.clone(), camera.layout)
+}
+
+impl StandIn {
+    /// When its next picture is due.
+    pub fn due(&self) -> Timestamp {
+        match self {
+            Self::Pattern(pattern) => pattern.ticker.due(),
+            Self::Loss(loss) => loss.next_picture,
+        }
+    }
+}
+
 impl Pattern {
+    fn tell(&self, status: &mut Status) {
+        status.path = "test".into();
+        status.card = "test pattern".into();
+        status.layout = Some(self.picture.layout());
+        status.driver_fps = self.fps;
+        status.reason.clone_from(&self.reason);
+    }
+
     /// The next picture, if its time has come.
     pub fn next(&mut self, number: u64, counters: &CaptureCounters) -> Option<RawFrame> {
         let now = Timestamp::now();
@@ -271,14 +331,14 @@ mod tests {
     fn a_loss_is_told_once_and_dates_from_its_beginning() {
         let (first, news) = Loss::after(&State::Starting, &unplugged(), at(5));
         assert!(news && first.since == at(5));
-        let lost = State::Lost(first.clone());
+        let lost = State::Without(StandIn::Loss(first.clone()));
         let (again, news) = Loss::after(&lost, &gone(), at(9));
         assert_eq!(
             (again, news),
             (first, false),
             "that it can't be opened is no news"
         );
-        assert!(!lost.has_been_open());
+        assert!(lost.known().is_none());
         let other = DeviceError::NotACamera {
             path: "/dev/video7".into(),
         };

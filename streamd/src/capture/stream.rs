@@ -10,17 +10,20 @@ use crate::{
         continuity::Continuity,
         error::DeviceError,
         pace::Pacer,
+        pulse::Pulse,
         ring::{Filled, Ring},
+        timings,
         v4l2::Camera,
+        whole,
     },
     config::values::Fps,
-    media::{Origin, PixelFormat, RawFrame, Timestamp},
+    media::{Origin, RawFrame, Timestamp},
     meters::CaptureCounters,
 };
 
-/// A stream that is on and brings no whole picture for so long is lost, and opened anew. A camera
-/// slower than that is given three of its frames.
-const SILENCE: Duration = Duration::from_secs(2);
+/// A stream that is on and brings no whole picture for so long is lost: viewers know within 2 s. A
+/// camera slower than that is given three of its intervals.
+const SILENCE: Duration = Duration::from_millis(1900);
 
 /// Restarts in a row without a frame between them before the camera is given up.
 const RESTARTS: u32 = 3;
@@ -31,6 +34,13 @@ const EMPTY_WAKES: u32 = 4;
 
 /// A pause of polling.
 const REST: Duration = Duration::from_millis(10);
+
+/// Frames that a driver needs longer for than this are not waited for to see whether there is a
+/// newer one.
+const LONGEST_PULL: Duration = Duration::from_millis(100);
+
+/// For a camera that is never lost for being silent: 50 years.
+const NEVER: Duration = Duration::from_secs(50 * 365 * 24 * 3600);
 
 /// How long a camera that is closed waits for the frames that are being encoded.
 const LEASES_END: Duration = Duration::from_millis(250);
@@ -48,7 +58,7 @@ pub(super) struct Stream {
     /// Made at the first start: a camera nobody watches holds no memory.
     ring: Option<Ring>,
     on: bool,
-    /// The buffers were let go: another program may have set up the device since.
+    /// It has no buffers while it is off: another program may have set up the device since.
     released: bool,
     settings: Settings,
     pacer: Pacer,
@@ -57,13 +67,11 @@ pub(super) struct Stream {
     seen: u64,
     /// Periods of the driver since the pacer last saw a frame.
     periods: u64,
-    /// When the last whole frame came, or the stream was started.
-    alive: Timestamp,
+    /// Whether usable pictures come.
+    pub pulse: Pulse,
     /// When the last whole frame was captured.
     captured: Timestamp,
     restarts: u32,
-    /// What is wrong with the frames that have come since, if any have.
-    fault: Option<String>,
     /// An idle descriptor that reports an error, though the device is there, is not polled.
     deaf: bool,
     /// Wake-ups in a row without a frame.
@@ -86,10 +94,9 @@ impl Stream {
             continuity: Continuity::default(),
             seen: 0,
             periods: 0,
-            alive: Timestamp::now(),
+            pulse: Pulse::new(Timestamp::now()),
             captured: Timestamp::default(),
             restarts: 0,
-            fault: None,
             deaf: false,
             empty: 0,
             rests_until: Timestamp::default(),
@@ -119,8 +126,12 @@ impl Stream {
             |(step, error): (&'static str, io::Error)| DeviceError::of(&path, step, &error);
         let ring = match self.ring.take() {
             Some(ring) => ring,
-            None => Ring::new(self.camera.handle()).map_err(failed)?,
+            None => Ring::new(self.camera.descriptor()).map_err(failed)?,
         };
+        let (have, need) = (ring.room(), whole::least(self.camera.layout));
+        if have < need {
+            return Err(DeviceError::Buffers { path, have, need });
+        }
         let result = ring.start().map_err(failed);
         self.ring = Some(ring);
         result?;
@@ -129,7 +140,7 @@ impl Stream {
         self.continuity = Continuity::default();
         self.periods = 0;
         self.pacer = Pacer::new(self.settings.fps, self.camera.driver_fps);
-        self.alive = Timestamp::now();
+        self.pulse.starts(Timestamp::now());
         Ok(())
     }
 
@@ -146,8 +157,8 @@ impl Stream {
     pub fn release(&mut self) {
         if let Some(ring) = self.ring.take() {
             ring.free(LEASES_END);
-            self.released = true;
         }
+        self.released = true;
     }
 
     /// Closes a device that is to be opened anew.
@@ -176,7 +187,7 @@ impl Stream {
     /// kernel would answer POLLERR at once; an unplugged one answers POLLHUP to anything.
     pub fn interest(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
         let events = if self.on {
-            PollFlags::POLLIN
+            PollFlags::POLLIN | PollFlags::POLLPRI
         } else {
             PollFlags::POLLPRI
         };
@@ -192,6 +203,9 @@ impl Stream {
     ) -> Result<Option<RawFrame>, DeviceError> {
         if events.is_empty() {
             return Ok(None);
+        }
+        if events.contains(PollFlags::POLLPRI) {
+            timings::follow(&self.camera)?;
         }
         let trouble =
             events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL);
@@ -223,49 +237,52 @@ impl Stream {
         Ok(frame)
     }
 
-    /// Fails when no whole picture has come for too long, and says why.
-    pub fn check_silence(&mut self, now: Timestamp) -> Result<(), DeviceError> {
+    /// Why the stream counts as lost, if no whole picture has come for too long.
+    pub fn silence(&self, now: Timestamp) -> Option<DeviceError> {
         let patience = self.patience();
-        if !self.on || now.since(self.alive) < patience {
-            return Ok(());
+        if !self.on || now.since(self.pulse.last) < patience {
+            return None;
         }
-        self.camera.check()?;
+        if let Err(error) = self.camera.check() {
+            return Some(error);
+        }
         let path = self.camera.path.clone();
-        Err(match self.fault.take() {
+        Some(match self.pulse.fault.clone() {
             Some(what) => DeviceError::Broken { path, what },
             None => DeviceError::Silent {
                 path,
-                seconds: patience.as_secs(),
+                seconds: patience.as_secs_f64().round().max(1.0) as u64,
             },
         })
     }
 
-    /// For how long nothing may come.
+    /// For how long nothing may come: what the settings say, else by the rate.
     fn patience(&self) -> Duration {
-        match self.camera.driver_fps {
-            0.0 => SILENCE,
-            fps => SILENCE.max(Duration::from_secs_f64(3.0 / fps.max(0.01))),
+        match self.settings.frame_timeout {
+            Some(Duration::ZERO) => return NEVER,
+            Some(timeout) => return timeout,
+            None => {}
         }
+        let fps = match self.camera.driver_fps {
+            0.0 => self.settings.fps.get(),
+            fps => fps,
+        };
+        SILENCE.max(Duration::from_secs_f64(3.0 / fps.max(0.01)))
     }
 
-    /// When it is to be looked after at the latest, though nothing comes.
-    pub fn next_look(&self, now: Timestamp) -> Timestamp {
-        match self.rests_until > now {
-            true => self.rests_until,
-            false => self.alive + self.patience(),
-        }
+    /// When it counts as lost if nothing comes.
+    pub fn lost_at(&self) -> Timestamp {
+        self.pulse.last + self.patience()
     }
 
-    /// The last frame that was handed on is no picture after all, for this reason; the one before
-    /// it was handed on at `alive`.
-    pub fn was_broken(&mut self, what: String, alive: Timestamp) {
-        self.fault = Some(what);
-        self.alive = alive;
+    /// Until when its descriptor is left alone.
+    pub fn rests_until(&self) -> Timestamp {
+        self.rests_until
     }
 
-    /// When the last whole picture came, or the stream was started.
-    pub fn alive(&self) -> Timestamp {
-        self.alive
+    /// For how long nothing may come, from now on.
+    pub fn set_frame_timeout(&mut self, timeout: Option<Duration>) {
+        self.settings.frame_timeout = timeout;
     }
 
     /// Takes everything out of the driver's queue and hands on the newest whole frame, if its time has come.
@@ -274,8 +291,12 @@ impl Stream {
             return Ok(None);
         };
         let mut newest: Option<Newest> = None;
+        let begin = Timestamp::now();
         // Bounded, should a driver fill buffers faster than they are taken out.
         for _ in 0..ring.len() {
+            if newest.is_some() && Timestamp::now().since(begin) > LONGEST_PULL {
+                break;
+            }
             let Some(filled) = ring.dequeue()? else {
                 break;
             };
@@ -283,9 +304,9 @@ impl Stream {
             self.seen += 1;
             self.periods += periods;
             counters.driver_lost.add(periods - 1);
-            if let Some(what) = fault(&self.camera, &filled) {
+            if let Some(what) = whole::fault(self.camera.layout, &filled) {
                 counters.corrupt.add(1);
-                self.fault = Some(what);
+                self.pulse.fault = Some(what);
                 ring.requeue(filled)?;
                 continue;
             }
@@ -298,6 +319,7 @@ impl Stream {
                 ring.requeue(older.filled)?;
             }
         }
+        ring.requeue_returned()?;
         newest.map_or(Ok(None), |newest| self.hand_on(newest, counters))
     }
 
@@ -309,21 +331,22 @@ impl Stream {
         let Some(ring) = &self.ring else {
             return Ok(None);
         };
-        self.alive = Timestamp::now();
+        let now = Timestamp::now();
+        self.pulse.last = now;
         self.restarts = 0;
-        self.fault = None;
         self.periods -= newest.periods;
-        let captured = continuity::captured(newest.filled.stamp, self.alive, self.captured);
+        let captured = continuity::captured(newest.filled.stamp, now, self.captured);
         self.captured = captured;
         if !self.pacer.take(captured, newest.periods) {
             counters.skipped.add(1);
             ring.requeue(newest.filled)?;
             return Ok(None);
         }
-        let pixels: Box<dyn AsRef<[u8]> + Send + Sync> = match ring.lease(newest.filled) {
+        let whole = whole::bytes(self.camera.layout);
+        let pixels: Box<dyn AsRef<[u8]> + Send + Sync> = match ring.lease(newest.filled, whole) {
             Ok(lease) => Box::new(lease),
             Err(filled) => {
-                let copy = ring.copy(&filled);
+                let copy = ring.copy(&filled, whole);
                 ring.requeue(filled)?;
                 Box::new(copy)
             }
@@ -356,20 +379,4 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// What is wrong with the picture in a buffer, by the driver's word or by its size.
-fn fault(camera: &Camera, filled: &Filled) -> Option<String> {
-    let layout = camera.layout;
-    let whole = match layout.format {
-        PixelFormat::Mjpg => 1,
-        format => format.picture_bytes(layout.stride, layout.height),
-    };
-    if filled.broken {
-        return Some("the driver marks them as damaged".into());
-    }
-    (filled.bytes < whole).then(|| match filled.bytes {
-        0 => "they are empty".into(),
-        bytes => format!("they have {bytes} bytes of {whole}"),
-    })
 }

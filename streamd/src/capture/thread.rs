@@ -1,7 +1,9 @@
 //! The capture thread: owns the device, waits for frames, orders and plugs in one poll, and keeps
 //! something to show coming whatever the device does.
 
-use std::{io, os::fd::AsFd, path::Path, sync::Arc, thread, time::Duration};
+mod life;
+
+use std::{io, os::fd::AsFd, sync::Arc, sync::atomic::Ordering, thread, time::Duration};
 
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
@@ -9,23 +11,21 @@ use nix::{
 };
 
 use super::{
-    Settings, Sink, Start, Status,
-    devices::DEV,
+    Settings,
+    controls::Complaints,
+    driver::Position,
     error::DeviceError,
     hotplug::Hotplug,
-    orders::{Orders, Told},
+    orders::Told,
     pace::Ticker,
-    retry::Retry,
-    source::{self, Found},
-    state::{Loss, Pattern, State},
+    post::Post,
+    retry::{Restart, Retry},
+    state::{StandIn, State},
     stream::Stream,
-    test_pattern::TestPattern,
 };
 use crate::{
     events,
-    media::{RawFrame, Timestamp},
-    meters::CaptureCounters,
-    supervise::heartbeat::Heartbeat,
+    media::{PixelFormat, RawFrame, Timestamp},
 };
 
 /// The longest the thread sleeps while it has something to do: it beats more often than the
@@ -37,15 +37,16 @@ const SHORTEST: Duration = Duration::from_millis(10);
 
 /// All that the thread owns.
 pub(super) struct Worker {
-    orders: Arc<Orders>,
+    post: Arc<Post>,
+    position: Arc<Position>,
     told: Told,
-    counters: Arc<CaptureCounters>,
-    heartbeat: Heartbeat,
-    sink: Box<dyn Sink>,
     hotplug: Hotplug,
     state: State,
     retry: Retry,
-    reported: Option<Status>,
+    restart: Restart,
+    /// When it was last looked who holds the device, and what was found.
+    holder: Option<(Timestamp, Option<String>)>,
+    complaints: Complaints,
 }
 
 /// What ended a wait.
@@ -56,31 +57,37 @@ struct Woken {
 }
 
 impl Worker {
-    /// Nothing is opened yet.
-    pub fn new(start: Start) -> io::Result<Self> {
+    /// Nothing is opened yet; it will be after this pause.
+    pub fn new(
+        post: Arc<Post>,
+        position: Arc<Position>,
+        state: State,
+        pause: Duration,
+    ) -> io::Result<Self> {
+        let mut retry = Retry::default();
+        retry.after(pause, Timestamp::now());
         Ok(Self {
-            told: start.orders.read(),
-            orders: start.orders,
-            counters: start.counters,
-            heartbeat: start.heartbeat,
-            sink: start.sink,
+            told: post.orders.read(),
+            post,
+            position,
             hotplug: Hotplug::new()?,
-            state: State::Starting,
-            retry: Retry::default(),
-            reported: None,
+            state,
+            retry,
+            restart: Restart::default(),
+            holder: None,
+            complaints: Complaints::default(),
         })
-    }
-
-    /// The camera's name.
-    pub fn name(&self) -> &str {
-        &self.told.settings.name
     }
 
     /// The thread's life.
     pub fn run(mut self) {
         self.report();
-        self.open();
-        while !self.told.stop {
+        self.look_out();
+        while !self.told.stop && !self.position.relieved.load(Ordering::Acquire) {
+            if self.retry.is_due(Timestamp::now()) {
+                self.open();
+            }
+            self.show();
             let woken = self.wait();
             self.serve(woken.device);
             if woken.orders {
@@ -89,10 +96,8 @@ impl Worker {
             if woken.plug && self.hotplug.drain() {
                 self.plugged();
             }
-            if self.retry.is_due(Timestamp::now()) {
-                self.open();
-            }
-            self.show_loss();
+            self.look_for_life();
+            self.say_what_is_over();
         }
     }
 
@@ -102,213 +107,168 @@ impl Worker {
 
     /// Sleeps until something is to be done.
     fn wait(&mut self) -> Woken {
-        let timeout = self.timeout(Timestamp::now());
-        match timeout {
-            Some(_) => self.heartbeat.beat(),
-            None => self.heartbeat.idle(),
-        }
-        let orders = PollFd::new(self.orders.event().as_fd(), PollFlags::POLLIN);
+        let now = Timestamp::now();
+        let timeout = self.timeout(now);
+        let orders = PollFd::new(self.post.orders.event().as_fd(), PollFlags::POLLIN);
         let plug = PollFd::new(self.hotplug.as_fd(), PollFlags::POLLIN);
         let mut fds = vec![orders, plug];
         let device = self.state.stream().and_then(Stream::interest);
         fds.extend(device.map(|(fd, events)| PollFd::new(fd, events)));
-        let woken = match ppoll(&mut fds, timeout.map(TimeSpec::from), None) {
-            Ok(_) => {
-                let events = |n: usize| {
-                    let events = fds.get(n).and_then(PollFd::revents);
-                    events.unwrap_or(PollFlags::empty())
-                };
-                Woken {
-                    orders: !events(0).is_empty(),
-                    plug: !events(1).is_empty(),
-                    device: events(2),
-                }
-            }
-            Err(_) => {
-                // A signal; a driver that has one come each time is looked at after a rest.
-                thread::sleep(SHORTEST);
-                Woken {
-                    orders: true,
-                    plug: true,
-                    device: PollFlags::POLLIN,
-                }
-            }
+        self.position.waits(timeout.map(|timeout| now + timeout));
+        let result = ppoll(&mut fds, timeout.map(TimeSpec::from), None);
+        self.position.woke();
+        if result.is_err() {
+            // A signal; a driver that has one come each time is looked at after a rest.
+            thread::sleep(SHORTEST);
+            return Woken {
+                orders: true,
+                plug: true,
+                device: PollFlags::POLLIN,
+            };
+        }
+        let events = |n: usize| {
+            let events = fds.get(n).and_then(PollFd::revents);
+            events.unwrap_or(PollFlags::empty())
         };
-        self.heartbeat.beat();
-        woken
+        Woken {
+            orders: !events(0).is_empty(),
+            plug: !events(1).is_empty(),
+            device: events(2),
+        }
     }
 
     /// How long nothing needs to be done; `None` for as long as nothing happens.
     fn timeout(&self, now: Timestamp) -> Option<Duration> {
-        let watched = self.told.watched;
-        let source = match &self.state {
-            State::Open(stream) | State::Returning(stream, _) => stream
-                .is_on()
-                .then(|| stream.next_look(now).max(now + SHORTEST)),
-            State::Pattern(pattern) => watched.then(|| pattern.ticker.due()),
-            State::Starting | State::Lost(_) => None,
-        };
-        let blank = self.state.loss().filter(|_| watched);
-        [source, blank.map(|loss| loss.next_picture), self.retry.at()]
+        let stream = self.state.stream().filter(|stream| stream.is_on());
+        let stream = stream.map(|stream| match stream.rests_until() > now {
+            true => stream.rests_until(),
+            false => self.next_look(stream).max(now + SHORTEST),
+        });
+        let shown = self.state.stand_in().filter(|_| self.told.watched);
+        [stream, shown.map(StandIn::due), self.retry.at()]
             .into_iter()
             .flatten()
             .min()
             .map(|next| next.since(now).min(TURN))
     }
 
-    /// Takes what the device or the test pattern has.
+    /// Takes what the device has.
     fn serve(&mut self, events: PollFlags) {
-        let alive = self.state.stream().map(Stream::alive).unwrap_or_default();
-        let result = match &mut self.state {
-            State::Open(stream) | State::Returning(stream, _) => {
-                match stream.woken(events, &self.counters) {
-                    Ok(None) => stream.check_silence(Timestamp::now()).map(|()| None),
-                    other => other,
-                }
-            }
-            State::Pattern(pattern) if self.told.watched => {
-                Ok(pattern.next(self.counters.sequence.get() + 1, &self.counters))
-            }
-            State::Starting | State::Pattern(_) | State::Lost(_) => return,
+        let counters = &self.post.counters;
+        let Some(stream) = self.state.stream_mut() else {
+            return;
+        };
+        let alive = stream.pulse.last;
+        match stream.woken(events, counters) {
+            Ok(Some(frame)) => self.take(frame, alive),
+            Ok(None) => self.uncover(),
+            Err(error) => self.lose(error),
+        }
+    }
+
+    /// Hands a frame of the device on; the device was `alive` last before it. A frame that turns
+    /// out to be no picture is no sign of life. Nor is one at which nobody looked, where what was
+    /// looked at before was no picture.
+    fn take(&mut self, frame: RawFrame, alive: Timestamp) {
+        self.uncover();
+        let gap = Timestamp::now().since(alive);
+        let unproven = frame.layout.format == PixelFormat::Mjpg;
+        let result = self.hand_on(frame);
+        let returning = matches!(self.state, State::Returning(..));
+        let Some(stream) = self.state.stream_mut() else {
+            return;
         };
         match result {
-            Ok(Some(frame)) => self.take(frame, alive),
-            Ok(None) => {}
-            Err(error) => self.lose(&error),
-        }
-    }
-
-    /// Hands a frame of the source on; the source was `alive` last before it. A frame that turns
-    /// out to be no picture is no sign of life.
-    fn take(&mut self, frame: RawFrame, alive: Timestamp) {
-        match self.hand_on(frame) {
-            Ok(()) => self.delivers(),
-            Err(what) => {
-                if let State::Open(stream) | State::Returning(stream, _) = &mut self.state {
-                    stream.was_broken(what, alive);
-                }
+            Err(what) => stream.pulse.skips(Some(what), alive),
+            Ok(false) if unproven && stream.pulse.is_doubtful() => stream.pulse.skips(None, alive),
+            Ok(false) if unproven && returning => {}
+            Ok(_) => {
+                stream.pulse.beats();
+                self.restart.delivered(gap);
+                self.delivers();
             }
         }
     }
 
-    /// Gives a frame its number and hands it on: what a viewer misses in it, it did not get.
-    fn hand_on(&mut self, mut frame: RawFrame) -> Result<(), String> {
-        self.counters.sequence.add(1);
-        frame.sequence = self.counters.sequence.get();
-        self.sink.frame(frame)
+    fn hand_on(&self, frame: RawFrame) -> Result<bool, String> {
+        self.post.frame(&self.position, frame)
     }
 
     /// Does what the orders say now.
     fn obey(&mut self) {
-        let old = std::mem::replace(&mut self.told, self.orders.read());
+        let old = std::mem::replace(&mut self.told, self.post.orders.read());
         if self.told.stop {
             return;
         }
-        let new = self.settings().clone();
-        let fps = new.fps;
-        if (Settings {
+        let Settings {
+            fps, frame_timeout, ..
+        } = *self.settings();
+        let same = Settings {
             fps,
+            frame_timeout,
+            controls: self.settings().controls.clone(),
             ..old.settings.clone()
-        }) != new
-        {
-            let old = self.leave();
-            // The hub lets its frames go, so that the device is free to be opened anew.
-            self.report();
-            if let State::Open(stream) | State::Returning(stream, _) = old {
-                stream.close();
+        };
+        if same != *self.settings() {
+            self.reopen_by_order();
+        } else {
+            if old.settings.frame_timeout != frame_timeout
+                && let Some(stream) = self.state.stream_mut()
+            {
+                stream.set_frame_timeout(frame_timeout);
             }
-            self.retry.reset();
-            self.open();
-        } else if old.settings.fps != fps {
-            self.set_fps();
+            if old.settings.fps != fps {
+                self.set_fps();
+            }
+        }
+        if old == self.told {
+            // Nothing is new but that a thread that was given up has let go of the device.
+            self.plugged_unless_open();
         }
         if old.watched != self.told.watched {
             self.switch();
         }
     }
 
+    /// Opens the device that the settings now ask for, in the way they ask for.
+    fn reopen_by_order(&mut self) {
+        let old = self.leave();
+        // The hub lets its frames go, so that the device is free to be opened anew.
+        self.report();
+        if let State::Open(stream) | State::Returning(stream, _) = old {
+            stream.close();
+        }
+        self.retry.reset();
+        self.post.rejected.lock().forget();
+        self.open();
+    }
+
     fn set_fps(&mut self) {
         let fps = self.settings().fps;
-        let result = match &mut self.state {
-            State::Open(stream) | State::Returning(stream, _) => stream.set_fps(fps),
-            State::Pattern(pattern) => {
-                pattern.ticker = Ticker::new(fps, Timestamp::now());
-                pattern.fps = fps.get();
-                Ok(())
-            }
-            State::Starting | State::Lost(_) => Ok(()),
-        };
-        match result {
-            Ok(()) => self.report(),
-            Err(error) => self.lose(&error),
+        if let Some(StandIn::Pattern(pattern)) = self.state.stand_in_mut() {
+            pattern.ticker = Ticker::new(fps, Timestamp::now());
+            pattern.fps = fps.get();
         }
-    }
-
-    /// Something has happened to the device's path.
-    fn plugged(&mut self) {
-        if let Some(stream) = self.state.stream() {
-            if let Err(error) = stream.camera().check() {
-                self.lose(&error);
-            }
-        } else {
-            self.retry.reset();
-            self.open();
+        match self.state.stream_mut().map(|stream| stream.set_fps(fps)) {
+            Some(Err(error)) => self.lose(error),
+            Some(Ok(())) | None => self.report(),
         }
-    }
-
-    /// Opens what the settings ask for, and streams if somebody watches.
-    fn open(&mut self) {
-        let dev = Path::new(DEV);
-        let target = source::watch_for(&self.settings().device, dev);
-        self.hotplug.watch(target);
-        match source::find(self.settings(), dev, self.state.has_been_open()) {
-            Found::Camera(stream) => self.adopt(stream),
-            Found::Pattern(reason) => self.show_pattern(reason),
-            Found::Lost(error) => self.lose(&error),
-        }
-    }
-
-    /// The device is open. After a loss, that is shown until the device delivers.
-    fn adopt(&mut self, stream: Box<Stream>) {
-        self.retry.cancel();
-        self.state = match self.leave() {
-            State::Lost(loss) => State::Returning(stream, loss),
-            _ => State::Open(stream),
-        };
-        if matches!(self.state, State::Open(_)) {
-            self.log_opened();
-        }
-        self.switch();
-    }
-
-    fn show_pattern(&mut self, reason: String) {
-        if !reason.is_empty() {
-            self.schedule_retry();
-        }
-        if matches!(&self.state, State::Pattern(shown) if shown.reason == reason) {
-            return;
-        }
-        let Settings {
-            name, size, fps, ..
-        } = self.settings();
-        self.state = State::Pattern(Box::new(Pattern {
-            picture: TestPattern::new(name, *size),
-            ticker: Ticker::new(*fps, Timestamp::now()),
-            reason,
-            fps: fps.get(),
-        }));
-        self.log_opened();
-        self.switch();
     }
 
     /// Puts the source in the state that fits whether somebody watches.
     fn switch(&mut self) {
         let watched = self.told.watched;
-        let now = Timestamp::now();
         let fps = self.settings().fps;
-        let result = match &mut self.state {
-            State::Open(stream) | State::Returning(stream, _) if watched => stream.start(),
-            State::Open(stream) | State::Returning(stream, _) => {
+        match self.state.stand_in_mut() {
+            Some(StandIn::Pattern(pattern)) => {
+                pattern.ticker = Ticker::new(fps, Timestamp::now());
+            }
+            Some(StandIn::Loss(loss)) => loss.next_picture = Timestamp::now(),
+            None => {}
+        }
+        let result = match self.state.stream_mut() {
+            Some(stream) if watched => stream.start(),
+            Some(stream) => {
                 if stream.is_on() {
                     tracing::info!(
                         message_id = events::CAMERA_IDLE,
@@ -319,84 +279,28 @@ impl Worker {
                 stream.stop();
                 Ok(())
             }
-            State::Pattern(pattern) => {
-                pattern.ticker = Ticker::new(fps, now);
-                Ok(())
-            }
-            State::Lost(loss) => {
-                loss.next_picture = now;
-                return;
-            }
-            State::Starting => return,
+            None => Ok(()),
         };
+        if let Err(error) = result {
+            return self.lose(error);
+        }
+        self.uncover();
         if !watched {
             // Nobody waits for its first frame.
             self.delivers();
         }
-        match result {
-            Ok(()) => self.report(),
-            Err(error) => return self.lose(&error),
-        }
+        self.report();
         // Only now, since the hub has let its frames go by the report.
-        if !watched && let State::Open(stream) = &mut self.state {
+        if !watched && let Some(stream) = self.state.stream_mut() {
             stream.release();
         }
     }
 
-    /// The source does what it should: no loss is shown any more.
-    fn delivers(&mut self) {
-        if matches!(self.state, State::Returning(..)) {
-            if let State::Returning(stream, _) = self.leave() {
-                self.state = State::Open(stream);
-            }
-            self.retry.reset();
-            self.log_opened();
-            self.report();
-        }
-    }
-
-    /// The device is gone or unusable: says why, shows it, and waits for it.
-    fn lose(&mut self, error: &DeviceError) {
-        let (loss, news) = Loss::after(&self.state, error, Timestamp::now());
-        if matches!(self.state, State::Open(_)) {
-            self.counters.losses.add(1);
-        }
-        if news {
-            tracing::warn!(
-                message_id = events::CAMERA_LOST,
-                camera = self.settings().name,
-                reason = %error,
-                "no signal: {error}"
-            );
-        }
-        let old = std::mem::replace(&mut self.state, State::Lost(loss));
-        self.report();
-        self.show_loss();
-        // Only now, since stopping a device that is going away may take its time.
-        drop(old);
-        self.schedule_retry();
-    }
-
-    /// Looks again later, if something is there that may change without an event.
-    fn schedule_retry(&mut self) {
-        if source::may_return_unannounced(&self.settings().device, Path::new(DEV)) {
-            self.retry.schedule(Timestamp::now());
-        } else {
-            self.retry.cancel();
-        }
-    }
-
-    /// Shows the "no signal" picture when one is due.
-    fn show_loss(&mut self) {
-        if !self.told.watched {
-            return;
-        }
-        let loss = self.state.loss_mut();
-        let picture = loss.and_then(|loss| loss.picture(&self.told.settings, Timestamp::now()));
-        if let Some(picture) = picture {
-            // Drawn by ourselves, it is a picture.
-            let _ = self.hand_on(picture);
-        }
+    /// Tells of the state.
+    fn report(&mut self) {
+        self.uncover();
+        let status = self.state.status(self.told.watched);
+        self.post.status(&self.position, status);
     }
 
     /// Takes the state, to go on to another one.
@@ -404,16 +308,11 @@ impl Worker {
         std::mem::replace(&mut self.state, State::Starting)
     }
 
-    fn log_opened(&self) {
-        self.state.log_opened(self.settings());
-    }
-
-    /// Tells the sink of the state, if it has changed.
-    fn report(&mut self) {
-        let status = self.state.status(self.told.watched);
-        if self.reported.as_ref() != Some(&status) {
-            self.reported = Some(status.clone());
-            self.sink.status(status);
-        }
+    /// Whether this is a loss that a restart of the stream can't mend.
+    fn is_gone(error: &DeviceError) -> bool {
+        !matches!(
+            error,
+            DeviceError::Silent { .. } | DeviceError::Broken { .. }
+        )
     }
 }

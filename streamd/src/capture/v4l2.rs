@@ -1,21 +1,16 @@
-//! A V4L2 device: opened, asked for what it offers, set to what is wanted of it.
+//! A V4L2 device: asked for what it offers, set to what is wanted of it.
 
 use std::{
     io,
     ops::RangeInclusive,
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use v4l::{
     Device, Fraction,
     buffer::Type,
-    device::Handle,
     frameinterval::FrameIntervalEnum,
     framesize::FrameSizeEnum,
     v4l_sys as sys,
@@ -27,8 +22,11 @@ use crate::{
     capture::{
         Settings, choose,
         choose::{Interval, Offer, Rates, Steps},
-        enumerate,
+        descriptor,
+        descriptor::{Descriptor, borrow, ioctl},
+        driver, enumerate,
         error::DeviceError,
+        inputs, timings,
     },
     config::values::{Format, Fps, Size},
     media::{Layout, PixelFormat},
@@ -39,7 +37,7 @@ const SIDES: RangeInclusive<u32> = 1..=65535;
 
 /// An open device, set up and ready to stream.
 pub(super) struct Camera {
-    device: Device,
+    device: Arc<Descriptor>,
     /// The path it was opened by.
     pub path: PathBuf,
     /// The driver's name of the device.
@@ -67,13 +65,14 @@ pub(super) struct Identity {
 impl Camera {
     /// Opens the device at `path` and sets it to what comes nearest to `settings`.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self, DeviceError> {
-        let device = open(path)?;
+        let descriptor = Descriptor::new(descriptor::open(path)?);
+        let device = descriptor.device();
         let identity =
-            identify(&device).map_err(|e| DeviceError::of(path, "VIDIOC_QUERYCAP", &e))?;
+            identify(device).map_err(|e| DeviceError::of(path, "VIDIOC_QUERYCAP", &e))?;
         identity.require_capture(path)?;
-        let (layout, rates) = negotiate(&device, path, settings)?;
+        let (layout, rates) = negotiate(device, path, settings)?;
         let mut camera = Self {
-            device,
+            device: Arc::new(descriptor),
             path: path.into(),
             card: identity.card,
             driver: identity.driver,
@@ -87,7 +86,7 @@ impl Camera {
 
     /// Sets it up again, since another program may have used it meanwhile.
     pub fn set_up(&mut self, settings: &Settings) -> Result<(), DeviceError> {
-        (self.layout, self.rates) = negotiate(&self.device, &self.path, settings)?;
+        (self.layout, self.rates) = negotiate(self.device.device(), &self.path, settings)?;
         self.ask_for_rate(settings);
         Ok(())
     }
@@ -103,8 +102,12 @@ impl Camera {
     pub fn request_fps(&mut self, fps: Fps) -> io::Result<()> {
         let wanted = self.rates.interval_for(fps);
         let interval = Fraction::new(wanted.numerator, wanted.denominator);
-        let result = self.device.set_params(&Parameters::new(interval));
-        self.driver_fps = self.device.params().map_or(0.0, |granted| {
+        let device = self.device.device();
+        let result = driver::call("VIDIOC_S_PARM", || {
+            device.set_params(&Parameters::new(interval))
+        });
+        let granted = driver::call("VIDIOC_G_PARM", || device.params());
+        self.driver_fps = granted.map_or(0.0, |granted| {
             Interval {
                 numerator: granted.interval.numerator,
                 denominator: granted.interval.denominator,
@@ -121,19 +124,24 @@ impl Camera {
 
     /// Whether the device is still there.
     pub fn check(&self) -> Result<(), DeviceError> {
-        identify(&self.device)
+        identify(self.device.device())
             .map(drop)
             .map_err(|e| DeviceError::of(&self.path, "VIDIOC_QUERYCAP", &e))
     }
 
+    /// To ask and set what is no part of the stream.
+    pub fn device(&self) -> &Device {
+        self.device.device()
+    }
+
     /// What keeps the device open.
-    pub fn handle(&self) -> Arc<Handle> {
-        self.device.handle()
+    pub fn descriptor(&self) -> Arc<Descriptor> {
+        Arc::clone(&self.device)
     }
 
     /// To poll it.
     pub fn fd(&self) -> BorrowedFd<'_> {
-        borrow(&self.device)
+        borrow(self.device.device())
     }
 }
 
@@ -162,52 +170,11 @@ impl Identity {
     }
 }
 
-/// Opens whatever answers to `path`, for reading and writing, without blocking.
-pub(super) fn open(path: &Path) -> Result<Device, DeviceError> {
-    if path.as_os_str().as_bytes().contains(&0) {
-        return Err(DeviceError::Absent { path: path.into() });
-    }
-    let failed = |error: io::Error| DeviceError::of(path, "open", &error);
-    let device = Device::with_path(path).map_err(failed)?;
-    fcntl(borrow(&device), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|e| failed(e.into()))?;
-    Ok(device)
-}
-
-fn borrow(device: &Device) -> BorrowedFd<'_> {
-    let fd = device.handle().fd();
-    // SAFETY: the descriptor stays open as long as `device`, which the result borrows.
-    unsafe { BorrowedFd::borrow_raw(fd) }
-}
-
-/// How often a call that a signal interrupts is repeated: a driver that always says so must not
-/// keep the thread.
-const INTERRUPTIONS: u32 = 16;
-
-/// An ioctl whose argument is a `T`, repeated when a signal interrupts it.
-pub(super) fn ioctl<T>(
-    handle: &Handle,
-    request: vidioc::_IOC_TYPE,
-    argument: &mut T,
-) -> io::Result<()> {
-    // asm-generic/ioctl.h: the size of the argument stands in 14 bits from bit 16 on.
-    let size = request as usize >> 16 & 0x3fff;
-    assert_eq!(size, size_of::<T>(), "the request takes another type");
-    for _ in 0..INTERRUPTIONS {
-        let pointer = std::ptr::from_mut(argument).cast();
-        // SAFETY: `argument` is valid for reads and writes of the size that the request encodes.
-        match unsafe { v4l::v4l2::ioctl(handle.fd(), request, pointer) } {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
-        }
-    }
-    Err(io::ErrorKind::Interrupted.into())
-}
-
 /// `VIDIOC_QUERYCAP`. Names that are no UTF-8 (the kernel cuts them at 32 bytes) are mended.
 pub(super) fn identify(device: &Device) -> io::Result<Identity> {
     // SAFETY: the structure is made of integers, for which zeros are valid.
     let mut raw: sys::v4l2_capability = unsafe { std::mem::zeroed() };
-    ioctl(&device.handle(), vidioc::VIDIOC_QUERYCAP, &mut raw)?;
+    ioctl(device, vidioc::VIDIOC_QUERYCAP, &mut raw)?;
     Ok(Identity {
         card: text(&raw.card),
         driver: text(&raw.driver),
@@ -232,25 +199,14 @@ pub(super) fn code(fourcc: v4l::FourCC) -> String {
     text(&fourcc.repr)
 }
 
-/// Selects input 0 where the driver has inputs, so that what another program chose does not matter.
-fn select_input(device: &Device, path: &Path) -> Result<(), DeviceError> {
-    let handle = device.handle();
-    let mut input: std::os::raw::c_int = 0;
-    if ioctl(&handle, vidioc::VIDIOC_G_INPUT, &mut input).is_err() || input == 0 {
-        return Ok(());
-    }
-    input = 0;
-    ioctl(&handle, vidioc::VIDIOC_S_INPUT, &mut input)
-        .map_err(|e| DeviceError::of(path, "VIDIOC_S_INPUT", &e))
-}
-
 /// Chooses an input, a format and a size, and sets them. What the driver makes of it is what counts.
 fn negotiate(
     device: &Device,
     path: &Path,
     settings: &Settings,
 ) -> Result<(Layout, Rates), DeviceError> {
-    select_input(device, path)?;
+    let input = inputs::select(device, path, settings)?;
+    timings::adopt(device, path, input.as_ref(), settings)?;
     let (offers, codes) = offers(device, settings.size);
     let refused = |offered: String| DeviceError::Format {
         path: path.into(),
@@ -307,7 +263,7 @@ fn set_format(device: &Device, fourcc: [u8; 4], size: Size) -> io::Result<sys::v
         // SAFETY: as above.
         ..unsafe { std::mem::zeroed() }
     };
-    ioctl(&device.handle(), vidioc::VIDIOC_S_FMT, &mut raw)?;
+    ioctl(device, vidioc::VIDIOC_S_FMT, &mut raw)?;
     // SAFETY: for this buffer type the kernel fills in the union's `pix`.
     Ok(unsafe { raw.fmt.pix })
 }

@@ -28,8 +28,8 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    CameraName, Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality,
-    Rung, Size,
+    CameraName, Chroma, Congestion, Controls, Device, Duration, File, Format, Fps, FrameTimeout,
+    Input, Listen, MaxClients, Quality, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -206,10 +206,21 @@ pub struct Camera {
     pub device: Device,
     /// Width and height asked of the driver.
     pub size: Size,
+    /// The input that is selected, of a device that has several; else it stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
+    /// The television standard that is set; else it stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standard: Option<Standard>,
+    /// The EDID that is offered to sources at an HDMI input; else it stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edid: Option<File>,
     /// Pixel format asked of the driver.
     pub format: Format,
     /// Frames a second.
     pub fps: Fps,
+    /// The camera is lost when no frame has come for so long; `0s` for never.
+    pub frame_timeout: FrameTimeout,
     /// JPEG quality of the top rendition.
     pub quality: Quality,
     /// Whether the pictures of a camera that delivers JPEG go out as they are; else they are
@@ -234,6 +245,9 @@ pub struct Camera {
     pub ladder: Vec<Rung>,
     /// Congestion control of the raw TCP connections.
     pub congestion: Congestion,
+    /// What the camera's own controls are set to when it is opened, by the driver's names.
+    #[serde(skip_serializing_if = "Controls::is_empty")]
+    pub controls: Controls,
 }
 
 impl Default for Camera {
@@ -241,8 +255,12 @@ impl Default for Camera {
         Self {
             device: Device::Auto,
             size: Size::new(640, 480),
+            input: None,
+            standard: None,
+            edid: None,
             format: Format::Auto,
             fps: Fps::new(30.0),
+            frame_timeout: FrameTimeout::Auto,
             quality: Quality::new(80),
             passthrough: true,
             chroma: Chroma::Yuv420,
@@ -252,6 +270,7 @@ impl Default for Camera {
             adapt: true,
             ladder: Rung::default_ladder(),
             congestion: Congestion::System,
+            controls: Controls::default(),
         }
     }
 }

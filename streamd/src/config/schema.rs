@@ -9,8 +9,8 @@ use toml::{
 use super::{
     text::{Level, Origin, SocketPath},
     values::{
-        Chroma, Congestion, Device, Duration, Format, Fps, Listen, MaxClients, Quality, Rung, Size,
-        Value,
+        Chroma, Congestion, ControlValue, Device, Duration, File, Format, Fps, FrameTimeout, Input,
+        Listen, MaxClients, Quality, Rung, Size, Standard, Value,
     },
 };
 
@@ -49,6 +49,8 @@ enum Shape {
     One,
     List,
     OneOrList,
+    /// Names that are free, each with a value.
+    Table,
 }
 
 impl Key {
@@ -69,6 +71,7 @@ impl Key {
             Shape::One => words,
             Shape::List => format!("a list of {words}"),
             Shape::OneOrList => format!("{words}, or a list of these"),
+            Shape::Table => format!("a table of names, each with {words}"),
         }
     }
 
@@ -82,7 +85,11 @@ impl Key {
                 .iter()
                 .filter(|element| !(self.reads)((*element).clone()))
                 .collect(),
-            (Shape::List, _) => vec![value],
+            (Shape::Table, DeValue::Table(values)) => {
+                let values = values.values();
+                values.filter(|v| !(self.reads)((*v).clone())).collect()
+            }
+            (Shape::List | Shape::Table, _) => vec![value],
             _ if (self.reads)(value.clone()) => Vec::new(),
             _ => vec![value],
         }
@@ -112,7 +119,7 @@ const fn key<T: DeserializeOwned + Value>(
 /// Every key, in the order of the reference.
 pub const KEYS: &[Key] = {
     use Reload::{Live, Restart};
-    use Shape::{List, One, OneOrList};
+    use Shape::{List, One, OneOrList, Table};
     &[
         key::<Level>("log", "level", Live, One),
         key::<Duration>("log", "report-interval", Live, One),
@@ -125,7 +132,11 @@ pub const KEYS: &[Key] = {
         key::<Device>(CAMERA, "device", Live, One),
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
+        key::<Input>(CAMERA, "input", Live, One),
+        key::<Standard>(CAMERA, "standard", Live, One),
+        key::<File>(CAMERA, "edid", Live, One),
         key::<Fps>(CAMERA, "fps", Live, One),
+        key::<FrameTimeout>(CAMERA, "frame-timeout", Live, One),
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),
@@ -135,5 +146,6 @@ pub const KEYS: &[Key] = {
         key::<bool>(CAMERA, "adapt", Live, One),
         key::<Rung>(CAMERA, "ladder", Live, List),
         key::<Congestion>(CAMERA, "congestion", Live, One),
+        key::<ControlValue>(CAMERA, "controls", Live, Table),
     ]
 };

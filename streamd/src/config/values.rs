@@ -38,13 +38,17 @@ macro_rules! by_string {
     )*};
 }
 
-by_string!(CameraName, Device, Duration);
+by_string!(CameraName, Device, Duration, FrameTimeout);
 
+mod controls;
 mod network;
 mod picture;
+mod source;
 
+pub use controls::{ControlValue, Controls, key as control_key};
 pub use network::{Congestion, Listen, MaxClients};
 pub use picture::{Chroma, Format, Fps, Quality, Rung, Size};
+pub use source::{File, Input, Standard};
 
 /// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,6 +99,14 @@ pub enum Device {
     Test,
     /// A path that answers `VIDIOC_QUERYCAP`: a node or a link to one.
     Path(PathBuf),
+    /// What is plugged into this USB port, `1-1.2`, or this interface of it, `1-1.2:1.0`.
+    Usb(String),
+    /// The USB device with this serial number.
+    Serial(String),
+    /// A link in `/dev/v4l/by-id`, with or without its `-video-index0`.
+    ById(String),
+    /// The same in `/dev/v4l/by-path`.
+    ByPath(String),
 }
 
 impl FromStr for Device {
@@ -104,14 +116,36 @@ impl FromStr for Device {
             "auto" => Ok(Self::Auto),
             "test" => Ok(Self::Test),
             path if path.starts_with('/') && !path.contains('\0') => Ok(Self::Path(path.into())),
-            _ => Err(refused::<Self>("device", text)),
+            name => Self::named(name).ok_or_else(|| refused::<Self>("device", text)),
+        }
+    }
+}
+
+impl Device {
+    /// A device by a name that stays.
+    fn named(text: &str) -> Option<Self> {
+        let (kind, name) = text.split_once(':')?;
+        let is_name = |name: &str| {
+            let illegal = |c: char| c == '/' || c.is_control();
+            !name.trim().is_empty() && !matches!(name, "." | "..") && !name.contains(illegal)
+        };
+        let is_port = |name: &str| {
+            let legal = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'.' | b':');
+            name.bytes().all(legal) && name.starts_with(|c: char| c.is_ascii_digit())
+        };
+        match kind {
+            "usb" if is_port(name) => Some(Self::Usb(name.into())),
+            "serial" if is_name(name) => Some(Self::Serial(name.into())),
+            "by-id" if is_name(name) => Some(Self::ById(name.into())),
+            "by-path" if is_name(name) => Some(Self::ByPath(name.into())),
+            _ => None,
         }
     }
 }
 
 impl Value for Device {
     fn allowed() -> String {
-        "an absolute path, \"auto\" or \"test\"".into()
+        "an absolute path, \"usb:PORT\", \"serial:NUMBER\", \"by-id:NAME\", \"by-path:NAME\", \"auto\" or \"test\"".into()
     }
 }
 
@@ -121,6 +155,10 @@ impl fmt::Display for Device {
             Self::Auto => f.write_str("auto"),
             Self::Test => f.write_str("test"),
             Self::Path(path) => write!(f, "{}", path.display()),
+            Self::Usb(port) => write!(f, "usb:{port}"),
+            Self::Serial(serial) => write!(f, "serial:{serial}"),
+            Self::ById(name) => write!(f, "by-id:{name}"),
+            Self::ByPath(name) => write!(f, "by-path:{name}"),
         }
     }
 }
@@ -178,6 +216,54 @@ impl fmt::Display for Duration {
             write!(f, "{}s", ms / 1000)
         } else {
             write!(f, "{ms}ms")
+        }
+    }
+}
+
+/// For how long no frame may come before a camera counts as lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum FrameTimeout {
+    /// What its rate makes likely.
+    Auto,
+    /// This long; zero for ever.
+    After(Duration),
+}
+
+impl FrameTimeout {
+    /// The time, if it does not follow from the rate; zero for ever.
+    pub const fn get(self) -> Option<std::time::Duration> {
+        match self {
+            Self::Auto => None,
+            Self::After(time) => Some(time.get()),
+        }
+    }
+}
+
+impl FromStr for FrameTimeout {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            time => time
+                .parse()
+                .map(Self::After)
+                .map_err(|_| refused::<Self>("frame-timeout", text)),
+        }
+    }
+}
+
+impl Value for FrameTimeout {
+    fn allowed() -> String {
+        format!("\"auto\", or {}", Duration::allowed())
+    }
+}
+
+impl fmt::Display for FrameTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::After(time) => time.fmt(f),
         }
     }
 }

@@ -98,6 +98,19 @@ pub(super) fn refused(refused: Refused, parameter: &str) -> Error {
         Refused::NoClient(id) => Error::NoSuchClient { id: id as i64 },
         Refused::BadLimit(bad) => bad_limit(&bad),
         Refused::BadValue(message) => out_of_range(parameter, message),
+        Refused::NoControl {
+            camera,
+            name,
+            nearest,
+        } => Error::NoSuchControl {
+            camera,
+            name,
+            nearest,
+        },
+        Refused::NoControls { camera, reason } => Error::ControlsUnavailable {
+            camera,
+            message: reason,
+        },
         Refused::BadConfiguration(message) => Error::ConfigurationInvalid { message },
     }
 }

@@ -41,3 +41,17 @@ pub const SEGMENT: [u8; 420] = [
     0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8,
     0xF9, 0xFA,
 ];
+
+/// A table of it without its class and number: 16 counts, then the symbols. Number 0 is luminance,
+/// 1 is chrominance; there are no others.
+pub fn standard(is_dc: bool, number: usize) -> Option<&'static [u8]> {
+    /// Bytes of a table of DC and of AC, class and number included.
+    const DC: usize = 29;
+    const AC: usize = 179;
+    let start = 4 + (DC + AC) * number;
+    let range = match is_dc {
+        true => start + 1..start + DC,
+        false => start + DC + 1..start + DC + AC,
+    };
+    SEGMENT.get(range)
+}

@@ -1,20 +1,22 @@
 //! From a [`RawFrame`](crate::media::RawFrame) to JPEG pictures.
 //!
 //! [`jpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
-//! [`passthrough`] hands the latter on as they are, repaired where they need it.
+//! [`passthrough`] hands the latter on as they are, repaired where they need it; [`check`] says of
+//! them whether they are whole.
 
+pub mod check;
 pub mod jpeg;
-pub mod passthrough;
 
 mod huffman;
+mod passthrough;
 
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
+pub use check::Broken;
 pub use jpeg::simd;
-pub use passthrough::Broken;
 
 /// A whole JPEG file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct Picture {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// Width and height of the frame that it was made of, pixels.
+    pub frame: (u32, u32),
 }
 
 /// Why a frame could not be encoded. The next one may well be.
@@ -55,7 +59,7 @@ pub enum Error {
         height: u32,
     },
     /// The camera's own JPEG picture is broken.
-    #[error("broken JPEG picture from the camera: {0}")]
+    #[error("the camera sends broken pictures: {0}")]
     Broken(#[from] Broken),
     /// The JPEG library failed.
     #[error("mozjpeg: {0}")]

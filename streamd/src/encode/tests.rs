@@ -4,8 +4,14 @@ use streamd_protocol::stream::AppSegment;
 
 use super::{
     Broken, Error, Picture,
-    jpeg::{Encoder, libjpeg::Decompressor},
-    passthrough,
+    check::{Endings, tests::without_tables},
+    jpeg::{
+        Encoder,
+        libjpeg::{
+            Decompressor,
+            made::{Kind, PLAIN, make},
+        },
+    },
 };
 use crate::{
     config::values::Chroma,
@@ -125,7 +131,7 @@ fn app() -> AppSegment {
 }
 
 fn encode(raw: &RawFrame, quality: u8, scale: Scale, chroma: Chroma) -> Result<Picture, Error> {
-    Encoder::new().encode(raw, Rendition { quality, scale }, chroma, &app().to_bytes())
+    Encoder::new().encode(raw, Rendition { quality, scale }, chroma, &app().head())
 }
 
 /// Decodes to rows of Y, Cb, Cr (or of Y alone), with the size and the components.
@@ -184,7 +190,7 @@ fn assert_shows(picture: &Picture, raw: &RawFrame, scene: Scene, scale: Scale, b
 fn assert_app_is_first(picture: &Picture) {
     assert_eq!(AppSegment::find(&picture.bytes), Some(app()));
     assert!(
-        picture.bytes[2..].starts_with(&app().to_bytes()),
+        picture.bytes[2..].starts_with(&app().head()),
         "it is not the first segment"
     );
 }
@@ -236,7 +242,7 @@ fn one_encoder_serves_one_rendition_after_the_other() {
         for raw in &frames {
             for scale in SCALES {
                 let rendition = Rendition { quality: 70, scale };
-                let app = app().to_bytes();
+                let app = app().head();
                 let again = encoder
                     .encode(raw, rendition, Chroma::Yuv422, &app)
                     .unwrap();
@@ -368,6 +374,112 @@ fn a_cameras_picture_is_encoded_again_at_any_rendition() {
     }
 }
 
+/// A picture of a kind, whose colours are slopes.
+fn made_of_slopes(kind: Kind) -> Vec<u8> {
+    let size = (kind.width as usize, kind.height as usize);
+    let places = (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y)));
+    let pixels = places.flat_map(|(x, y)| {
+        let colour = slopes(x, y, size);
+        match kind.colours {
+            1 => vec![colour[0]],
+            3 if kind.is_rgb => rgb(colour).to_vec(),
+            3 => colour.to_vec(),
+            // Inks that let through as much as the colours shine, and no black.
+            _ => [&rgb(colour)[..], &[255]].concat(),
+        }
+    });
+    make(kind, &pixels.collect::<Vec<_>>())
+}
+
+fn hand_on(raw: &RawFrame) -> Result<Picture, Error> {
+    let rendition = Rendition {
+        quality: 95,
+        scale: Scale::Full,
+    };
+    let (app, endings) = (app().head(), Endings::default());
+    Encoder::new().hand_on(raw, (rendition, Chroma::Yuv420), &app, &endings)
+}
+
+#[test]
+fn odd_kinds_of_pictures_go_out_as_common_ones() {
+    let (colours, sampling) = (3, (1, 1));
+    let kind = Kind {
+        width: 96,
+        height: 80,
+        quality: 95,
+        ..PLAIN
+    };
+    let kinds = [
+        kind,
+        Kind {
+            is_progressive: true,
+            ..kind
+        },
+        Kind {
+            is_rgb: true,
+            sampling,
+            ..kind
+        },
+        Kind {
+            colours: 4,
+            sampling,
+            ..kind
+        },
+        Kind {
+            sampling: (3, 1),
+            ..kind
+        },
+        Kind {
+            sampling: (1, 4),
+            ..kind
+        },
+    ];
+    for kind in kinds {
+        let picture = hand_on(&mjpg(made_of_slopes(kind))).unwrap();
+        let (rows, size, components) = decode(&picture.bytes);
+        assert_eq!((size, components), ((96, 80), colours), "{kind:?}");
+        for (at, pixel) in rows.chunks(3).enumerate() {
+            let want = slopes(at % 96, at / 96, (96, 80));
+            let off = |place: usize| pixel[place].abs_diff(want[place]);
+            assert!(
+                (0..3).all(|place| off(place) < 12),
+                "{kind:?}: {pixel:?}, not {want:?}"
+            );
+        }
+        assert_app_is_first(&picture);
+        let sof = picture
+            .bytes
+            .windows(2)
+            .position(|pair| pair == [0xFF, 0xC0]);
+        assert!(sof.is_some(), "{kind:?} goes out as baseline");
+    }
+}
+
+#[test]
+fn a_picture_of_another_size_than_agreed_has_its_own() {
+    let jpeg = made_of_slopes(PLAIN);
+    let picture = hand_on(&mjpg(jpeg.clone())).unwrap();
+    assert_eq!((picture.width, picture.height), (64, 48));
+    let half = encode(&mjpg(jpeg), 80, Scale::Half, Chroma::Yuv420).unwrap();
+    assert_eq!((half.width, half.height), (32, 24));
+    assert_eq!(decode(&half.bytes).1, (32, 24));
+}
+
+#[test]
+fn a_cameras_own_words_on_colours_are_left_out() {
+    let jpeg = made_of_slopes(PLAIN);
+    let adobe = b"\xFF\xEE\x00\x0EAdobe\x00\x64\x00\x00\x00\x00\x01";
+    let labelled = [&jpeg[..2], adobe, &jpeg[2..]].concat();
+    let picture = hand_on(&mjpg(labelled)).unwrap();
+    let count = |word: &[u8]| {
+        let words = picture.bytes.windows(word.len());
+        words.filter(|found| *found == word).count()
+    };
+    assert_eq!((count(b"JFIF"), count(b"Adobe")), (1, 0));
+    assert_eq!(&picture.bytes[6..10], b"JFIF");
+    assert_eq!(decode(&picture.bytes), decode(&jpeg));
+}
+
 #[test]
 fn a_damaged_cameras_picture_is_an_error_and_the_next_one_is_not() {
     let (bytes, _) = camera(Chroma::Yuv422, slopes);
@@ -379,16 +491,39 @@ fn a_damaged_cameras_picture_is_an_error_and_the_next_one_is_not() {
     let mut run =
         |bytes: &[u8]| encoder.encode(&mjpg(bytes.to_vec()), rendition, Chroma::Yuv420, &[]);
     let cut = [&bytes[..bytes.len() * 2 / 3], &[0xFF, 0xD9]].concat();
-    assert_eq!(run(&cut), Err(Error::Broken(Broken::Data)));
-    // A component whose quantisation table is never defined: the library raises, not only warns.
-    let sof = bytes.windows(2).position(|pair| pair == [0xFF, 0xC0]);
-    let mut undefined = bytes.clone();
-    undefined[sof.unwrap() + 12] = 3;
-    let error = run(&undefined);
+    assert_eq!(run(&cut), Err(Error::Broken(Broken::Missing)));
+    // Damaged where only the library looks: the library raises, and does not only warn.
+    let progressive = made_of_slopes(Kind {
+        is_progressive: true,
+        ..PLAIN
+    });
+    let mut damaged = progressive.clone();
+    let dht = progressive.windows(2).position(|pair| pair == [0xFF, 0xC4]);
+    damaged[dht.unwrap() + 5] = 0xFF;
+    let error = run(&damaged);
     assert!(
-        matches!(error, Err(Error::Broken(Broken::Decoder(_)))),
+        matches!(
+            error,
+            Err(Error::Broken(Broken::Decoder(_) | Broken::Header { .. }))
+        ),
         "{error:?}"
     );
+    let cut = &progressive[..progressive.len() * 2 / 3];
+    let error = run(cut);
+    assert!(
+        matches!(
+            error,
+            Err(Error::Broken(Broken::Decoder(_) | Broken::Warned))
+        ),
+        "{error:?}"
+    );
+    let mut flipped = |at: usize| {
+        let mut jpeg = progressive.clone();
+        let place = jpeg.len() - at;
+        jpeg[place] ^= 0x55;
+        run(&jpeg) == Err(Error::Broken(Broken::Warned))
+    };
+    assert!((3..60).any(&mut flipped), "a warning is enough");
     assert!(run(&bytes).is_ok());
 }
 
@@ -402,7 +537,7 @@ fn a_picture_without_tables_does_not_get_those_of_the_one_before() {
     let mut run =
         |bytes: &[u8]| encoder.encode(&mjpg(bytes.to_vec()), rendition, Chroma::Yuv420, &[]);
     let (bytes, _) = camera(Chroma::Yuv422, slopes);
-    let (bare, _) = passthrough::tests::without_tables(&bytes);
+    let (bare, _) = without_tables(&bytes);
     let want = run(&bytes);
     // Tables that give every symbol another code than the standard's.
     let mut other = bytes.clone();
@@ -424,9 +559,9 @@ fn a_grey_cameras_picture_stays_grey() {
 #[test]
 fn the_tables_to_insert_are_those_mozjpeg_writes() {
     let (bytes, _) = camera(Chroma::Yuv422, slopes);
-    let (bare, tables) = passthrough::tests::without_tables(&bytes);
+    let (bare, tables) = without_tables(&bytes);
     assert_eq!(tables, super::huffman::SEGMENT[4..]);
-    let picture = passthrough::passthrough(&mjpg(bare), &app().to_bytes()).unwrap();
+    let picture = hand_on(&mjpg(bare)).unwrap();
     assert_app_is_first(&picture);
     assert_eq!(decode(&picture.bytes), decode(&bytes));
 }

@@ -43,6 +43,21 @@ pub struct BindError {
     pub errno: Errno,
 }
 
+impl BindError {
+    /// Whether the machine has no addresses of this kind at all: a kernel without IPv6, or one that
+    /// has it switched off. An address that an interface may still get is none of these.
+    pub fn lacks_family(&self) -> bool {
+        let address = self.address.parse::<SocketAddr>();
+        let always_there =
+            address.is_ok_and(|a| a.is_ipv6() && (a.ip().is_unspecified() || a.ip().is_loopback()));
+        match self.errno {
+            Errno::EAFNOSUPPORT => true,
+            Errno::EADDRNOTAVAIL => always_there,
+            _ => false,
+        }
+    }
+}
+
 /// A listener that does not block. `[::]` takes IPv4 connections too, whatever `net.ipv6.bindv6only` says.
 ///
 /// # Errors

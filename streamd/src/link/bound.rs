@@ -35,6 +35,45 @@ impl Bound {
             Listen::Unix(path) => bind_unix(path, mode).map(Self::Unix),
         }
     }
+
+    /// Binds all listeners of one service. Those of a kind of address that the machine lacks may
+    /// fail, as long as one of the others is there.
+    ///
+    /// # Errors
+    /// None can be had, or the kernel refuses one for another reason.
+    pub fn bind_all(listen: &[Listen], mode: u32) -> Result<All, BindError> {
+        all(listen, |listen| Self::bind(listen, mode))
+    }
+}
+
+/// The listeners of one service.
+#[derive(Debug)]
+pub struct All<B = Bound> {
+    /// Those that could be had.
+    pub bound: Vec<B>,
+    /// Why the others could not.
+    pub lacking: Vec<BindError>,
+}
+
+fn all<B>(
+    listen: &[Listen],
+    bind: impl Fn(&Listen) -> Result<B, BindError>,
+) -> Result<All<B>, BindError> {
+    let (mut bound, mut lacking) = (Vec::new(), Vec::new());
+    for listen in listen {
+        match bind(listen) {
+            Ok(one) => bound.push(one),
+            Err(error) if error.lacks_family() => lacking.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match lacking.pop() {
+        Some(error) if bound.is_empty() => Err(error),
+        last => {
+            lacking.extend(last);
+            Ok(All { bound, lacking })
+        }
+    }
 }
 
 impl TryFrom<OwnedFd> for Bound {
@@ -77,6 +116,53 @@ impl fmt::Display for Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Binds on a machine without IPv6, where port 1 is in use.
+    fn without_ipv6(listen: &Listen) -> Result<String, BindError> {
+        let errno = match listen {
+            Listen::Tcp(address) if address.is_ipv6() => Errno::EAFNOSUPPORT,
+            Listen::Tcp(address) if address.port() == 1 => Errno::EADDRINUSE,
+            _ => return Ok(listen.to_string()),
+        };
+        Err(error(&listen.to_string(), errno))
+    }
+
+    fn error(address: &str, errno: Errno) -> BindError {
+        BindError {
+            address: address.into(),
+            reason: errno.desc(),
+            advice: String::new(),
+            errno,
+        }
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_has_the_other_listeners() {
+        let bind = |listen: &[&str]| {
+            let listen: Vec<Listen> = listen.iter().map(|l| l.parse().unwrap()).collect();
+            all(&listen, without_ipv6)
+        };
+        let both = bind(&["[::]:8080", "127.0.0.1:8080"]).unwrap();
+        assert_eq!(both.bound, ["127.0.0.1:8080"]);
+        assert_eq!(both.lacking[0].address, "[::]:8080");
+        let unix = bind(&["unix:/run/x", "[::1]:8080"]).unwrap();
+        assert_eq!((unix.bound.len(), unix.lacking.len()), (1, 1));
+        let none = bind(&["[::]:8080", "[::1]:8081"]).unwrap_err();
+        assert_eq!(none.errno, Errno::EAFNOSUPPORT);
+        let used = bind(&["127.0.0.1:8080", "127.0.0.1:1"]).unwrap_err();
+        assert_eq!(used.errno, Errno::EADDRINUSE);
+        assert!(bind(&[]).unwrap().bound.is_empty());
+    }
+
+    #[test]
+    fn an_address_that_may_still_come_is_not_given_up() {
+        let lacks = |address, errno| error(address, errno).lacks_family();
+        assert!(lacks("[::]:80", Errno::EADDRNOTAVAIL));
+        assert!(lacks("[::1]:80", Errno::EADDRNOTAVAIL));
+        assert!(!lacks("[2001:db8::1]:80", Errno::EADDRNOTAVAIL));
+        assert!(!lacks("192.0.2.1:80", Errno::EADDRNOTAVAIL));
+        assert!(!lacks("[::]:80", Errno::EADDRINUSE));
+    }
 
     #[test]
     fn a_listener_is_shown_as_it_is_configured() {

@@ -220,6 +220,12 @@ impl Scrape {
         let head = family("camera_device_losses", "Times the device was lost");
         numbers(encoder, &head, MetricType::Counter, self.told(|c| c.losses))?;
         let head = family(
+            "camera_threads_given_up",
+            "Capture threads given up, since a call of the driver did not return",
+        );
+        let given_up = self.counted(|camera| camera.captured.given_up.get() as i64);
+        numbers(encoder, &head, MetricType::Counter, given_up)?;
+        let head = family(
             "camera_quality",
             "JPEG quality of the top rendition, 1 to 100",
         );

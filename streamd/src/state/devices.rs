@@ -26,11 +26,7 @@ impl State {
                 card: found.card,
                 driver: found.driver,
                 bus: found.bus,
-                links: found
-                    .links
-                    .iter()
-                    .map(|l| l.display().to_string())
-                    .collect(),
+                links: found.links,
                 formats: found
                     .formats
                     .into_iter()

@@ -1,7 +1,8 @@
 //! The daemon's state: cameras, viewers, settings in force. Control, HTTP, metrics and the log
 //! hold this one thing, and change the daemon by its methods. Nothing here waits for the video
-//! path but [`State::picture`] and [`State::devices`], which say so.
+//! path but [`State::picture`], [`State::devices`] and [`State::controls`], which say so.
 
+mod controls;
 mod devices;
 mod figures;
 mod reload;
@@ -15,7 +16,7 @@ pub use self::reload::Reloaded;
 use crate::{
     camera::Cameras,
     config::{
-        Config,
+        Config, DEFAULT_PATH,
         values::{Fps, Quality},
     },
     media::{Packet, Timestamp, Track},
@@ -54,6 +55,24 @@ pub enum Refused {
     /// A value out of its range.
     #[error("{0}")]
     BadValue(String),
+    /// A camera has no control of this name.
+    #[error("camera {camera} has no control {name:?}; the nearest are {}", nearest.join(", "))]
+    NoControl {
+        /// The camera.
+        camera: String,
+        /// The name.
+        name: String,
+        /// Names that are like it.
+        nearest: Vec<String>,
+    },
+    /// A camera's controls can't be asked for.
+    #[error("camera {camera}: {reason}")]
+    NoControls {
+        /// The camera.
+        camera: String,
+        /// Why.
+        reason: String,
+    },
     /// The configuration file can't be used; the old one stays.
     #[error("{0}")]
     BadConfiguration(String),
@@ -91,6 +110,12 @@ impl State {
             })
             .collect();
         config
+    }
+
+    /// Where the configuration is read from.
+    pub fn file(&self) -> PathBuf {
+        let path = self.path.as_deref().unwrap_or(DEFAULT_PATH.as_ref());
+        std::path::absolute(path).unwrap_or_else(|_| path.into())
     }
 
     /// What is in force of the settings that belong to no camera.

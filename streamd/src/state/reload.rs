@@ -1,6 +1,6 @@
 //! A new configuration takes the place of the old one, as far as that goes without a restart.
 
-use super::{Refused, State, without_cameras};
+use super::{Refused, State, controls, without_cameras};
 use crate::{
     config::{self, Config},
     events,
@@ -62,7 +62,11 @@ impl State {
                 .iter()
                 .find(|(n, _)| n.as_str() == camera.name)
             {
+                let controls = camera.settings().config.controls.clone();
                 camera.change(|settings| settings.clone_from(new));
+                if new.controls != controls {
+                    controls::set_configured(camera);
+                }
             }
         }
         *self.general.lock() = without_cameras(config);

@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use serde_json::{Value, json};
-use streamd::viewer::framing::Goodbye;
+use streamd::{capture, viewer::framing::Goodbye};
 use streamd_protocol::{
     client::Error as ClientError,
     control::{self, *},
@@ -136,6 +136,45 @@ fn refusals_are_typed_errors() {
     ));
 }
 
+#[test]
+fn a_camera_without_a_device_says_why_it_has_no_controls() {
+    let daemon = Daemon::start();
+    let mut client = daemon.client();
+    let mut list = |camera: &str| {
+        refusal(client.call(&ListControls {
+            camera: Some(camera.into()),
+        }))
+    };
+    assert!(matches!(
+        list("side"),
+        control::Error::NoSuchCamera(NoSuchCamera { name, .. }) if name == "side"
+    ));
+    let mut why = |status: capture::Status| {
+        daemon
+            .state
+            .cameras
+            .iter()
+            .next()
+            .unwrap()
+            .set_status(status);
+        let control::Error::ControlsUnavailable { camera, message } = list("main") else {
+            panic!("there are no controls");
+        };
+        assert_eq!(camera, "main");
+        message
+    };
+    assert!(why(capture::Status::default()).contains("not open yet"));
+    let at = |path: &str, reason: &str| capture::Status {
+        path: path.into(),
+        reason: reason.into(),
+        ..capture::Status::default()
+    };
+    assert!(why(at("", "/dev/video7: unplugged")).contains("unplugged"));
+    assert!(why(at("test", "")).contains("test pattern"));
+    assert!(why(at("/dev/null", "")).contains("lists no controls"));
+    assert!(why(at("/nowhere/video0", "")).contains("no such device"));
+}
+
 /// The reply to a method of ours, called by hand.
 fn by_hand(method: &str, parameters: &Value) -> Value {
     let daemon = Daemon::start();
@@ -160,6 +199,12 @@ fn a_wrong_parameter_is_named() {
         ("SetLogLevel", json!({}), "filter"),
         ("Reload", json!({"now": true}), "now"),
         ("KickClient", json!({"id": "7"}), "id"),
+        ("SetControls", json!({"camera": "main"}), "controls"),
+        (
+            "SetControls",
+            json!({"controls": [{"name": "gain", "value": 3}]}),
+            "controls[0].value",
+        ),
     ] {
         let reply = by_hand(method, &parameters);
         assert_eq!(
@@ -226,6 +271,12 @@ fn a_value_out_of_range_is_named_with_what_is_allowed() {
             "one line",
         ),
         ("SetLogLevel", json!({"filter": " "}), "filter", "1024"),
+        (
+            "SetControls",
+            json!({"controls": []}),
+            "controls",
+            "1 to 100",
+        ),
     ] {
         let reply = by_hand(method, &parameters);
         let case = format!("{method} {parameters}: {reply}");

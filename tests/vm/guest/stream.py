@@ -145,8 +145,8 @@ def app_segment(jpeg):
     while jpeg[at] == 0xFF and (0xE0 <= jpeg[at + 1] <= 0xEF or jpeg[at + 1] == 0xFE):
         (length,) = struct.unpack(">H", jpeg[at + 2 : at + 4])
         body = jpeg[at + 4 : at + 2 + length]
-        if body.startswith(b"streamd\0\x01"):
-            sequence, captured = struct.unpack(">QQ", body[9:25])
-            return sequence, captured / 1e6, body[25:].decode()
+        if body.startswith(b"streamd\0\x02"):
+            sequence, captured = int(body[9:25], 16), int(body[25:41], 16)
+            return sequence, captured / 1e6, body[41:].decode()
         at += 2 + length
     expect(False, "a picture without our APP segment")

@@ -10,6 +10,7 @@ use crate::control::{
 impl Served for GetConfiguration {
     fn answer(self, context: &Context) -> Result<Answer, Error> {
         let toml = context.state.configuration().to_toml();
-        now(&GetConfigurationReply { toml })
+        let file = context.state.file().display().to_string();
+        now(&GetConfigurationReply { toml, file })
     }
 }

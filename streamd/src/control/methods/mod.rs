@@ -5,18 +5,20 @@ mod get_picture;
 pub(super) mod get_stats;
 mod kick_client;
 mod list_clients;
+mod list_controls;
 mod list_devices;
 mod reload;
 mod service;
 mod set_camera;
 mod set_client;
+mod set_controls;
 mod set_log_level;
 
 use serde_json::Value;
 use streamd_protocol::control::{
     Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture, GetStats,
-    INTERFACE, KickClient, ListClients, ListDevices, Reload, SERVICE_INTERFACE, SetCamera,
-    SetClient, SetLogLevel,
+    INTERFACE, KickClient, ListClients, ListControls, ListDevices, Reload, SERVICE_INTERFACE,
+    SetCamera, SetClient, SetControls, SetLogLevel,
 };
 
 pub(super) use self::list_devices::MAX_LISTINGS;
@@ -41,6 +43,8 @@ const METHODS: &[Entry] = &[
     entry::<GetConfiguration>(),
     entry::<Reload>(),
     entry::<ListDevices>(),
+    entry::<ListControls>(),
+    entry::<SetControls>(),
     entry::<SetLogLevel>(),
     entry::<GetPicture>(),
 ];

@@ -14,8 +14,9 @@ use self::{
     unpack::{Which, means},
 };
 use super::{
-    Error, Picture,
-    passthrough::{self, Broken},
+    Broken, Error, Picture,
+    check::{Check, Endings, Whole},
+    passthrough::passthrough,
 };
 use crate::{
     config::values::Chroma,
@@ -25,9 +26,10 @@ use crate::{
 /// The longest side of a JPEG picture that mozjpeg writes, in pixels (`JPEG_MAX_DIMENSION`).
 const MAX_SIDE: u32 = 65_500;
 
-/// An encoder, one per thread. It keeps its tables and row buffers from picture to picture, never a
-/// whole frame.
+/// An encoder, one per thread. It keeps its tables and row buffers from picture to picture, and of
+/// whole frames only the data of a camera's own picture.
 pub struct Encoder {
+    check: Check,
     compressor: Compressor,
     decompressor: Decompressor,
     strip: Strip,
@@ -48,6 +50,7 @@ impl Encoder {
     /// An encoder with no tables yet.
     pub fn new() -> Self {
         Self {
+            check: Check::default(),
             compressor: Compressor::new(),
             decompressor: Decompressor::new(),
             strip: Strip::default(),
@@ -57,9 +60,9 @@ impl Encoder {
         }
     }
 
-    /// Encodes a frame. `app` is a whole APP segment, which becomes the first segment of the
-    /// picture (`AppSegment::to_bytes`); `chroma` is without meaning for grey frames, which stay
-    /// grey.
+    /// Encodes a frame. `app` are whole APP segments, JFIF the first, which begin the picture
+    /// (`AppSegment::head`); `chroma` is without meaning for grey frames, which stay grey. A
+    /// camera's JPEG picture may be of another size than the layout says.
     ///
     /// # Errors
     /// If the frame is shorter than its layout says, or a camera's JPEG picture is broken.
@@ -70,38 +73,53 @@ impl Encoder {
         chroma: Chroma,
         app: &[u8],
     ) -> Result<Picture, Error> {
+        if raw.layout.format == PixelFormat::Mjpg {
+            let whole = self.check.look(raw.bytes(), None)?;
+            return self.transcode(raw.bytes(), &whole, rendition, chroma, app);
+        }
         let (width, height) = (raw.layout.width, raw.layout.height);
         if width.max(height) > MAX_SIDE {
             return Err(Error::Size { width, height });
         }
-        let divisor = rendition.scale.divisor();
-        let shape = Shape {
-            pixels: Pixels::Planes,
-            width: width.div_ceil(divisor),
-            height: height.div_ceil(divisor),
-            quality: rendition.quality,
-            chroma,
-        };
-        let job = Job {
-            shape,
-            scale: rendition.scale,
-            app,
-        };
-        let bytes = match raw.layout.format {
-            PixelFormat::Mjpg => self.transcode(raw, job)?,
-            PixelFormat::Rgb24 | PixelFormat::Bgr24 => self.interleaved(raw, job)?,
-            _ => self.planar(raw, job)?,
-        };
-        self.last[rendition.scale as usize] = bytes.len();
-        Ok(Picture {
+        let job = Job::new((width, height), rendition, chroma, app);
+        match raw.layout.format {
+            PixelFormat::Rgb24 | PixelFormat::Bgr24 => self.interleaved(raw, job),
+            _ => self.planar(raw, job),
+        }
+    }
+
+    /// Hands a camera's own JPEG picture on as it is; one of a kind that not every viewer shows is
+    /// encoded anew, in this quality. `endings` are what is known of the camera.
+    ///
+    /// # Errors
+    /// If the picture is broken.
+    pub fn hand_on(
+        &mut self,
+        raw: &RawFrame,
+        (rendition, chroma): (Rendition, Chroma),
+        app: &[u8],
+        endings: &Endings,
+    ) -> Result<Picture, Error> {
+        let whole = self.check.look(raw.bytes(), Some(endings))?;
+        match whole.is_common {
+            true => Ok(passthrough(raw.bytes(), &whole, app)),
+            false => self.transcode(raw.bytes(), &whole, rendition, chroma, app),
+        }
+    }
+
+    /// What was written, and how large it is.
+    fn picture(&mut self, bytes: Vec<u8>, job: &Job<'_>) -> Picture {
+        self.last[job.scale as usize] = bytes.len();
+        Picture {
             bytes: trimmed(bytes),
-            width: shape.width,
-            height: shape.height,
-        })
+            width: job.shape.width,
+            height: job.shape.height,
+            frame: job.frame,
+        }
     }
 
     /// YUV in any arrangement: unpacked into planes, a strip at a time.
-    fn planar(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Vec<u8>, Error> {
+    fn planar(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Picture, Error> {
         let source = Source::new(raw.layout, raw.bytes())?;
         let cut = Cut {
             width: job.shape.width as usize,
@@ -120,11 +138,12 @@ impl Encoder {
             self.strip.fill(&source, &cut, first);
             writing.planes(&self.strip.planes()[..components])?;
         }
-        Ok(writing.finish()?)
+        let bytes = writing.finish()?;
+        Ok(self.picture(bytes, &job))
     }
 
     /// RGB: mozjpeg converts and subsamples it, with SIMD, from the frame itself.
-    fn interleaved(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Vec<u8>, Error> {
+    fn interleaved(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Picture, Error> {
         let source = Source::new(raw.layout, raw.bytes())?;
         job.shape.pixels = match raw.layout.format {
             PixelFormat::Bgr24 => Pixels::Bgr,
@@ -133,7 +152,8 @@ impl Encoder {
         let mut writing = job.begin(&mut self.compressor, self.last)?;
         if job.scale == Scale::Full {
             writing.rows(source.rows(), job.shape.height as usize)?;
-            return Ok(writing.finish()?);
+            let bytes = writing.finish()?;
+            return Ok(self.picture(bytes, &job));
         }
         let side = job.scale.divisor() as usize;
         let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
@@ -158,19 +178,28 @@ impl Encoder {
                 1,
             )?;
         }
-        Ok(writing.finish()?)
+        let bytes = writing.finish()?;
+        Ok(self.picture(bytes, &job))
     }
 
-    /// A camera's JPEG picture: decoded at the wanted size, and encoded again.
-    fn transcode(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Vec<u8>, Error> {
+    /// A camera's JPEG picture, of whatever size: decoded at the wanted scale, and encoded again.
+    fn transcode(
+        &mut self,
+        bytes: &[u8],
+        whole: &Whole,
+        rendition: Rendition,
+        chroma: Chroma,
+        app: &[u8],
+    ) -> Result<Picture, Error> {
         /// Rows read and written at a time.
         const ROWS: usize = 16;
-        let (width, height) = (raw.layout.width, raw.layout.height);
-        let jpeg = passthrough::check(raw.bytes(), width, height)?.jpeg(raw.bytes());
+        let mut job = Job::new(whole.size, rendition, chroma, app);
+        let jpeg = whole.file(bytes, &[], true);
         let mut reading = self
             .decompressor
-            .begin(&jpeg, job.scale.divisor(), |w, h| (w, h) == (width, height))
+            .begin(&jpeg, job.scale.divisor(), |w, h| (w, h) == whole.size)
             .map_err(Broken::from)?;
+        reading.take_inks_for_light(whole.is_adobe());
         job.shape.pixels = reading.pixels();
         (job.shape.width, job.shape.height) = reading.size();
         let stride = reading.row_bytes();
@@ -181,18 +210,14 @@ impl Encoder {
             if count == 0 {
                 break;
             }
-            writing.rows(
-                Plane {
-                    bytes: &self.rows,
-                    stride,
-                },
-                count,
-            )?;
+            let bytes = self.rows.as_slice();
+            writing.rows(Plane { bytes, stride }, count)?;
         }
-        if !reading.is_sound() {
-            return Err(Broken::Data.into());
+        if !reading.finish().map_err(Broken::from)? {
+            return Err(Broken::Warned.into());
         }
-        Ok(writing.finish()?)
+        let bytes = writing.finish()?;
+        Ok(self.picture(bytes, &job))
     }
 }
 
@@ -200,11 +225,31 @@ impl Encoder {
 #[derive(Clone, Copy)]
 struct Job<'a> {
     shape: Shape,
+    /// Width and height of the frame, pixels.
+    frame: (u32, u32),
     scale: Scale,
     app: &'a [u8],
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    /// For a frame of this size; its pixels are planes.
+    fn new(frame: (u32, u32), rendition: Rendition, chroma: Chroma, app: &'a [u8]) -> Self {
+        let divisor = rendition.scale.divisor();
+        let shape = Shape {
+            pixels: Pixels::Planes,
+            width: frame.0.div_ceil(divisor),
+            height: frame.1.div_ceil(divisor),
+            quality: rendition.quality,
+            chroma,
+        };
+        Self {
+            shape,
+            frame,
+            scale: rendition.scale,
+            app,
+        }
+    }
+
     fn begin<'c>(
         &self,
         compressor: &'c mut Compressor,

@@ -1,4 +1,4 @@
-// What every picture of streamd says of itself: the APP9 segment behind the start of the JPEG.
+// What every picture of streamd says of itself: an APP9 segment near the start of the JPEG.
 
 const NAME = "streamd\0";
 const APP9 = 0xe9;
@@ -21,11 +21,12 @@ export function readSegment(jpeg) {
     const length = view.getUint16(at + 2);
     const end = at + 2 + length;
     if (length < 2 || end > view.byteLength) return null;
-    if (marker === APP9 && length >= 27 && version(view, at + 4) === 1) {
+    if (marker === APP9 && length >= 43 && version(view, at + 4) === 2) {
+      const words = text.decode(new Uint8Array(jpeg, at + 13, end - at - 13));
       return {
-        sequence: Number(view.getBigUint64(at + 13)),
-        captured: Number(view.getBigUint64(at + 21)),
-        camera: text.decode(new Uint8Array(jpeg, at + 29, end - at - 29)),
+        sequence: parseInt(words.slice(0, 16), 16),
+        captured: parseInt(words.slice(16, 32), 16),
+        camera: words.slice(32),
       };
     }
     at = end;

@@ -1,7 +1,7 @@
 """The checks, in the order in which an installation lives."""
 
-from checks import activation, clients, control, faults, formats, idle, install, listen, remove, stream, supervise
+from checks import activation, clients, control, faults, formats, idle, install, listen, remove, settings, stream, supervise
 
-MODULES = (install, stream, control, clients, formats, supervise, faults, idle, activation, listen, remove)
+MODULES = (install, stream, control, clients, formats, settings, supervise, faults, idle, activation, listen, remove)
 
 ALL = [module.checks for module in MODULES]

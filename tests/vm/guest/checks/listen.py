@@ -1,9 +1,10 @@
 """An address that is taken: what is said, and that the service comes up once it is free."""
 
+import pathlib
 import socket
 import time
 
-from machine import is_active, messages, run, streamctl, wait_for
+from machine import configure, is_active, messages, restart, run, streamctl, wait_for
 from report import Checks, expect
 from stream import PORT, Client
 
@@ -27,3 +28,28 @@ def _():
         client.frame()
     expect(streamctl("stats")["healthy"], "not healthy")
     return said[0]
+
+
+@check("without IPv6 the other listener of a list is served, and a lone one is an error")
+def _():
+    drop_in = pathlib.Path("/run/systemd/system/streamd.service.d/no-ipv6.conf")
+    drop_in.parent.mkdir(parents=True, exist_ok=True)
+    # As a kernel without IPv6 answers: EAFNOSUPPORT.
+    drop_in.write_text("[Service]\nRestrictAddressFamilies=\nRestrictAddressFamilies=AF_UNIX AF_INET\n")
+    try:
+        run("systemctl", "daemon-reload")
+        began = time.time()
+        configure('listen = ["[::1]:8002", "127.0.0.1:8002"]')
+        restart()
+        with Client() as client:
+            client.frame()
+        wait_for(lambda: any("[::1]:8002" in m and "served" in m for m in messages(since=began)), 10, "the warning")
+        configure('listen = "[::1]:8002"')
+        run("systemctl", "restart", "streamd", fails=True)
+        wait_for(lambda: any("can't listen at [::1]:8002" in m for m in messages(since=began)), 10, "the error")
+    finally:
+        run("systemctl", "stop", "streamd")
+        drop_in.unlink()
+        run("systemctl", "daemon-reload")
+        configure()
+        restart()

@@ -50,7 +50,8 @@ impl Pixels {
         }
     }
 
-    const fn components(self) -> usize {
+    /// Bytes of a pixel, or planes.
+    pub const fn components(self) -> usize {
         match self {
             Self::GreyPlane | Self::Grey => 1,
             _ => 3,
@@ -181,8 +182,7 @@ impl Compressor {
             jpeg_set_colorspace(codec, out);
             jpeg_set_quality(codec, shape.quality.into(), 1);
         })?;
-        // JFIF wants to be the first segment, and so does ours; every decoder knows components
-        // 1, 2, 3 as YCbCr without it.
+        // Whoever hands in the segments at the beginning has it among them.
         codec.write_JFIF_header = 0;
         codec.raw_data_in = shape.pixels.is_planar().into();
         if shape.pixels.components() == 3 {

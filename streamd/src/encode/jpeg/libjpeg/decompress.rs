@@ -4,8 +4,9 @@ use std::{ffi::c_long, marker::PhantomData, ptr};
 
 use mozjpeg_sys::{
     J_COLOR_SPACE, JDIMENSION, boolean, jpeg_abort_decompress, jpeg_create_decompress,
-    jpeg_decompress_struct, jpeg_destroy_decompress, jpeg_error_mgr, jpeg_read_header,
-    jpeg_read_scanlines, jpeg_resync_to_restart, jpeg_source_mgr, jpeg_start_decompress,
+    jpeg_decompress_struct, jpeg_destroy_decompress, jpeg_error_mgr, jpeg_finish_decompress,
+    jpeg_read_header, jpeg_read_scanlines, jpeg_resync_to_restart, jpeg_source_mgr,
+    jpeg_start_decompress,
 };
 
 use super::{Error, Pixels, error_callbacks, protect};
@@ -64,7 +65,7 @@ impl Decompressor {
     /// is allocated for them.
     ///
     /// # Errors
-    /// If the header is broken, or of a kind that cannot be read as YCbCr or grey.
+    /// If the header is broken, or of a kind that the library cannot read.
     pub fn begin<'a>(
         &'a mut self,
         jpeg: &'a [u8],
@@ -82,6 +83,8 @@ impl Decompressor {
         let mut reading = Reading {
             decompressor: self,
             pixels: Pixels::YCbCr,
+            inks: None,
+            inks_are_light: true,
             source: PhantomData,
         };
         reading.start(divisor, fits)?;
@@ -117,6 +120,9 @@ impl Drop for Decompressor {
 pub struct Reading<'a> {
     decompressor: &'a mut Decompressor,
     pixels: Pixels,
+    /// A row of inks, on its way to colours, where the picture is made of inks.
+    inks: Option<Vec<u8>>,
+    inks_are_light: bool,
     /// The picture's bytes, to which the library's source points.
     source: PhantomData<&'a [u8]>,
 }
@@ -132,22 +138,27 @@ impl Reading<'_> {
                 codec.image_width, codec.image_height
             )));
         }
-        if codec.num_components == 1 {
-            self.pixels = Pixels::Grey;
-            codec.out_color_space = J_COLOR_SPACE::JCS_GRAYSCALE;
-        } else {
-            codec.out_color_space = J_COLOR_SPACE::JCS_YCbCr;
-        }
+        (self.pixels, codec.out_color_space) = match codec.jpeg_color_space {
+            J_COLOR_SPACE::JCS_GRAYSCALE => (Pixels::Grey, J_COLOR_SPACE::JCS_GRAYSCALE),
+            J_COLOR_SPACE::JCS_RGB => (Pixels::Rgb, J_COLOR_SPACE::JCS_RGB),
+            J_COLOR_SPACE::JCS_CMYK | J_COLOR_SPACE::JCS_YCCK => {
+                (Pixels::Rgb, J_COLOR_SPACE::JCS_CMYK)
+            }
+            _ => (Pixels::YCbCr, J_COLOR_SPACE::JCS_YCbCr),
+        };
         codec.scale_num = 1;
         codec.scale_denom = divisor;
         // The chroma is subsampled again at once: interpolating it first would be wasted.
         codec.do_fancy_upsampling = 0;
         // SAFETY: the header is read.
         protect(|| unsafe { jpeg_start_decompress(codec) })?;
+        if codec.out_color_space == J_COLOR_SPACE::JCS_CMYK {
+            self.inks = Some(vec![0; codec.output_width as usize * 4]);
+        }
         Ok(())
     }
 
-    /// What the rows hold: [`Pixels::YCbCr`] or [`Pixels::Grey`].
+    /// What the rows hold: [`Pixels::YCbCr`], [`Pixels::Grey`] or [`Pixels::Rgb`].
     pub const fn pixels(&self) -> Pixels {
         self.pixels
     }
@@ -158,10 +169,17 @@ impl Reading<'_> {
         (codec.output_width, codec.output_height)
     }
 
+    /// Says what the numbers of a picture made of inks are: how much light each lets through, as
+    /// pictures with a segment of Adobe have it, or how much ink there is.
+    pub const fn take_inks_for_light(&mut self, is_light: bool) {
+        self.inks_are_light = is_light;
+    }
+
     /// Bytes of a row.
     pub fn row_bytes(&mut self) -> usize {
+        let pixels = self.pixels;
         let codec = self.decompressor.codec();
-        codec.output_width as usize * codec.output_components as usize
+        codec.output_width as usize * pixels.components()
     }
 
     /// Reads as many rows as `rows` holds, at most those that are left; says how many.
@@ -176,13 +194,29 @@ impl Reading<'_> {
             if codec.output_scanline >= codec.output_height {
                 break;
             }
-            let mut pointer = row.as_mut_ptr();
-            // SAFETY: the row has room for `output_width` pixels, and the library writes no more.
+            let inks = self.inks.as_deref_mut();
+            let mut pointer = inks.map_or(row.as_mut_ptr(), <[u8]>::as_mut_ptr);
+            // SAFETY: either row has room for `output_width` pixels of its own kind, and the
+            // library writes no more.
             let read: JDIMENSION =
                 protect(|| unsafe { jpeg_read_scanlines(codec, &raw mut pointer, 1) })?;
+            if let Some(inks) = &self.inks {
+                mix(inks, self.inks_are_light, row);
+            }
             count += read as usize;
         }
         Ok(count)
+    }
+
+    /// Reads what is behind the last row, up to EOI; says whether all of the picture was sound.
+    ///
+    /// # Errors
+    /// If rows are left, or the library fails.
+    pub fn finish(mut self) -> Result<bool, Error> {
+        let codec = self.decompressor.codec();
+        // SAFETY: a picture is being read.
+        protect(|| unsafe { jpeg_finish_decompress(codec) })?;
+        Ok(self.is_sound())
     }
 
     /// Whether all that was read so far was sound.
@@ -196,6 +230,15 @@ impl Drop for Reading<'_> {
     fn drop(&mut self) {
         // SAFETY: allowed in every state of a live codec; it forgets the source's bytes.
         unsafe { jpeg_abort_decompress(self.decompressor.codec()) };
+    }
+}
+
+/// Colours out of inks (C, M, Y, K).
+fn mix(inks: &[u8], is_light: bool, colours: &mut [u8]) {
+    let pixels = inks.as_chunks::<4>().0.iter();
+    for ([inks @ .., black], colour) in pixels.zip(colours.as_chunks_mut::<3>().0) {
+        let light = |ink: u8| u16::from(if is_light { ink } else { 255 - ink });
+        *colour = inks.map(|ink| ((light(ink) * light(*black) + 127) / 255) as u8);
     }
 }
 

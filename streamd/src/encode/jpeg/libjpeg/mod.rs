@@ -6,13 +6,17 @@
 
 mod compress;
 mod decompress;
+#[cfg(test)]
+pub mod made;
 
 use std::{
     ffi::c_int,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
-use mozjpeg_sys::{JWRN_EXTRANEOUS_DATA, jpeg_common_struct, jpeg_error_mgr, jpeg_std_error};
+use mozjpeg_sys::{
+    JWRN_ADOBE_XFORM, JWRN_JFIF_MAJOR, jpeg_common_struct, jpeg_error_mgr, jpeg_std_error,
+};
 
 pub use compress::{Compressor, Pixels, Plane, Shape, Writing};
 pub use decompress::Decompressor;
@@ -63,11 +67,11 @@ extern "C-unwind" fn raise(cinfo: &mut jpeg_common_struct) {
 
 extern "C-unwind" fn ignore(_: &mut jpeg_common_struct) {}
 
-/// Counts what spoils the picture. Stray bytes between two segments do not: some cameras pad so.
+/// Counts what spoils the picture. What is odd in a label of its own (JFIF, Adobe) does not.
 extern "C-unwind" fn count(cinfo: &mut jpeg_common_struct, level: c_int) {
     // SAFETY: the library only runs with `err` set to callbacks that outlive it.
     let callbacks = unsafe { &mut *cinfo.err };
-    if level < 0 && callbacks.msg_code != JWRN_EXTRANEOUS_DATA {
+    if level < 0 && !matches!(callbacks.msg_code, JWRN_JFIF_MAJOR | JWRN_ADOBE_XFORM) {
         callbacks.num_warnings += 1;
     }
 }

@@ -1,0 +1,65 @@
+//! What makes the content of a buffer a whole picture.
+
+use super::ring::Filled;
+use crate::media::{Layout, PixelFormat};
+
+/// Bytes of a whole picture; of a JPEG one, whose size varies, at least one.
+pub(super) fn bytes(layout: Layout) -> usize {
+    match layout.format {
+        PixelFormat::Mjpg => 1,
+        format => format.picture_bytes(layout.stride, layout.height),
+    }
+}
+
+/// The bytes at the end of a picture that show nothing, and that some drivers leave out: the
+/// padding of its last line.
+fn padding(layout: Layout) -> usize {
+    let Layout { width, stride, .. } = layout;
+    let padding = match layout.format {
+        PixelFormat::Mjpg => 0,
+        PixelFormat::Yu12 => stride.div_ceil(2).saturating_sub(width.div_ceil(2)),
+        PixelFormat::Nv12 | PixelFormat::Nv16 => stride.saturating_sub(width.next_multiple_of(2)),
+        format => stride.saturating_sub(format.min_stride(width)),
+    };
+    padding as usize
+}
+
+/// The bytes that a picture has at least.
+pub(super) fn least(layout: Layout) -> usize {
+    bytes(layout).saturating_sub(padding(layout))
+}
+
+/// What is wrong with the picture in a buffer, by the driver's word or by its size.
+pub(super) fn fault(layout: Layout, filled: &Filled) -> Option<String> {
+    if filled.broken {
+        return Some("the driver marks them as damaged".into());
+    }
+    (filled.bytes < least(layout)).then(|| match filled.bytes {
+        0 => "they are empty".into(),
+        have => format!("they have {have} bytes of {}", bytes(layout)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_shows_nothing_may_be_missing() {
+        let of = |format, width, stride| {
+            padding(Layout {
+                format,
+                width,
+                height: 4,
+                stride,
+            })
+        };
+        assert_eq!(of(PixelFormat::Yuyv, 320, 704), 64);
+        assert_eq!(of(PixelFormat::Yuyv, 320, 640), 0);
+        assert_eq!(of(PixelFormat::Grey, 33, 40), 7);
+        assert_eq!(of(PixelFormat::Nv12, 33, 40), 6);
+        assert_eq!(of(PixelFormat::Nv12, 33, 33), 0);
+        assert_eq!(of(PixelFormat::Yu12, 33, 40), 3);
+        assert_eq!(of(PixelFormat::Mjpg, 320, 0), 0);
+    }
+}
