@@ -3,11 +3,17 @@
 use std::fs;
 
 use streamd_protocol::{
-    control::{GetPicture, Origin},
+    control::{GetPicture, Origin, SetCamera},
     stats::CameraState,
     stream::{Event, ToClient, Want, is_stand_in},
 };
-use streamd_tests::setup::Setup;
+use streamd_tests::{
+    device::{
+        Bus,
+        orders::{Call, Model},
+    },
+    setup::Setup,
+};
 
 #[test]
 fn a_camera_that_is_absent_shows_no_signal_and_why() {
@@ -134,4 +140,25 @@ fn a_camera_is_not_encoded_for_clients_that_pause() {
     daemon.wait_for_stats("the camera is off", |stats| {
         stats.cameras[0].state == CameraState::Idle && stats.clients.len() == 1
     });
+}
+
+#[test]
+fn a_camera_is_turned_and_slowed_down_without_being_opened_again() {
+    let bus = Bus::default();
+    let device = bus.plug(0, Model::mjpg());
+    let daemon = Setup::default().bus(&bus).device(&device, "").start();
+    let mut viewer = daemon.viewer();
+    viewer.picture_that("as it comes", |p| p.size == (160, 120));
+    let calls = || (device.count(Call::Open), device.count(Call::StreamOn));
+    let before = calls();
+    let turned = SetCamera {
+        rotate: Some(90),
+        fps: Some(10.0),
+        ..SetCamera::default()
+    };
+    daemon.call(&turned).unwrap();
+    viewer.picture_that("turned", |p| p.size == (120, 160));
+    let camera = daemon.stats().cameras.remove(0);
+    assert_eq!((camera.width, camera.height), (120, 160));
+    assert_eq!((calls(), camera.losses), (before, 0));
 }

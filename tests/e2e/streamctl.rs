@@ -44,7 +44,9 @@ fn changes_and_their_effects() {
     let mut viewer = daemon.viewer();
     let before = viewer.picture().bytes.len();
     daemon.streamctl("set quality 20").succeeded();
-    viewer.picture_that("half the bytes", |p| p.bytes.len() * 2 < before);
+    viewer.picture_that("two thirds of the bytes", |p| {
+        p.bytes.len() * 3 < before * 2
+    });
     let id = daemon.wait_for_client(&viewer, "its number", |_| true).id;
     daemon.streamctl("set fps 12.5 --camera main").succeeded();
     daemon.wait_for_stats("the rate", |s| s.cameras[0].desired_fps == 12.5);
