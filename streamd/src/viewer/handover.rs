@@ -117,7 +117,8 @@ impl Viewer {
         self.viewers.keep(kept, socket.into());
     }
 
-    /// Goes on with a viewer of the process before this one.
+    /// Goes on with a viewer of the process before this one; `http` is the congestion control of
+    /// HTTP connections.
     ///
     /// # Errors
     /// When there is no place for it, or its connection can't be used.
@@ -126,9 +127,13 @@ impl Viewer {
         kept: Kept,
         connection: OwnedFd,
         framing: Box<dyn Framing>,
-        congestion: Congestion,
+        http: Congestion,
     ) -> Result<Self, NotResumed> {
         let place = viewers.cameras.admit(Some(kept.camera()))?;
+        let congestion = match kept.transport {
+            Transport::Tcp => place.camera().settings().config.congestion,
+            Transport::Websocket | Transport::Mjpeg => http,
+        };
         let arrival = Arrival {
             id: kept.id,
             socket: Socket::new(connection)?,
