@@ -11,10 +11,15 @@
 //!
 //! No I/O, no clock.
 
+mod sizes;
+mod stood;
+mod trials;
+
 use std::time::Duration;
 
+use self::{sizes::Sizes, stood::Stood, trials::Trials};
 use super::estimate::Forecast;
-use crate::media::{Rendition, Scale, Timestamp};
+use crate::media::{Rendition, Timestamp};
 
 /// Part of the frame interval that a frame's transfer may take where we choose it: the rest is for
 /// frames larger than the last ones, and for the link's own swings.
@@ -36,24 +41,12 @@ const SETTLED: Duration = Duration::from_millis(250);
 /// A rung that was left is not taken again within this time, if only one other was between.
 pub const HOLD: Duration = Duration::from_secs(4);
 
-/// A link that has this part of the rate at which a rung was stood on carries that rung again.
-const AS_BEFORE: f64 = 0.97;
-
 /// A single frame may be smaller than the rung's where that would not come in what is left of
 /// this part of the interval, which counts as no less than the second one.
 const DIP: (f64, f64) = (0.85, 0.2);
 
 /// A trial has at most so many times the bytes of the present rung.
 const TRIAL: f64 = 1.6;
-
-/// So many trials in a row that came in time mean that the link carries that rung.
-const TRIALS: u32 = 2;
-
-/// Time between trials: after one that came in time, at first, and at most; it doubles with each
-/// that was late.
-const TRIAL_AGAIN: Duration = Duration::from_millis(100);
-const TRIAL_GAP: Duration = Duration::from_millis(500);
-const LONGEST_TRIAL_GAP: Duration = Duration::from_secs(8);
 
 /// Frames over which skipped ones are counted.
 const WINDOW: u32 = 16;
@@ -346,178 +339,15 @@ fn part(view: &View, part: f64) -> f64 {
     view.interval.as_secs_f64() * part
 }
 
-/// Single frames of better rungs that are sent to see whether the link carries them.
-#[derive(Debug)]
-struct Trials {
-    /// The one whose arrival is awaited: rung and number of the frame.
-    awaited: Option<(usize, u64)>,
-    last: Timestamp,
-    gap: Duration,
-    in_time: u32,
-    /// The last one was not late.
-    bold: bool,
-    /// The rung that enough of them have shown to fit.
-    proven: Option<usize>,
-}
-
-impl Trials {
-    fn new(now: Timestamp) -> Self {
-        Self {
-            awaited: None,
-            last: now,
-            gap: TRIAL_GAP,
-            in_time: 0,
-            bold: true,
-            proven: None,
-        }
-    }
-
-    /// One whose arrival was never seen is forgotten after the longest gap.
-    fn due(&self, now: Timestamp) -> bool {
-        let since = now.since(self.last);
-        since >= self.gap && (self.awaited.is_none() || since >= LONGEST_TRIAL_GAP)
-    }
-
-    fn sent(&mut self, rung: usize, sequence: u64, now: Timestamp) {
-        self.awaited = Some((rung, sequence));
-        self.last = now;
-    }
-
-    /// That frame has arrived, in time or not, if that is known.
-    fn delivered(&mut self, sequence: u64, in_time: Option<bool>) {
-        let awaited = self.awaited.take_if(|(_, awaited)| *awaited == sequence);
-        let Some(((rung, _), in_time)) = awaited.zip(in_time) else {
-            return;
-        };
-        self.bold = in_time;
-        if in_time {
-            self.in_time += 1;
-            self.gap = TRIAL_AGAIN;
-            self.proven = (self.in_time >= TRIALS).then_some(rung);
-        } else {
-            self.in_time = 0;
-            self.gap = (self.gap * 2).clamp(TRIAL_GAP, LONGEST_TRIAL_GAP);
-        }
-    }
-
-    /// The present rung is another one.
-    fn forget(&mut self) {
-        self.awaited = None;
-        self.in_time = 0;
-        self.proven = None;
-        self.gap = self.gap.max(TRIAL_GAP);
-    }
-}
-
-/// Rungs that were stood on for as long as [`HOLD`], each with the least rate that carried it.
-#[derive(Debug, Default)]
-struct Stood(Vec<(usize, f64)>);
-
-impl Stood {
-    fn on(&mut self, rung: usize, rate: f64) {
-        match self.0.iter_mut().find(|(known, _)| *known == rung) {
-            Some((_, least)) => *least = rate.min(*least),
-            None => self.0.push((rung, rate)),
-        }
-    }
-
-    /// At this rate that rung was too large after all.
-    fn no_more(&mut self, rung: usize, rate: f64) {
-        self.0
-            .retain(|(known, least)| *known != rung || rate < least * AS_BEFORE);
-    }
-
-    /// The best rung that such a rate has carried.
-    fn best(&self, rate: f64) -> Option<usize> {
-        let carried = self.0.iter().filter(|(_, least)| rate >= least * AS_BEFORE);
-        carried.map(|(rung, _)| *rung).min()
-    }
-}
-
-/// How large pictures are.
-#[derive(Debug, Default)]
-struct Sizes {
-    /// Bytes at full size and quality 80.
-    full: f64,
-    /// What was learnt of the renditions, relative to the model.
-    learnt: Vec<(Rendition, f64)>,
-}
-
-impl Sizes {
-    fn known(&self) -> bool {
-        self.full > 0.0
-    }
-
-    /// What a picture of this rendition has, by those that were sent last.
-    fn of(&self, rendition: Rendition) -> f64 {
-        self.full * model(rendition) * self.factor(rendition)
-    }
-
-    fn factor(&self, rendition: Rendition) -> f64 {
-        let known = self.learnt.iter().find(|(r, _)| *r == rendition);
-        known.map_or(1.0, |(_, factor)| *factor)
-    }
-
-    /// A picture's size tells of two things: of the scene, for all renditions, and of how this
-    /// one differs from the model.
-    fn learn(&mut self, rendition: Rendition, bytes: f64) {
-        if !self.known() {
-            self.full = bytes / model(rendition);
-            return;
-        }
-        let off = bytes / self.of(rendition);
-        self.full *= 1.0 + (off - 1.0) * 0.1;
-        let factor = self.factor(rendition) * (1.0 + (off - 1.0) * 0.05);
-        match self.learnt.iter_mut().find(|(r, _)| *r == rendition) {
-            Some((_, known)) => *known = factor,
-            None => self.learnt.push((rendition, factor)),
-        }
-    }
-}
-
-/// Bytes of a picture relative to full size at quality 80, as measured on film at 640x480; what a
-/// client really gets corrects it.
-fn model(rendition: Rendition) -> f64 {
-    const BY_QUALITY: [(f64, f64); 14] = [
-        (1.0, 0.08),
-        (10.0, 0.21),
-        (15.0, 0.28),
-        (20.0, 0.33),
-        (25.0, 0.38),
-        (30.0, 0.43),
-        (40.0, 0.51),
-        (50.0, 0.59),
-        (60.0, 0.67),
-        (70.0, 0.79),
-        (80.0, 1.0),
-        (90.0, 1.46),
-        (95.0, 2.07),
-        (100.0, 4.5),
-    ];
-    let quality = f64::from(rendition.quality);
-    let next = BY_QUALITY
-        .iter()
-        .position(|(q, _)| *q >= quality)
-        .unwrap_or(BY_QUALITY.len() - 1)
-        .max(1);
-    let ((q0, s0), (q1, s1)) = (BY_QUALITY[next - 1], BY_QUALITY[next]);
-    let by_quality = s0 + (s1 - s0) * (quality - q0) / (q1 - q0);
-    by_quality
-        * match rendition.scale {
-            Scale::Full => 1.0,
-            Scale::Half => 0.32,
-            Scale::Quarter => 0.108,
-        }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{sizes::model, *};
     use crate::{
         config::values::Rung,
         link::estimate::{Delivery, Estimate},
+        media::Scale,
     };
 
     const FRAME: Duration = Duration::from_millis(33);
