@@ -184,6 +184,9 @@ impl Framing {
                     .take()
                     .ok_or(Broken::Malformed("a continuation of nothing"))?;
                 whole.bytes += body.bytes;
+                let room = START.saturating_sub(whole.start.len());
+                let start = body.start.iter().take(room);
+                whole.start.extend(start);
                 if last {
                     found.push(event(whole)?);
                 } else {

@@ -69,6 +69,7 @@ fn frame(bytes: &[u8]) -> RawFrame {
             width: 640,
             height: 480,
             stride: 0,
+            colour: streamd::media::Colour::JFIF,
         },
         origin: Origin::Camera,
         pixels: Box::new(bytes.to_vec()),

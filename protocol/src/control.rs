@@ -56,13 +56,6 @@ pub fn default_socket_paths() -> Vec<PathBuf> {
         .collect()
 }
 
-/// The first of [`default_socket_paths`] that exists, else the first.
-pub fn default_socket() -> PathBuf {
-    let paths = default_socket_paths();
-    let there = paths.iter().find(|path| path.exists()).cloned();
-    there.unwrap_or_else(|| PathBuf::from("/run/streamd/control"))
-}
-
 /// A call, as it is on the wire.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
@@ -157,7 +150,7 @@ methods! {
         reason: Option<String>,
     ) -> KickClientReply;
 
-    /// Changes a camera from the next frame on: quality, fps or both.
+    /// Changes a camera from the next frame on; at least one of the settings.
     SetCamera(
         /// Its name; all cameras where `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,6 +161,12 @@ methods! {
         /// Frames a second, 0.1–1000.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fps: Option<f64>,
+        /// By how many degrees pictures are turned clockwise: 0, 90, 180 or 270.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rotate: Option<i64>,
+        /// How they are mirrored after that: `none`, `horizontal`, `vertical` or `both`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flip: Option<String>,
     ) -> SetCameraReply;
 
     /// Changes a client's limits; 0 lifts a limit, `None` leaves it.

@@ -19,7 +19,8 @@ pub struct Stats {
     pub uptime_seconds: f64,
     /// The line systemd shows: `2 cameras, 5 clients, 30.0 fps`.
     pub status: String,
-    /// False when a part of the video path has stopped moving; `stuck` names it.
+    /// False when a part of the video path has stopped moving, which `stuck` names, or a camera has
+    /// no signal.
     pub healthy: bool,
     /// The parts whose heartbeat is overdue, for instance `capture-main`.
     pub stuck: Vec<String>,

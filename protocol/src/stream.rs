@@ -81,6 +81,33 @@ pub const JFIF: [u8; 18] = *b"\xFF\xE0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x
 /// The JPEG marker that holds the segment: APP9, which no common format uses.
 pub const APP_MARKER: u8 = 0xE9;
 
+/// A second segment, directly after the [`AppSegment`], of a picture that is not the camera's but
+/// stands in for it: "no signal". Readers of the first one alone skip it, as a version that they
+/// do not know.
+pub const STAND_IN: &[u8; 20] = b"\xFF\xE9\x00\x12streamd\0stand-in";
+
+/// Whether a JPEG picture stands in for the camera's own.
+pub fn is_stand_in(jpeg: &[u8]) -> bool {
+    app_segments(jpeg).any(|segment| segment == &STAND_IN[4..])
+}
+
+/// What is in the segments of [`APP_MARKER`] at the start of a JPEG picture, in their order.
+fn app_segments(jpeg: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = jpeg.strip_prefix(&[0xFF, 0xD8]).unwrap_or_default();
+    let segments = std::iter::from_fn(move || {
+        let [0xFF, marker @ (0xE0..=0xEF | 0xFE), high, low, ..] = *rest else {
+            return None;
+        };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let body = rest.get(4..2 + length)?;
+        rest = &rest[2 + length..];
+        Some((marker, body))
+    });
+    segments
+        .filter(|(marker, _)| *marker == APP_MARKER)
+        .map(|(_, body)| body)
+}
+
 /// Longest camera name, in bytes.
 pub const MAX_CAMERA_NAME: usize = 64;
 
@@ -127,23 +154,7 @@ impl AppSegment {
 
     /// Reads the segment from a JPEG picture; `None` if it has none that we understand.
     pub fn find(jpeg: &[u8]) -> Option<Self> {
-        let mut rest = jpeg.strip_prefix(&[0xFF, 0xD8])?;
-        loop {
-            let [0xFF, marker, high, low, ..] = *rest else {
-                return None;
-            };
-            if !matches!(marker, 0xE0..=0xEF | 0xFE) {
-                return None;
-            }
-            let length = usize::from(u16::from_be_bytes([high, low]));
-            let body = rest.get(4..2 + length)?;
-            if marker == APP_MARKER
-                && let Some(segment) = Self::parse(body)
-            {
-                return Some(segment);
-            }
-            rest = &rest[2 + length..];
-        }
+        app_segments(jpeg).find_map(Self::parse)
     }
 
     fn parse(body: &[u8]) -> Option<Self> {
@@ -291,6 +302,9 @@ pub enum ToClient {
         /// The name of the camera, where it is about one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         camera: Option<String>,
+        /// Since when, in µs since the epoch, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<u64>,
         /// For people.
         message: String,
     },
@@ -300,10 +314,12 @@ pub enum ToClient {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Event {
-    /// The camera is gone; a "no signal" picture follows.
+    /// The camera is gone, or gone for another reason; a "no signal" picture follows.
     CameraLost,
     /// The camera is back.
     CameraBack,
+    /// A camera that the client asked for is not shown to it.
+    CameraRefused,
     /// The client is about to be disconnected by an administrator.
     Kicked,
     /// The server is stopping.
@@ -328,6 +344,17 @@ mod tests {
         }
 
         #[test]
+        fn a_stand_in_says_so_beside_its_segment(sequence: u64, captured_us: u64) {
+            let segment = AppSegment { sequence, captured_us, camera: "front".into() };
+            let mut jpeg = vec![0xFF, 0xD8];
+            jpeg.extend(segment.to_bytes());
+            prop_assert!(!is_stand_in(&jpeg));
+            jpeg.extend(STAND_IN);
+            prop_assert!(is_stand_in(&jpeg));
+            prop_assert_eq!(AppSegment::find(&jpeg), Some(segment));
+        }
+
+        #[test]
         fn no_value_looks_like_a_marker(sequence: u64, captured_us: u64, camera: String) {
             let head = AppSegment { sequence, captured_us, camera }.head();
             let starts: Vec<_> = (0..head.len()).filter(|at| head[*at] == 0xFF).collect();
@@ -340,6 +367,7 @@ mod tests {
             let mut jpeg = vec![0xFF, 0xD8, 0xFF, APP_MARKER];
             jpeg.extend(bytes);
             AppSegment::find(&jpeg);
+            is_stand_in(&jpeg);
         }
     }
 
@@ -381,6 +409,7 @@ mod tests {
         let notice = ToClient::Notice {
             event: Event::CameraLost,
             camera: Some("front".into()),
+            since: None,
             message: "unplugged".into(),
         };
         assert_eq!(

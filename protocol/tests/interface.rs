@@ -268,6 +268,8 @@ fn the_methods_that_change() {
             camera: Some("main".into()),
             quality: Some(70),
             fps: Some(15.0),
+            rotate: Some(90),
+            flip: Some("vertical".into()),
         },
         &SetCameraReply {
             cameras: vec!["main".into()],
@@ -292,6 +294,33 @@ fn the_methods_that_change() {
     );
     let filter = "info".into();
     method_conforms(SetLogLevel { filter }, &Empty {});
+}
+
+#[test]
+fn the_methods_for_tokens() {
+    let name = || "phone".to_owned();
+    let token = || TokenReply {
+        token: "secret".into(),
+    };
+    let add = AddToken {
+        name: name(),
+        role: Some("viewer".into()),
+        camera: Some("main".into()),
+        expires_seconds: Some(60),
+    };
+    method_conforms(add, &token());
+    method_conforms(RotateToken { name: name() }, &token());
+    let reply = RevokeTokenReply { disconnected: 1 };
+    method_conforms(RevokeToken { name: name() }, &reply);
+    let listed = TokenInfo {
+        name: name(),
+        role: "viewer".into(),
+        camera: String::new(),
+        created: 1,
+        expires: 0,
+    };
+    let tokens = vec![listed];
+    method_conforms(ListTokens {}, &ListTokensReply { tokens });
 }
 
 #[test]
@@ -331,6 +360,8 @@ fn errors() -> Vec<Error> {
             message: message(),
         },
         Error::DevicesUnavailable { message: message() },
+        Error::TokensUnavailable { message: message() },
+        Error::NoSuchToken { name: "x".into() },
         Error::TooManyConnections { maximum: 16 },
         Error::MessageTooLong {
             maximum_bytes: 65_536,

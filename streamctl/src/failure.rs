@@ -4,8 +4,10 @@ use std::{io, path::PathBuf, process::ExitCode};
 
 use streamd_protocol::{client, control};
 
-use crate::table::lines;
+use crate::table::{clean, line, lines};
 
+/// There is no signal where one is expected.
+const NOT_AS_EXPECTED: u8 = 1;
 /// The command line is wrong (EX_USAGE).
 const USAGE: u8 = 64;
 /// A value is wrong (EX_DATAERR).
@@ -39,6 +41,14 @@ pub enum Failure {
     /// A client, camera or key that does not exist.
     #[error("{0}")]
     NotFound(String),
+    /// A camera that gives no picture.
+    #[error("camera {} has no signal: {}", clean(camera), line(reason))]
+    NoSignal {
+        /// Its name.
+        camera: String,
+        /// Why, by the daemon's word.
+        reason: String,
+    },
     /// A file that can't be written.
     #[error("{}: {why}", path.display())]
     File {
@@ -50,6 +60,9 @@ pub enum Failure {
     /// The daemon, or the way to it.
     #[error(transparent)]
     Daemon(#[from] client::Error),
+    /// No daemon at any of the places where its socket may be.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Nowhere(Vec<client::Error>),
     /// Standard output.
     #[error("writing the output failed: {0}")]
     Output(#[from] io::Error),
@@ -76,7 +89,9 @@ impl Failure {
             Self::Usage(_) => USAGE,
             Self::Value(_) => DATA,
             Self::NotFound(_) => NOT_FOUND,
+            Self::NoSignal { .. } => NOT_AS_EXPECTED,
             Self::File { .. } => CANT_CREATE,
+            Self::Nowhere(_) => UNAVAILABLE,
             Self::Output(_) => IO,
             Self::Daemon(error) => match error {
                 client::Error::Unavailable { .. } | client::Error::Closed => UNAVAILABLE,
@@ -92,7 +107,7 @@ impl Failure {
     /// What to do about it, where that is known.
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Daemon(client::Error::Unavailable { .. }) => {
+            Self::Daemon(client::Error::Unavailable { .. }) | Self::Nowhere(_) => {
                 Some("Is it running? Try: systemctl status streamd")
             }
             Self::Daemon(

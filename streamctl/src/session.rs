@@ -20,7 +20,8 @@ const NAMED_CLIENTS: usize = 20;
 /// One run of streamctl.
 #[derive(Debug)]
 pub struct Session {
-    socket: PathBuf,
+    /// Where the daemon may listen, in the order in which they are tried.
+    sockets: Vec<PathBuf>,
     timeout: Duration,
     /// Print JSON instead of what people read.
     pub json: bool,
@@ -29,10 +30,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// A run that talks to `socket`, or to the default one, and waits for it `timeout` seconds.
+    /// A run that talks to `socket`, or to the first default one that answers, and waits for it `timeout` seconds.
     pub fn new(socket: Option<PathBuf>, timeout: u64, json: bool) -> Self {
         Self {
-            socket: socket.unwrap_or_else(control::default_socket),
+            sockets: socket.map_or_else(control::default_socket_paths, |socket| vec![socket]),
             timeout: Duration::from_secs(timeout),
             json,
             screen: Screen::of_stdout(),
@@ -42,12 +43,31 @@ impl Session {
     /// The control socket, and how long to wait for the daemon: for connections that are made
     /// later, by other threads.
     pub fn way(&self) -> (PathBuf, Duration) {
-        (self.socket.clone(), self.timeout)
+        let answers = |socket: &&PathBuf| Client::connect(socket, self.timeout).is_ok();
+        let socket = match &self.sockets[..] {
+            [only] => only,
+            several => several.iter().find(answers).unwrap_or(&several[0]),
+        };
+        (socket.clone(), self.timeout)
+    }
+
+    /// Connects to the first socket where somebody listens. A file that a daemon left behind, or
+    /// another one's, hides none.
+    fn reach(&self) -> Result<Client, Failure> {
+        let mut failed = Vec::new();
+        for socket in &self.sockets {
+            match Client::connect(socket, self.timeout) {
+                Ok(client) => return Ok(client),
+                Err(error @ Error::Unavailable { .. }) => failed.push(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Failure::Nowhere(failed))
     }
 
     /// Connects to the daemon, and says so if it is of another version.
     pub fn connect(&self) -> Result<Client, Failure> {
-        let mut client = Client::connect(&self.socket, self.timeout)?;
+        let mut client = self.reach()?;
         let info = client.call(&GetInfo {})?;
         let ours = env!("CARGO_PKG_VERSION");
         if info.version != ours {

@@ -203,6 +203,8 @@ fn changes_are_sent_and_said() {
         daemon.calls(),
         [
             r#"SetCamera {"quality":70}"#,
+            // To say whose own JPEG pictures are encoded anew.
+            "GetStats {}",
             r#"SetCamera {"camera":"main","fps":12.5}"#,
             r#"SetClient {"id":4,"maxWidth":320}"#,
             r#"SetClient {"fps":0.0,"id":4}"#,

@@ -10,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use streamd::{
     config::values::Chroma,
     encode::{check::Endings, jpeg::Encoder},
-    media::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
+    media::{Colour, Layout, Matrix, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
 };
 use streamd_protocol::stream::AppSegment;
 
@@ -22,6 +22,7 @@ fn layout(format: PixelFormat, width: u32, height: u32) -> Layout {
         width,
         height,
         stride: format.min_stride(width),
+        colour: Colour::VIDEO,
     }
 }
 
@@ -145,6 +146,30 @@ fn encode(c: &mut Criterion) {
     measure(c, "yuyv-4:2:2", &yuyv, full, Chroma::Yuv422);
     let large = [film(layout(PixelFormat::Yuyv, 1920, 1080))];
     measure(c, "yuyv-1080p", &large, full, yuv420);
+    levels(c);
+}
+
+/// What it costs to bring a camera's levels and matrix to those of JPEG.
+fn levels(c: &mut Criterion) {
+    for (width, height) in [(640, 480), (1920, 1080)] {
+        let colours = [
+            ("full", Colour::JFIF),
+            ("limited", Colour::VIDEO),
+            (
+                "bt709",
+                Colour {
+                    matrix: Matrix::Bt709,
+                    ..Colour::VIDEO
+                },
+            ),
+        ];
+        for (name, colour) in colours {
+            let mut raw = film(layout(PixelFormat::Yuyv, width, height));
+            raw.layout.colour = colour;
+            let name = format!("levels-{name}-{height}");
+            measure(c, &name, &[raw], Scale::Full, Chroma::Yuv420);
+        }
+    }
 }
 
 fn own_film(c: &mut Criterion) {

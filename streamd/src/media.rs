@@ -1,8 +1,14 @@
 //! The two things that travel: [`RawFrame`] from the camera, [`Packet`] to the viewers.
 
+mod colour;
+mod format;
+
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
+
+pub use colour::{Colour, Matrix, Range};
+pub use format::{Corner, Depth, Packing, PixelFormat};
 
 /// A moment on `CLOCK_MONOTONIC`, the clock V4L2 stamps frames with. Nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -36,6 +42,12 @@ impl Timestamp {
             / 1000
     }
 
+    /// The same moment on the wall clock, in the machine's time zone.
+    pub fn local(self) -> chrono::DateTime<chrono::Local> {
+        let utc = chrono::DateTime::from_timestamp_micros(self.unix_micros() as i64);
+        utc.unwrap_or_default().into()
+    }
+
     /// The moment that the wall clock shows as `nanos` since the epoch, by the clocks' present offset.
     pub fn from_unix_nanos(nanos: u64) -> Self {
         let offset = clock(nix::time::ClockId::CLOCK_REALTIME)
@@ -56,96 +68,6 @@ fn clock(id: nix::time::ClockId) -> u64 {
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
-/// The pixel formats that are encoded or passed through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PixelFormat {
-    /// Packed 4:2:2, Y first.
-    Yuyv,
-    /// Packed 4:2:2, U first.
-    Uyvy,
-    /// Planar Y, then interleaved UV at half size.
-    Nv12,
-    /// Planar Y, then interleaved UV at half width.
-    Nv16,
-    /// Planar Y, U, V at half size (I420).
-    Yu12,
-    /// Luma only.
-    Grey,
-    /// Packed R, G, B.
-    Rgb24,
-    /// Packed B, G, R.
-    Bgr24,
-    /// A JPEG picture a frame.
-    Mjpg,
-}
-
-impl PixelFormat {
-    /// All of them, the best for us first: what needs least work for 4:2:0 pictures.
-    pub const ALL: [Self; 9] = [
-        Self::Yu12,
-        Self::Nv12,
-        Self::Yuyv,
-        Self::Uyvy,
-        Self::Nv16,
-        Self::Grey,
-        Self::Rgb24,
-        Self::Bgr24,
-        Self::Mjpg,
-    ];
-
-    /// The V4L2 four-character code.
-    pub const fn fourcc(self) -> [u8; 4] {
-        match self {
-            Self::Yuyv => *b"YUYV",
-            Self::Uyvy => *b"UYVY",
-            Self::Nv12 => *b"NV12",
-            Self::Nv16 => *b"NV16",
-            Self::Yu12 => *b"YU12",
-            Self::Grey => *b"GREY",
-            Self::Rgb24 => *b"RGB3",
-            Self::Bgr24 => *b"BGR3",
-            Self::Mjpg => *b"MJPG",
-        }
-    }
-
-    /// The format of a V4L2 code; `JPEG` counts as `MJPG`.
-    pub fn from_fourcc(code: [u8; 4]) -> Option<Self> {
-        if &code == b"JPEG" {
-            return Some(Self::Mjpg);
-        }
-        Self::ALL.into_iter().find(|f| f.fourcc() == code)
-    }
-
-    /// The shortest line of the first plane, in bytes, at `width` pixels; 0 for MJPG.
-    pub const fn min_stride(self, width: u32) -> u32 {
-        match self {
-            Self::Yuyv | Self::Uyvy => width.next_multiple_of(2) * 2,
-            Self::Nv12 | Self::Nv16 | Self::Yu12 | Self::Grey => width,
-            Self::Rgb24 | Self::Bgr24 => width * 3,
-            Self::Mjpg => 0,
-        }
-    }
-
-    /// Bytes of a whole picture with lines of `stride` bytes; 0 for MJPG, whose size varies.
-    pub const fn picture_bytes(self, stride: u32, height: u32) -> usize {
-        let luma = stride as usize * height as usize;
-        let half_rows = height.div_ceil(2) as usize;
-        match self {
-            Self::Yuyv | Self::Uyvy | Self::Grey | Self::Rgb24 | Self::Bgr24 => luma,
-            Self::Nv16 => luma * 2,
-            Self::Nv12 => luma + stride as usize * half_rows,
-            Self::Yu12 => luma + 2 * (stride.div_ceil(2) as usize * half_rows),
-            Self::Mjpg => 0,
-        }
-    }
-}
-
-impl fmt::Display for PixelFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.fourcc()).expect("the codes are ASCII"))
-    }
-}
-
 /// How the bytes of a raw frame are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
@@ -156,8 +78,10 @@ pub struct Layout {
     /// Pixels.
     pub height: u32,
     /// Bytes from one line of the first plane to the next (chroma planes follow V4L2's rules:
-    /// NV12 and NV16 the same, YU12 half of it); 0 for MJPG.
+    /// NV12 and NV16 the same, NV24 twice, YU12 half of it); 0 for MJPG.
     pub stride: u32,
+    /// What the numbers mean; without meaning for MJPG.
+    pub colour: Colour,
 }
 
 /// Where a frame's picture comes from.

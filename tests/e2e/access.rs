@@ -101,12 +101,12 @@ fn over_http_a_token_is_shown_as_programs_show_it() {
 }
 
 /// Opens a WebSocket and says this; returns what comes until the end, or until a picture begins.
-fn websocket(daemon: &Daemon, says: &str) -> Vec<u8> {
+fn websocket(daemon: &Daemon, path: &str, says: &str) -> Vec<u8> {
     let http = daemon.setup.http();
     let mut socket = TcpStream::connect_timeout(&http, PATIENCE).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let handshake = format!(
-        "GET /ws HTTP/1.1\r\nHost: {http}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     socket.write_all(handshake.as_bytes()).unwrap();
     // A text message, masked with zeros.
@@ -136,10 +136,10 @@ fn over_websocket_the_token_may_come_in_the_hello() {
             r#"{{"type":"hello","name":"a page of its own, with so long a name that the length of its message takes the longer form of two bytes","token":"{token}"}}"#
         )
     };
-    let right = websocket(&daemon, &hello(&token));
+    let right = websocket(&daemon, "/ws", &hello(&token));
     assert!(pictures(&right) && String::from_utf8_lossy(&right).contains("\"welcome\""));
     for says in [hello("wrong"), r#"{"type":"hello","name":"nobody at all, as far as anybody knows, and with nothing to show for it at all"}"#.into()] {
-        let got = websocket(&daemon, &says);
+        let got = websocket(&daemon, "/ws", &says);
         let text = String::from_utf8_lossy(&got);
         assert!(text.starts_with("HTTP/1.1 101 ") && !pictures(&got), "{text}");
         assert!(!text.contains("main"), "not even a name: {text}");
@@ -153,13 +153,21 @@ fn the_login_form_gives_a_cookie_for_a_token() {
     let daemon = closed();
     let token = add(&daemon, "browser");
     let http = daemon.setup.http();
-    let form = web::get(http, "/", &["Accept: text/html"]);
+    let form = web::get(http, "/?camera=side&embed", &["Accept: text/html"]);
     assert_eq!(form.status, 401);
+    // No window of the browser's own comes before the form, nor when the page asks by script.
+    let challenge = form.header("WWW-Authenticate").unwrap();
+    assert!(challenge.starts_with("Bearer"), "{challenge}");
+    let by_script = web::get(http, "/state", &["X-Requested-With: page"]);
+    let challenge = by_script.header("WWW-Authenticate").unwrap();
+    assert!(challenge.starts_with("Bearer"), "{challenge}");
     let page = String::from_utf8(form.body()).unwrap();
     assert!(
-        page.contains("<form method=\"post\" action=\"/login\">"),
+        page.contains("<form method=\"post\" action=\"login\">"),
         "{page}"
     );
+    let back = "name=\"to\" value=\"/?camera=side&amp;embed\"";
+    assert!(page.contains(back), "{page}");
     let post = |body: &str, origin: &str| {
         let mut socket = TcpStream::connect_timeout(&http, PATIENCE).unwrap();
         let length = body.len();
@@ -182,6 +190,17 @@ fn the_login_form_gives_a_cookie_for_a_token() {
     let right = post(&format!("token={token}"), &own);
     assert!(right.starts_with("HTTP/1.1 303 "), "{right}");
     assert!(right.contains("HttpOnly; SameSite=Strict"), "{right}");
+    assert!(right.contains("Location: ./\r\n"), "{right}");
+    for (to, location) in [
+        ("/?camera=side%26embed", "./?camera=side&embed"),
+        ("//evil.example/", "./"),
+    ] {
+        let back = post(&format!("token={token}&to={to}"), &own);
+        assert!(
+            back.contains(&format!("Location: {location}\r\n")),
+            "{back}"
+        );
+    }
     let (_, cookie) = right.split_once("Set-Cookie: ").unwrap();
     let cookie = cookie.split(';').next().unwrap();
     let page = web::get(http, "/", &[&format!("Cookie: {cookie}")]);
@@ -263,13 +282,18 @@ fn a_token_for_one_camera_shows_no_other() {
         cameras: vec!["main".into()],
     });
     let refused = side.message(|m| matches!(m, ToClient::Notice { .. }));
-    let ToClient::Notice { message, .. } = refused else {
+    let ToClient::Notice {
+        event,
+        camera,
+        message,
+        ..
+    } = refused
+    else {
         unreachable!()
     };
-    assert!(
-        message.contains("may not watch camera \"main\""),
-        "{message}"
-    );
+    let refused = (event, camera.as_deref(), message.as_str());
+    let expected = (Event::CameraRefused, Some("main"), "you may not watch it");
+    assert_eq!(refused, expected);
     let http = daemon.setup.http();
     for (path, status) in [
         ("/snapshot/main", 403),
@@ -282,6 +306,82 @@ fn a_token_for_one_camera_shows_no_other() {
             "{path}"
         );
     }
+}
+
+#[test]
+fn a_websocket_for_several_cameras_shows_those_that_the_token_is_for() {
+    let daemon = closed();
+    let call = AddToken {
+        name: "side".into(),
+        camera: Some("side".into()),
+        ..AddToken::default()
+    };
+    let token = daemon.call(&call).unwrap().token;
+    let says = format!(
+        r#"{{"type":"hello","name":"a page of its own, with so long a name that the length of its message takes the longer form of two bytes","token":"{token}"}}"#
+    );
+    for path in ["/ws?camera=*", "/ws?camera=main,side", "/ws/side", "/ws"] {
+        let got = websocket(&daemon, path, &says);
+        let text = String::from_utf8_lossy(&got);
+        assert!(text.contains("\"welcome\""), "{path}: {text}");
+        assert!(text.contains(r#""cameras":["side"]"#), "{path}: {text}");
+        assert!(!text.contains("main"), "{path}: {text}");
+    }
+    let got = websocket(&daemon, "/ws?camera=main", &says);
+    assert!(got.windows(2).any(|bytes| bytes == 1008_u16.to_be_bytes()));
+    let http = daemon.setup.http();
+    let handshake = [
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ];
+    for (path, with, without) in [
+        ("/ws?camera=main,side", 101, 101),
+        ("/ws?camera=main", 403, 101),
+        // Not even whether it exists is told.
+        ("/ws?camera=nowhere", 403, 401),
+        ("/ws?camera=side&fps=nonsense", 400, 401),
+    ] {
+        let basic = basic(&token);
+        let headers = [&handshake[..], &[basic.as_str()]].concat();
+        assert_eq!(web::get(http, path, &headers).status, with, "{path}");
+        assert_eq!(web::get(http, path, &handshake).status, without, "{path}");
+    }
+}
+
+#[test]
+fn over_a_restart_a_token_is_good_for_those_who_came_with_it_until_it_is_revoked() {
+    let setup = Setup::default().storing(64);
+    let file = setup.file("tokens.json");
+    let tables = format!("[access]\nanonymous = \"none\"\ntoken-file = {file:?}");
+    let mut daemon = setup.tables(&tables).start();
+    let kept = add(&daemon, "kept");
+    let before = std::fs::read(&file).unwrap();
+    let lost = add(&daemon, "lost");
+    let mut viewers = [&kept, &lost].map(|token| {
+        let mut viewer = daemon.viewer();
+        hello(&mut viewer, token);
+        viewer.picture();
+        viewer
+    });
+    let mut stream = web::get(daemon.setup.http(), "/stream", &[&basic(&lost)]);
+    stream.part("boundarydonotcross");
+    daemon.wait_for_clients(3);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    daemon.wait_for_end();
+    // Meanwhile, one is taken away.
+    std::fs::write(&file, before).unwrap();
+    let daemon = daemon.restart();
+    let [stays, goes] = &mut viewers;
+    goes.until_closed();
+    daemon.wait_for_clients(1);
+    stays.picture();
+    let name = "kept".to_owned();
+    let reply = daemon.call(&RevokeToken { name }).unwrap();
+    assert_eq!(reply.disconnected, 1);
+    stays.until_closed();
+    daemon.wait_for_clients(0);
 }
 
 /// Runs streamd with this configuration, which it is to refuse; returns what it says.

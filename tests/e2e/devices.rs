@@ -3,11 +3,17 @@
 use std::fs;
 
 use streamd_protocol::{
-    control::{GetPicture, Origin},
+    control::{GetPicture, Origin, SetCamera},
     stats::CameraState,
-    stream::{Event, ToClient, Want},
+    stream::{Event, ToClient, Want, is_stand_in},
 };
-use streamd_tests::setup::Setup;
+use streamd_tests::{
+    device::{
+        Bus,
+        orders::{Call, Model},
+    },
+    setup::Setup,
+};
 
 #[test]
 fn a_camera_that_is_absent_shows_no_signal_and_why() {
@@ -26,19 +32,38 @@ fn a_camera_that_is_absent_shows_no_signal_and_why() {
         message.contains(path) && message.contains("plugged in"),
         "{message}"
     );
+    viewer.hello("asks again", Want::default());
+    let told = viewer.message(|m| matches!(m, ToClient::Notice { .. }));
+    assert!(
+        matches!(
+            told,
+            ToClient::Notice {
+                event: Event::CameraLost,
+                since: Some(_),
+                ..
+            }
+        ),
+        "{told:?}"
+    );
     let blank = viewer.picture();
+    assert!(is_stand_in(&blank.bytes));
     assert_eq!(blank.size, (320, 240));
     assert!(blank.colour() < 16, "a picture without signal is grey");
     let picture = daemon.call(&GetPicture::default()).unwrap();
     assert_eq!(picture.origin, Origin::Blank);
     let stats = daemon.stats();
     assert_eq!(stats.cameras[0].state, CameraState::Lost);
+    assert!(!stats.healthy, "{stats:?}");
+    assert_eq!(
+        (stats.cameras[0].fps, stats.clients[0].feeds[0].frames),
+        (0.0, 0)
+    );
     assert!(
         stats.cameras[0].reason.contains("no such device"),
         "{stats:?}"
     );
     assert!(
-        stats.healthy,
+        stats.stuck.is_empty(),
         "a camera that is absent is no fault of the daemon"
     );
     daemon
@@ -115,4 +140,25 @@ fn a_camera_is_not_encoded_for_clients_that_pause() {
     daemon.wait_for_stats("the camera is off", |stats| {
         stats.cameras[0].state == CameraState::Idle && stats.clients.len() == 1
     });
+}
+
+#[test]
+fn a_camera_is_turned_and_slowed_down_without_being_opened_again() {
+    let bus = Bus::default();
+    let device = bus.plug(0, Model::mjpg());
+    let daemon = Setup::default().bus(&bus).device(&device, "").start();
+    let mut viewer = daemon.viewer();
+    viewer.picture_that("as it comes", |p| p.size == (160, 120));
+    let calls = || (device.count(Call::Open), device.count(Call::StreamOn));
+    let before = calls();
+    let turned = SetCamera {
+        rotate: Some(90),
+        fps: Some(10.0),
+        ..SetCamera::default()
+    };
+    daemon.call(&turned).unwrap();
+    viewer.picture_that("turned", |p| p.size == (120, 160));
+    let camera = daemon.stats().cameras.remove(0);
+    assert_eq!((camera.width, camera.height), (120, 160));
+    assert_eq!((calls(), camera.losses), (before, 0));
 }

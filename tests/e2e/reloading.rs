@@ -32,7 +32,7 @@ fn a_reload_keeps_the_client_and_applies_what_it_can() {
     reload(&mut daemon, "quality = 20\nmax-clients = 7");
     viewer.message(|m| matches!(m, ToClient::Rendition { quality: 20, .. }));
     let after = viewer.picture();
-    assert!(after.bytes.len() * 2 < before.bytes.len());
+    assert!(after.bytes.len() * 3 < before.bytes.len() * 2);
     let line = daemon.log.wait_for(&["configuration reloaded"]);
     for key in ["camera.main.quality", "camera.main.max-clients"] {
         assert!(line.contains(key), "{line}");

@@ -94,7 +94,8 @@ fn clients_of_every_transport_stay_connected() {
     assert!(state.contains("\"kept\""), "{state}");
     // Nothing is left in the store, where it would keep connections open for ever.
     assert_eq!(daemon.setup.store().names(), [""; 0]);
-    assert!(daemon.viewer().picture().app.sequence > last);
+    let mut another = daemon.viewer();
+    assert!(another.picture().app.sequence > last);
     let newest = daemon.wait_for_clients(5).clients;
     assert!(newest.iter().all(|c| c.id <= 5), "{newest:?}");
 }

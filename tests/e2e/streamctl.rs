@@ -44,7 +44,9 @@ fn changes_and_their_effects() {
     let mut viewer = daemon.viewer();
     let before = viewer.picture().bytes.len();
     daemon.streamctl("set quality 20").succeeded();
-    viewer.picture_that("half the bytes", |p| p.bytes.len() * 2 < before);
+    viewer.picture_that("two thirds of the bytes", |p| {
+        p.bytes.len() * 3 < before * 2
+    });
     let id = daemon.wait_for_client(&viewer, "its number", |_| true).id;
     daemon.streamctl("set fps 12.5 --camera main").succeeded();
     daemon.wait_for_stats("the rate", |s| s.cameras[0].desired_fps == 12.5);
@@ -89,6 +91,65 @@ fn a_snapshot_is_a_picture_of_now() {
             daemon.setup.file("x").display()
         ))
         .failed(66, &["attic", "main"]);
+}
+
+#[test]
+fn a_camera_without_signal_has_no_snapshot() {
+    let setup = Setup::default();
+    let daemon = setup.camera("device = \"/dev/no-such-camera\"").start();
+    let file = daemon.setup.file("now.jpg");
+    let line = format!("snapshot {}", file.display());
+    let why = ["main has no signal", "/dev/no-such-camera: no such device"];
+    daemon.streamctl(&line).failed(1, &why);
+    assert!(!file.exists());
+    let stats = daemon.streamctl("stats");
+    assert!(
+        stats
+            .succeeded()
+            .contains("NO SIGNAL: main: /dev/no-such-camera")
+    );
+    let answer = daemon.get("/snapshot");
+    assert_eq!(answer.status, 503);
+    let text = String::from_utf8(answer.body()).unwrap();
+    assert!(why.iter().all(|part| text.contains(part)), "{text}");
+    // A stream goes on, with a picture that says so.
+    assert_eq!(daemon.get("/stream").status, 200);
+}
+
+#[test]
+fn a_file_of_another_format_is_refused_before_it_is_made() {
+    let daemon = Daemon::start();
+    let file = daemon.setup.file("now.PNG");
+    let line = format!("snapshot {}", file.display());
+    daemon.streamctl(&line).failed(64, &["now.PNG", ".jpg"]);
+    assert!(!file.exists());
+}
+
+#[test]
+fn watch_takes_any_camera_and_says_what_is_none() {
+    let daemon = Setup::default()
+        .another("back", "size = \"160x120\"")
+        .start();
+    let port = daemon.setup.tcp(0);
+    let watch = |more: &str| daemon.streamctl(&format!("watch --headless {more}"));
+    let frames = daemon.setup.file("frames");
+    let saving = format!(
+        "{port} --camera back --frames 3 --save {}",
+        frames.display()
+    );
+    watch(&saving).succeeded();
+    for saved in fs::read_dir(&frames).unwrap() {
+        let picture = Picture::new(fs::read(saved.unwrap().path()).unwrap());
+        assert_eq!(
+            (picture.app.camera.as_str(), picture.size),
+            ("back", (160, 120))
+        );
+    }
+    // What another attempt would not change is tried once.
+    let attic = watch(&format!("{port} --camera attic"));
+    attic.failed(66, &["attic", "main and back"]);
+    let http = watch(&daemon.setup.http().to_string());
+    http.failed(76, &["HTTP/1.1", "an HTTP port"]);
 }
 
 #[test]

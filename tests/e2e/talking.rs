@@ -252,10 +252,17 @@ fn several_cameras_share_a_connection() {
         cameras: vec!["attic".into()],
     });
     let told = viewer.message(|m| matches!(m, ToClient::Notice { .. }));
-    let ToClient::Notice { event, message, .. } = told else {
+    let ToClient::Notice {
+        event,
+        camera,
+        message,
+        ..
+    } = told
+    else {
         unreachable!()
     };
-    assert_eq!(event, Event::BadMessage);
+    assert_eq!(event, Event::CameraRefused);
+    assert_eq!(camera.as_deref(), Some("attic"));
     assert!(
         message.contains("\"attic\"") && message.contains("main and back"),
         "{message}"

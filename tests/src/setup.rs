@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU16, Ordering},
     },
 };
 
@@ -249,9 +249,11 @@ fn hand_over(command: &mut Command, descriptors: Vec<(String, OwnedFd)>) {
 
 /// A loopback address that no other test has, by process and count: no port is ever taken already.
 fn own_address() -> IpAddr {
-    static COUNT: AtomicU8 = AtomicU8::new(0);
+    static COUNT: AtomicU16 = AtomicU16::new(0);
     let [.., high, low] = std::process::id().to_be_bytes();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    // 127.0 has the address that everything else uses, 127.255 the broadcast address.
-    Ipv4Addr::new(127, 1 + count % 254, high, low).into()
+    // 127.0 has the address that everything else uses, 127.255 the broadcast address. Who takes
+    // more of them than that goes on in the range of a process that is long gone.
+    let (round, n) = ((count / 254) as u8, (count % 254) as u8);
+    Ipv4Addr::new(127, 1 + n, high.wrapping_sub(round), low).into()
 }

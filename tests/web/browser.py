@@ -4,6 +4,7 @@ import glob
 import http.server
 import os
 import re
+import signal
 import socket
 import tempfile
 import threading
@@ -15,23 +16,49 @@ import numpy
 
 import check
 from check import Daemon, that, until
-from chromium import PHONE, Page
+from chromium import DESKTOP, PHONE, PHONE_ON_ITS_SIDE, Page
+
+#: Keys as WebDriver writes them.
+ESCAPE, TAB, ENTER = "\ue00c", "\ue004", "\ue007"
 
 
 def run():
     with Daemon() as daemon:
         picture_and_figures(daemon)
+        one_request_each(daemon)
         keyboard(daemon)
         limits(daemon)
         saving(daemon)
+        recording(daemon)
+        turning(daemon)
         cameras(daemon)
-        phone(daemon)
+        unknown_camera(daemon)
         screen_reader(daemon)
-        axe(daemon)
         sent_away(daemon)
         restart(daemon)
         without_websocket(daemon)
         embedded_stream(daemon)
+    with Daemon(MANY) as daemon:
+        each_says_what_it_is(daemon)
+        refused(daemon)
+        phones(daemon)
+        grids(daemon)
+        framed(daemon)
+        axe(daemon)
+    lost_and_back()
+    late()
+    login()
+
+
+#: A camera of every kind: fast, slow, absent, full, with a long name.
+MANY = {
+    "front": 'size = "640x480"\nfps = 30',
+    "side": 'size = "320x240"\nfps = 1',
+    "gone": 'device = "/dev/no-such-camera"',
+    "full": 'size = "320x240"\nfps = 15\nmax-clients = 1',
+    "a-camera-with-a-very-long-name": 'size = "1280x720"\nfps = 5',
+    "last": 'size = "320x240"\nfps = 5',
+}
 
 
 def shot(page):
@@ -45,78 +72,114 @@ def number(text):
     return float(found[0]) if found else None
 
 
+def opened(page):
+    """The details, open and with figures."""
+    page.key("d")
+    return until(lambda: page.figure("fps") not in (None, "–"))
+
+
 def picture_and_figures(daemon):
-    with Page(daemon.address) as page:
-        that("the page is live", until(lambda: page.state() == "Live"), page.state())
-        that("it draws in a worker", page.run("return document.documentElement.dataset.drawsIn") == "worker")
+    with Page(f"{daemon.address}/#front") as page:
+        that("the picture is live", until(lambda: page.state() == "live"), page.state())
+        that("it is drawn in a worker", page.run("return document.documentElement.dataset.drawsIn") == "worker")
         until(lambda: page.drawn() > 30)
         first = shot(page)
         time.sleep(0.5)
-        that("the picture moves", (shot(page) != first).any())
+        that("it moves", (shot(page) != first).any())
         bars = len(numpy.unique(first[100, ::40].reshape(-1, 3), axis=0))
         that("and shows the test pattern's bars", bars >= 6, bars)
+        opened(page)
         time.sleep(3)
         before, began = page.drawn(), time.monotonic()
         time.sleep(4)
         rate = (page.drawn() - before) / (time.monotonic() - began)
         that("30 frames a second are drawn", 27 <= rate <= 32, rate)
         figures = {name: page.figure(name) for name in
-                   ["latency", "fps", "rate", "missed", "picture", "reason", "roundTrip"]}
+                   ["state", "age", "fps", "rate", "picture", "why", "leftOut", "roundTrip"]}
         print(f"# {figures}")
-        sane = 0 < number(figures["latency"]) < 60 and 27 <= number(figures["fps"]) <= 32
-        sane &= figures["picture"] == "640×480, quality 80" and "Mb/s" in figures["rate"]
-        sane &= figures["reason"] == "full quality" and number(figures["roundTrip"]) < 50
-        that("the figures are sane, and the delay is under 60 ms", sane, figures)
+        sane = 0 < number(figures["age"]) < 60 and 27 <= number(figures["fps"]) <= 32
+        sane &= figures["picture"] == "640×480 px, JPEG quality 80" and "Mb/s" in figures["rate"]
+        sane &= figures["why"] == "the best there is" and number(figures["roundTrip"]) < 50
+        that("the figures are sane, and the picture is under 60 ms old", sane, figures)
         client = next(c for c in daemon.stats()["clients"] if c["name"] == "page")
-        apart = abs(client["feeds"][0]["latency"]["p50Ms"] - number(figures["latency"]))
+        apart = abs(client["feeds"][0]["latency"]["p50Ms"] - number(figures["age"]))
         that("the daemon says of the delay what the page says", apart < 30, (client["feeds"], figures))
+        graphs = page.run("return [...document.querySelectorAll('#sheet svg[role=img]')].map(g => g.getAttribute('aria-label'))")
+        units = [("ms", "Age"), ("fps", "Frame rate"), ("b/s", "Data rate"), ("per second", "left out")]
+        named = len(graphs) == 4 and all(unit in text and name in text for text, (unit, name) in zip(graphs, units))
+        that("each graph has a name and a unit", named, graphs)
         that("the console has no complaint", not page.errors(), page.errors())
 
 
-def keyboard(daemon):
-    with Page(daemon.address) as page:
+def one_request_each(daemon):
+    with Page(f"{daemon.address}/#front") as page:
         until(lambda: page.drawn() > 5)
-        shown = lambda: page.run("return getComputedStyle(document.querySelector('.statistics')).display")
+        asked = page.run("""return performance.getEntriesByType('resource')
+            .map(e => [new URL(e.name).pathname, e.encodedBodySize, e.decodedBodySize])""")
+        names = [name for name, _, _ in asked]
+        that("the page is a handful of requests", len(set(names)) <= 6, names)
+        large = [name for name, sent, size in asked if size > 4000 and sent > size / 2]
+        that("and is sent compressed", not large, asked)
+
+
+def keyboard(daemon):
+    with Page(f"{daemon.address}/#front") as page:
+        until(lambda: page.drawn() > 5)
+        shown = lambda: page.run("return !document.getElementById('sheet').hidden")
         before = shown()
-        page.key("s")
-        that("S shows the statistics", (before, shown()) == ("none", "block"), (before, shown()))
-        page.key("s")
-        that("and hides them", shown() == "none")
+        page.key("d")
+        that("D shows the details", (before, shown()) == (False, True), (before, shown()))
+        page.key("d")
+        that("and hides them", not shown())
         page.key(" ")
-        until(lambda: page.state() == "Paused")
+        until(lambda: page.state() == "paused")
         time.sleep(1)
         before = page.drawn()
         time.sleep(1)
-        that("space pauses", page.drawn() == before and page.state() == "Paused")
+        that("space pauses", page.drawn() == before and page.state() == "paused", page.state())
         that("and the daemon knows", until(lambda: any(c["paused"] for c in daemon.stats()["clients"])))
         page.key(" ")
-        that("and goes on", until(lambda: page.drawn() > before + 10))
+        that("and goes on", until(lambda: page.drawn() > before + 10 and page.state() == "live"))
         page.key("?")
         that("? tells the keys", page.run("return document.getElementById('keys').open"))
+        page.key(ESCAPE)
+        that("Escape closes them", until(lambda: not page.run("return document.getElementById('keys').open")))
+        page.key("+")
+        film = "return document.querySelector('.film').style.transform"
+        that("+ zooms", "scale(1.35)" in page.run(film), page.run(film))
+        page.key(ESCAPE)
+        that("Escape zooms back", page.run(film) == "", page.run(film))
+        page.key(ESCAPE)
+        that("and goes to all cameras", until(lambda: page.shown() == ["front", "side"]), page.shown())
+        page.key(TAB)
+        for _ in range(12):
+            if page.run("return document.activeElement.closest('.tile')?.dataset.camera") == "side":
+                break
+            page.key(TAB)
+        page.key(ENTER)
+        that("Tab reaches a picture, and Enter opens it", until(lambda: page.shown() == ["side"]), page.shown())
+        page.driver.back()
+        that("Back goes back", until(lambda: page.shown() == ["front", "side"]), page.shown())
 
 
 def limits(daemon):
-    with Page(daemon.address) as page:
-        until(lambda: page.drawn() > 5)
-        page.key("l")
-        opened = page.run("return !document.getElementById('limits').hidden")
-        that("L opens the limits, and they have the focus",
-             opened and page.run("return document.activeElement.id") == "limit-fps")
+    with Page(f"{daemon.address}/#front") as page:
+        opened(page)
         page.run("""for (const [id, value] of [['limit-fps', 5], ['limit-width', 320]])
             document.getElementById(id).value = value;
             document.getElementById('limits').dispatchEvent(new Event('change'))""")
-        that("a limit of 5 fps holds", until(lambda: 3.5 <= number(page.figure("fps")) <= 6.5), page.figure("fps"))
+        slow = until(lambda: 3.5 <= (number(page.figure("fps")) or 0) <= 6.5)
+        that("a limit of 5 fps holds", slow, page.figure("fps"))
         that("so does one of 320 pixels", until(lambda: page.figure("picture").startswith("320×240")), page.figure("picture"))
-        that("and it says why", page.figure("reason") == "limit", page.figure("reason"))
+        that("and it says why", "limit" in page.figure("why"), page.figure("why"))
         page.driver.refresh()
-        kept = until(lambda: page.figure("picture") or "")
-        until(lambda: (page.figure("picture") or "").startswith("320×240"))
-        that("they are kept", page.figure("picture").startswith("320×240"), kept)
+        kept = until(lambda: (page.figure("picture") or "").startswith("320×240"))
+        that("they are kept, and so are the details", kept, page.figure("picture"))
 
 
 def saving(daemon):
     with tempfile.TemporaryDirectory() as downloads:
-        with Page(daemon.address, downloads=downloads) as page:
+        with Page(f"{daemon.address}/#front", downloads=downloads) as page:
             until(lambda: page.drawn() > 5)
             page.key("w")
             found = until(lambda: glob.glob(f"{downloads}/front-*.jpg"))
@@ -128,96 +191,313 @@ def saving(daemon):
                 that("it is the camera's own JPEG", right, jpeg[:64])
 
 
+def recording(daemon):
+    with tempfile.TemporaryDirectory() as downloads:
+        with Page(f"{daemon.address}/#front", downloads=downloads) as page:
+            until(lambda: page.drawn() > 5)
+            page.key("c")
+            on = "return document.getElementById('record').getAttribute('aria-pressed')"
+            that("C records", until(lambda: page.run(on) == "true"))
+            time.sleep(3)
+            page.key("c")
+            found = until(lambda: glob.glob(f"{downloads}/front-*.mp4") + glob.glob(f"{downloads}/front-*.webm"))
+            that("and saves a clip", bool(found), os.listdir(downloads))
+            if found:
+                _, out, said = check.command("ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-show_entries",
+                                             "stream=width,height,nb_read_frames", "-of", "csv=p=0", found[0])
+                width, height, frames = (out.decode().strip() or "0,0,0").split(",")[:3]
+                right = (width, height) == ("640", "480") and int(frames) > 30
+                that("of moving pictures", right, (out, said))
+
+
+def turning(daemon):
+    with Page(f"{daemon.address}/#front") as page:
+        until(lambda: page.drawn() > 5)
+        page.key("r")
+        box = lambda: page.run("const b = document.querySelector('.frame').getBoundingClientRect(); return b.height > b.width")
+        that("R turns the picture by a quarter", until(box))
+        page.driver.refresh()
+        until(lambda: page.drawn() > 5)
+        that("and it stays so", until(box))
+        for _ in range(3):
+            page.key("r")
+        that("four quarters are none", until(lambda: not box()))
+
+
 def cameras(daemon):
     with Page(f"{daemon.address}/#side") as page:
         until(lambda: page.drawn("side") > 5)
-        that("the address chooses a camera", page.drawn("side") > 5 and page.drawn("front") == 0)
+        that("the address chooses a camera", page.shown() == ["side"], page.shown())
+        clients = [[f["camera"] for f in c["feeds"]] for c in daemon.stats()["clients"] if c["name"] == "page"]
+        that("and no other is asked for", clients == [["side"]], clients)
+        that("none but that one has been switched on", daemon.stats()["cameras"][0]["clients"] == 0)
         page.key("0")
         both = until(lambda: page.drawn("front") > 20 and page.drawn("side") > 20)
         that("0 shows all side by side", both, (page.drawn("front"), page.drawn("side")))
         clients = [c for c in daemon.stats()["clients"] if c["name"] == "page"]
-        shown = [[feed["camera"] for feed in client["feeds"]] for client in clients]
+        shown = [sorted(feed["camera"] for feed in client["feeds"]) for client in clients]
         that("over one WebSocket", shown == [["front", "side"]], clients)
         page.key("1")
-        that("1 shows the first alone", until(lambda: page.run("return document.querySelectorAll('.tile').length") == 1))
+        that("1 shows the first alone", until(lambda: page.shown() == ["front"]))
         that("and the address says so", page.run("return location.hash") == "#front")
         before = page.drawn("front")
         that("its picture goes on", until(lambda: page.drawn("front") > before + 10))
 
 
-def phone(daemon):
-    with Page(f"{daemon.address}/#front,side", size=PHONE) as page:
-        until(lambda: page.drawn() > 5)
-        wide = page.run("return document.documentElement.scrollWidth")
-        that("a phone need not scroll", wide <= PHONE[0], wide)
-        small = page.run("""return [...document.querySelectorAll('#tools button')].filter(b => b.offsetWidth)
-            .map(b => [b.id, b.offsetWidth, b.offsetHeight]).filter(([, w, h]) => w < 40 || h < 40)""")
-        that("its buttons are large enough for a thumb", not small, small)
-        frames = page.run("return [...document.querySelectorAll('.frame')].map(f => f.getBoundingClientRect().width)")
-        that("and its pictures as wide as it is", min(frames) > PHONE[0] * 0.9, frames)
+def unknown_camera(daemon):
+    for hash in ["%", "attic", "attic,%25"]:
+        with Page(f"{daemon.address}/#{hash}") as page:
+            card = "const c = document.getElementById('unknown'); return c.hidden ? '' : c.innerText"
+            said = until(lambda: page.run(card))
+            that(f"#{hash} is no camera, and the page says so", "no camera" in said and page.shown() == [], said)
+            page.run("document.querySelector('#unknown-choice button').click()")
+            that("and shows one that there is", until(lambda: page.state() == "live"), page.state())
+
+
+def each_says_what_it_is(daemon):
+    with Page(f"{daemon.address}/") as page, Held(daemon, "full"):
+        wanted = {"front": "live", "side": "live", "gone": "lost", "full": "refused", "last": "live"}
+        states = lambda: {name: page.state(name) for name in wanted}
+        that("each picture says what it is", until(lambda: states() == wanted), states())
+        that("the lost one why and since when", "no such device" in page.says("gone") and "Since" in page.says("gone"), page.says("gone"))
+        that("the refused one why", "max-clients" in page.says("full"), page.says("full"))
+        lines = page.run("return [...document.querySelectorAll('.tile .line')].map(l => l.innerText.replace(/\\s+/g, ' '))")
+        honest = [line for line in lines if "fps" in line and "Live" not in line]
+        that("only live pictures have figures", not honest and any("Live" in line for line in lines), lines)
+    with Page(f"{daemon.address}/#gone") as page:
+        that("alone, the lost one is lost", until(lambda: page.state("gone") == "lost"), page.state("gone"))
+        page.key("d")
+        time.sleep(1)
+        figures = [page.figure(name) for name in ["state", "age", "fps", "rate", "leftOut"]]
+        empty = figures[0].startswith("No signal") and figures[1:] == ["–"] * 4
+        that("and has no figures", empty, figures)
+        page.key("w")
+        toast = until(lambda: page.run("return document.getElementById('toast').textContent"))
+        that("and nothing to save", "no live picture" in toast, toast)
+
+
+class Held:
+    """The one place at a camera, taken by somebody else."""
+
+    def __init__(self, daemon, camera):
+        self.socket = socket.create_connection(("127.0.0.1", daemon.port))
+        self.socket.sendall(f"GET /stream/{camera} HTTP/1.0\r\n\r\n".encode())
+        self.ended = False
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        while not self.ended and self.socket.recv(65536):
+            pass
+
+    def __enter__(self):
+        time.sleep(0.5)
+        return self
+
+    def __exit__(self, *_):
+        self.ended = True
+        self.socket.close()
+
+
+def refused(daemon):
+    with Held(daemon, "full") as held, Page(f"{daemon.address}/#full") as page:
+        that("who finds no place is told why", until(lambda: page.state("full") == "refused" and "max-clients" in page.says("full")), page.says("full"))
+        fed = [c["feeds"] for c in daemon.stats()["clients"] if c["name"] == "page"]
+        that("and downloads nothing instead", not fed, fed)
+        that("and may go elsewhere", until(lambda: page.run("return document.getElementById('choice').options.length") == len(MANY) + 1))
+        held.__exit__()
+        that("and gets the place when it is free", until(lambda: page.state("full") == "live", 20), page.state("full"))
+
+
+def phones(daemon):
+    for size in [PHONE, PHONE_ON_ITS_SIDE]:
+        for view in ["", "#front", "#a-camera-with-a-very-long-name"]:
+            with Page(f"{daemon.address}/{view}", size=size) as page:
+                name = view[1:] or "front"
+                until(lambda: page.drawn(name) > 1)
+                for opens in [False, True]:
+                    if opens:
+                        page.key("d")
+                        time.sleep(0.5)
+                    what = f"{size[0]}x{size[1]} {view or 'all'}{' with details' if opens else ''}"
+                    wide = page.run("return document.documentElement.scrollWidth")
+                    that(f"{what}: nothing is cut at the side", wide <= size[0], wide)
+                    lost = page.run(OUTSIDE)
+                    that(f"{what}: every button is in sight, and large enough for a thumb", not lost, lost)
+                    tall = page.run("const r = document.querySelector('.frame').getBoundingClientRect(); return [r.width, r.height]")
+                    that(f"{what}: so is the picture", min(tall) > 60, tall)
+
+
+OUTSIDE = """return [...document.querySelectorAll('#bar button, #bar select, #sheet-close')].filter(b => b.offsetWidth).map(b => {
+    const r = b.getBoundingClientRect();
+    const top = document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2);
+    return [b.id, Math.round(r.width), Math.round(r.height), r.left >= 0 && r.right <= innerWidth && r.bottom <= innerHeight, b.contains(top)];
+}).filter(([, w, h, inside, free]) => w < 40 || h < 36 || !inside || !free)"""
+
+
+def grids(daemon):
+    names = list(MANY)
+    for count in range(2, 7):
+        with Page(f"{daemon.address}/#{','.join(names[:count])}", scheme="dark") as page:
+            until(lambda: len(page.shown()) == count and page.drawn() > 3)
+            time.sleep(0.5)
+            found = page.run(OVERLAPS)
+            that(f"{count} pictures: none over another, none outside", not found, found)
+
+
+OVERLAPS = """const boxes = [...document.querySelectorAll('.frame')].map(f => f.getBoundingClientRect());
+const stage = document.getElementById('stage').getBoundingClientRect();
+const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+const bad = [];
+boxes.forEach((a, i) => {
+    if (a.left < stage.left - 1 || a.right > stage.right + 1 || a.top < stage.top - 1 || a.bottom > stage.bottom + 1) bad.push([i, 'outside']);
+    boxes.forEach((b, j) => i < j && over(a, b) && bad.push([i, j]));
+});
+return bad;"""
+
+
+def framed(daemon):
+    with Page(f"{daemon.address}/?embed&camera=front") as page:
+        that("an embedded page shows its camera", until(lambda: page.state() == "live"), page.state())
+        bar = page.run("return getComputedStyle(document.getElementById('bar')).display")
+        that("and nothing else", bar == "none" and page.shown() == ["front"], bar)
+    Panel.page = f"<iframe src='{daemon.address}/?embed&camera=front' width=640 height=480></iframe>"
+    panel = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Panel)
+    threading.Thread(target=panel.serve_forever, daemon=True).start()
+    with Page(f"http://localhost:{panel.server_port}/") as page:
+        time.sleep(2)
+        said = [line for line in page.errors() if "frame-ancestors" in line]
+        that("another page may not frame it unasked", bool(said), said)
+    panel.shutdown()
 
 
 def screen_reader(daemon):
-    with Page(daemon.address) as page:
+    with Page(f"{daemon.address}/#front") as page:
         until(lambda: page.drawn() > 5)
+        page.key("d")
         tree = page.cdp("Accessibility.getFullAXTree", {})["nodes"]
         roles = [(n["role"]["value"], n.get("name", {}).get("value", "")) for n in tree if not n.get("ignored")]
-        nameless = [role for role, name in roles if role in ("button", "combobox", "image", "toolbar") and not name]
+        nameless = [role for role, name in roles if role in ("button", "combobox", "image", "toolbar", "checkbox") and not name]
         that("every control has a name", not nameless, nameless)
         pictures = [name for role, name in roles if role == "image" and "camera front" in name]
         that("so has the picture", bool(pictures), roles)
+        page.run("""window.told = [];
+            new MutationObserver(() => told.push(document.getElementById('announce').textContent))
+                .observe(document.getElementById('announce'), {childList: true, characterData: true, subtree: true})""")
         page.key(" ")
-        said = until(lambda: page.run("return document.getElementById('announce').textContent") == "Paused")
-        that("changes are announced", said)
+        said = until(lambda: "Paused" in page.run("return told"))
+        time.sleep(2)
+        that("a change is announced once", said and page.run("return told") == ["Paused"], page.run("return told"))
+    with Page(f"{daemon.address}/#front") as page:
+        page.run("localStorage.setItem('streamd.language', '\"de\"')")
+        page.driver.refresh()
+        german = until(lambda: page.run("return document.getElementById('pause').innerText") == "Anhalten")
+        that("it speaks German", german and page.run("return document.documentElement.lang") == "de")
 
 
-def axe(daemon):
-    """axe-core, the accessibility checker, from the package that carries it."""
+def axe_script():
+    """axe-core, the accessibility checker, from the Python package that carries it; None where that can't be had."""
     with tempfile.TemporaryDirectory() as directory:
         words = ["-m", "pip", "download", "-q", "--no-deps", "-d", directory, "axe-playwright-python"]
         check.command("/usr/bin/python3", *words, seconds=120)
         wheels = glob.glob(f"{directory}/*.whl")
         if not wheels:
-            print("ok - axe-core # SKIP it can't be fetched")
-            return
+            return None
         with zipfile.ZipFile(wheels[0]) as wheel:
             name = next(name for name in wheel.namelist() if name.endswith("axe.min.js"))
-            script = wheel.read(name).decode()
+            return wheel.read(name).decode()
+
+
+def axe(daemon):
+    script = axe_script()
+    if not script:
+        print("ok - axe-core # SKIP it can't be fetched")
+        return
+    check_page = "axe.run().then(r => arguments[0](r.violations.map(v => [v.id, v.nodes.map(n => n.html)])))"
     for scheme in ["light", "dark"]:
-        with Page(f"{daemon.address}/#front,side", scheme=scheme) as page:
-            until(lambda: page.drawn() > 5)
-            page.key("s")
-            page.key("l")
-            page.run(script)
-            found = page.driver.execute_async_script(
-                "axe.run().then(r => arguments[0](r.violations.map(v => [v.id, v.nodes.map(n => n.html)])))"
-            )
-            that(f"axe-core finds nothing, {scheme}", not found, found)
+        for view, size in [("", DESKTOP), ("#front", DESKTOP), ("#gone", PHONE), ("#nothing", PHONE)]:
+            with Page(f"{daemon.address}/{view}", scheme=scheme, size=size) as page:
+                time.sleep(2)
+                page.run(script)
+                for opens in ["", "d", " ", "?"]:
+                    if opens:
+                        page.key(opens)
+                        time.sleep(0.5)
+                    found = page.driver.execute_async_script(check_page)
+                    that(f"axe-core finds nothing: {view or 'all'}, {scheme}, after {opens!r}", not found, found)
 
 
 def sent_away(daemon):
-    with Page(daemon.address) as page:
+    with Page(f"{daemon.address}/#front") as page:
         until(lambda: page.drawn() > 5)
         client = next(c["id"] for c in daemon.stats()["clients"] if c["name"] == "page")
         daemon.ctl("kick", str(client))
-        ended = until(lambda: page.state() == "Disconnected")
-        that("who is kicked stays away, and sees why", ended, page.state())
-        page.run("document.getElementById('retry').click()")
-        that("and may come back", until(lambda: page.state() == "Live"), page.state())
+        ended = until(lambda: page.state() == "ended")
+        that("who is kicked stays away, and sees why", ended and "administrator" in page.says(), (page.state(), page.says()))
+        page.run("document.querySelector('.notice button').click()")
+        that("and may come back", until(lambda: page.state() == "live"), page.state())
 
 
 def restart(daemon):
-    with Page(daemon.address) as page:
-        until(lambda: page.drawn() > 5)
+    with Page(f"{daemon.address}/#front") as page:
+        opened(page)
         daemon.stop()
-        gone = until(lambda: page.state().startswith("Back in"))
-        said = page.run("return document.getElementById('message-text').textContent")
-        that("when the daemon stops, the page says so and what it does", gone and "by itself" in said, (page.state(), said))
+        gone = until(lambda: page.state() == "offline" and "Next attempt" in page.says())
+        that("when the daemon stops, the page says so and what it does", gone, (page.state(), page.says()))
+        figures = [page.figure(name) for name in ["age", "fps", "rate", "leftOut", "roundTrip"]]
+        that("and keeps no figures", figures == ["–"] * 5, figures)
         time.sleep(2)
         daemon.start()
-        that("after a restart it is live again by itself", until(lambda: page.state() == "Live", 25), page.state())
+        that("after a restart it is live again by itself", until(lambda: page.state() == "live", 25), page.state())
         before = page.drawn()
         that("and its picture goes on", until(lambda: page.drawn() > before + 10), (before, page.drawn()))
+
+
+def lost_and_back():
+    """The camera is gone after one restart and there after the next: nothing that was said holds on."""
+    with Daemon({"front": 'device = "test"'}) as daemon:
+        with Page(f"{daemon.address}/") as page:
+            until(lambda: page.state() == "live")
+            for device, other, wanted in [("test", "/dev/no-such-camera", "lost"), ("/dev/no-such-camera", "test", "live")]:
+                daemon.stop()
+                daemon.replace(f'device = "{device}"', f'device = "{other}"')
+                daemon.start()
+                that(f"after a restart with {other}, {wanted}", until(lambda: page.state() == wanted, 25), page.state())
+                if wanted == "live":
+                    that("and nothing is said over the picture", page.says() == "", page.says())
+
+
+def late():
+    """A daemon that stands still delivers nothing, and says nothing of it."""
+    with Daemon({"front": 'size = "320x240"'}) as daemon:
+        with Page(f"{daemon.address}/") as page:
+            until(lambda: page.drawn() > 10)
+            daemon.process.send_signal(signal.SIGSTOP)
+            that("a picture that does not go on is late", until(lambda: page.state() == "late", 5), page.state())
+            that("and says how old it is", until(lambda: re.search(r"[2-9]\.\d s old", page.says()), 5), page.says())
+            daemon.process.send_signal(signal.SIGCONT)
+            that("and is live again when it goes on", until(lambda: page.state() == "live", 25), page.state())
+
+
+def login():
+    with Daemon({"front": 'size = "320x240"', "side": 'size = "320x240"'}) as daemon:
+        with Page(f"{daemon.address}/?camera=front") as page:
+            until(lambda: page.drawn() > 5)
+            asks = lambda: page.run("return Boolean(document.querySelector('input[name=token]'))")
+            _, token, said = daemon.ctl("token", "add", "tablet")
+            that("from the first token on, the page gives way to the login form", until(asks), said)
+            enter = "document.querySelector('input[name=token]').value = arguments[0]; document.forms[0].submit()"
+            page.run(enter, "wrong")
+            refused = until(lambda: "no token" in page.run("return document.querySelector('[role=alert]')?.textContent ?? ''"))
+            that("a wrong token is refused", refused)
+            page.run(enter, token.decode().strip())
+            that("the right one shows the camera", until(lambda: page.state() == "live"), page.driver.current_url)
+            that("that was asked for", page.shown() == ["front"], page.shown())
+            daemon.stop()
+            until(lambda: page.state() == "offline")
+            daemon.start_unheard()
+            that("after a restart nobody logs in again", until(lambda: page.state() == "live", 25), page.state())
+            daemon.ctl("token", "revoke", "tablet")
+            that("who has no good token any more sees the form", until(asks), page.run("return document.title"))
 
 
 class NoWebSocket:
@@ -225,6 +505,7 @@ class NoWebSocket:
 
     def __init__(self, port):
         self.to = port
+        self.lets_through = False
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -236,13 +517,20 @@ class NoWebSocket:
 
     def serve(self, client):
         head = client.recv(65536)
-        if head.startswith(b"GET /ws"):
+        if head.startswith(b"GET /ws") and not self.lets_through:
             client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
             client.close()
             return
-        head = re.sub(rb"\r\nConnection: [^\r]*", b"\r\nConnection: close", head)
         server = socket.create_connection(("127.0.0.1", self.to))
+        if head.startswith(b"GET /ws"):
+            threading.Thread(target=self.copy, args=(client, server), daemon=True).start()
+        else:
+            head = re.sub(rb"\r\nConnection: [^\r]*", b"\r\nConnection: close", head)
         server.sendall(head)
+        self.copy(server, client)
+
+    @staticmethod
+    def copy(server, client):
         try:
             while chunk := server.recv(65536):
                 client.sendall(chunk)
@@ -254,8 +542,8 @@ class NoWebSocket:
 
 def without_websocket(daemon):
     proxy = NoWebSocket(daemon.port)
-    with Page(f"http://127.0.0.1:{proxy.port}/") as page:
-        that("without WebSocket it falls back", until(lambda: page.state() == "Live, plain MJPEG", 30), page.state())
+    with Page(f"http://127.0.0.1:{proxy.port}/#front") as page:
+        that("without WebSocket it falls back", until(lambda: page.state() == "plain", 30), page.state())
         wide = "return document.querySelector('img.picture')?.naturalWidth"
         that("to the plain stream", until(lambda: page.run(wide) == 640), page.run(wide))
         first = shot(page)
@@ -266,18 +554,21 @@ def without_websocket(daemon):
         first = shot(page)
         time.sleep(1)
         that("and can be paused", (shot(page)[:700] == first[:700]).all())
+        page.key(" ")
+        proxy.lets_through = True
+        that("it is left when a WebSocket comes through", until(lambda: page.state() == "live", 40), page.state())
 
 
 class Panel(http.server.BaseHTTPRequestHandler):
     """Somebody else's page, with the stream in an <img>."""
 
-    stream = ""
+    page = ""
 
     def do_GET(self):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(f"<!doctype html><img src='{self.stream}'>".encode())
+        self.wfile.write(f"<!doctype html>{self.page}".encode())
 
     def log_message(self, *_):
         pass
@@ -285,7 +576,7 @@ class Panel(http.server.BaseHTTPRequestHandler):
 
 def embedded_stream(daemon):
     """As panels embed it; each picture must show when it comes, not when the next one does."""
-    Panel.stream = f"{daemon.address}/?action=stream&fps=1"
+    Panel.page = f"<img src='{daemon.address}/?action=stream&fps=1'>"
     panel = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Panel)
     threading.Thread(target=panel.serve_forever, daemon=True).start()
     with Page(f"http://127.0.0.1:{panel.server_port}/") as page:

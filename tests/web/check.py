@@ -75,12 +75,14 @@ class Daemon:
         }
         config = (
             f'[control]\nsocket = "{self.control}"\n'
+            f'[access]\ntoken-file = "{self.dir.name}/tokens.json"\n'
             f'[http]\nlisten = ["127.0.0.1:{self.port}", "unix:{self.socket}"]\n{http}\n'
             f'[metrics]\nlisten = ["127.0.0.1:{self.metrics}"]\n'
         )
         for number, (name, settings) in enumerate(cameras.items()):
             listen = f'["127.0.0.1:{self.raw}"]' if number == 0 else "[]"
-            config += f'[camera.{name}]\ndevice = "test"\nlisten = {listen}\n{settings}\n'
+            device = "" if "device" in settings else 'device = "test"\n'
+            config += f'[camera.{name}]\n{device}listen = {listen}\n{settings}\n'
         self.config = f"{self.dir.name}/streamd.toml"
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config)
@@ -95,18 +97,30 @@ class Daemon:
         self.dir.cleanup()
 
     def start(self):
+        self.start_unheard()
+        if not until(self.answers):
+            raise RuntimeError(f"streamd does not start:\n{self.log()}")
+
+    def start_unheard(self):
+        """For a daemon that answers nobody without a token."""
         log = open(f"{self.dir.name}/log", "ab")
         self.process = subprocess.Popen(
             [f"{BUILD}/streamd", "--config", self.config], stdout=log, stderr=log
         )
-        if not until(self.answers):
-            raise RuntimeError(f"streamd does not start:\n{self.log()}")
 
     def stop(self):
         if self.process:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(10)
             self.process = None
+
+    def replace(self, old, new):
+        """Changes the configuration file, for the next start."""
+        with open(self.config, encoding="utf-8") as file:
+            text = file.read()
+        assert old in text, old
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(text.replace(old, new))
 
     def answers(self):
         try:

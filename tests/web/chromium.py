@@ -6,6 +6,7 @@ from selenium.webdriver.chrome.service import Service
 
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
+PHONE_ON_ITS_SIDE = (844, 390)
 
 
 class Page:
@@ -21,7 +22,7 @@ class Page:
             options.add_experimental_option("prefs", {"download.default_directory": downloads})
         self.driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
         self.driver.set_script_timeout(20)
-        screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+        screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size in (PHONE, PHONE_ON_ITS_SIDE)}
         self.cdp("Emulation.setDeviceMetricsOverride", screen)
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         self.cdp("Emulation.setEmulatedMedia", media)
@@ -44,17 +45,29 @@ class Page:
 
         ActionChains(self.driver).send_keys(key).perform()
 
-    def state(self):
-        return self.run("return document.getElementById('state-text').textContent")
+    def state(self, camera="front"):
+        """What the page says that a camera's picture is: `live`, `lost`, ...; None where it is not shown."""
+        find = "return document.querySelector(`.tile[data-camera='${arguments[0]}']`)?.dataset.state ?? null"
+        return self.run(find, camera)
 
-    def figure(self, name, camera="front"):
-        """A line of a camera's statistics."""
-        find = "return document.querySelector(`[data-camera='${arguments[0]}'] [data-figure='${arguments[1]}']`)?.textContent"
-        return self.run(find, camera, name)
+    def says(self, camera="front"):
+        """What stands in the middle of a camera's picture."""
+        find = "return document.querySelector(`.tile[data-camera='${arguments[0]}'] .notice`)"
+        notice = self.run(find, camera)
+        return notice.text if notice else ""
+
+    def figure(self, name):
+        """A line of the details, which must be open."""
+        find = "return document.querySelector(`#sheet [data-figure='${arguments[0]}']`)?.textContent"
+        return self.run(find, name)
+
+    def shown(self):
+        """The cameras that are shown."""
+        return self.run("return [...document.querySelectorAll('.tile')].map(tile => tile.dataset.camera)")
 
     def drawn(self, camera="front"):
-        """Pictures drawn so far."""
-        find = "return Number(document.querySelector(`[data-camera='${arguments[0]}']`)?.dataset.drawn ?? 0)"
+        """Pictures drawn so far over this connection."""
+        find = "return Number(document.querySelector(`.tile[data-camera='${arguments[0]}']`)?.dataset.drawn ?? 0)"
         return self.run(find, camera)
 
     def errors(self):

@@ -1,33 +1,46 @@
-"""The page, light and dark, on a desktop and on a phone."""
+"""The page in its states, light and dark, on a desktop and on a phone. What is kept in the docs is made by this."""
 
 import sys
 import time
 
+import cv2
+import numpy
+
 from check import Daemon, until
 from chromium import DESKTOP, PHONE, Page
 
+CAMERAS = {
+    "entrance": 'size = "1280x720"\nfps = 30',
+    "workshop": 'size = "1280x720"\nfps = 30',
+    "yard": 'size = "640x480"\nfps = 15',
+    "gate": 'device = "/dev/no-such-camera"',
+    "hall": 'size = "640x480"\nfps = 5',
+    "roof": 'size = "640x480"\nfps = 5',
+}
+
+#: Name of the file, colours, window, address, whether the details are open.
+SHOTS = [
+    ("one", "light", DESKTOP, "#entrance", True),
+    ("grid", "dark", DESKTOP, "", False),
+    ("lost", "dark", DESKTOP, "#gate", False),
+    ("phone", "light", PHONE, "#entrance", True),
+    ("phone-grid", "dark", PHONE, "", False),
+]
+
 
 def main(directory):
-    cameras = {
-        "entrance": 'size = "1280x720"\nfps = 30',
-        "workshop": 'size = "1280x720"\nfps = 30',
-    }
-    shots = [
-        ("light", DESKTOP, "desktop", "entrance", True),
-        ("dark", DESKTOP, "desktop", "entrance,workshop", False),
-        ("light", PHONE, "phone", "entrance", True),
-        ("dark", PHONE, "phone", "entrance,workshop", False),
-    ]
-    with Daemon(cameras) as daemon:
-        for scheme, size, device, shown, statistics in shots:
-            with Page(f"{daemon.address}/#{shown}", size=size, scheme=scheme) as page:
-                until(lambda: page.drawn("entrance") > 60)
-                if statistics:
-                    page.key("s")
-                    time.sleep(20)
-                name = f"{directory}/page-{scheme}-{device}.png"
-                page.driver.save_screenshot(name)
-                print(name)
+    with Daemon(CAMERAS) as daemon:
+        for name, scheme, size, view, details in SHOTS:
+            with Page(f"{daemon.address}/{view}", size=size, scheme=scheme) as page:
+                until(lambda: all(page.state(camera) in ("live", "lost") for camera in page.shown()) and page.shown())
+                if details:
+                    page.key("d")
+                time.sleep(30 if details else 3)
+                png = numpy.frombuffer(page.driver.get_screenshot_as_png(), numpy.uint8)
+                picture = cv2.imdecode(png, cv2.IMREAD_COLOR)
+                path = f"{directory}/page-{name}.png"
+                cv2.imwrite(path, picture, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+                print(path)
 
 
 main(sys.argv[1])

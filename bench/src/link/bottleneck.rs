@@ -48,6 +48,15 @@ impl Bottleneck {
         let since = |moment: u64| moment.saturating_sub(self.origin);
         self.profile.capacity(since(from), since(to))
     }
+
+    /// Bytes that a server would use which knows the link: of each frame as many as pass until the
+    /// next one comes, `interval` later, and `most` at most.
+    pub fn oracle(&self, from: u64, to: u64, interval: u64, most: f64) -> f64 {
+        (from..to)
+            .step_by(interval.max(1) as usize)
+            .map(|frame| self.capacity(frame, (frame + interval).min(to)).min(most))
+            .sum()
+    }
 }
 
 #[cfg(test)]
@@ -79,6 +88,15 @@ mod tests {
         assert_eq!(link.offer(6000 * MS, 1500), Some(6001 * MS));
         assert_eq!(link.offer(7000 * MS, 1500), Some(7010 * MS));
         assert!((link.capacity(6000 * MS, 8000 * MS) - 1.65e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn an_oracle_uses_what_passes_in_time_and_needs_no_more_than_the_best() {
+        // 1 Mb/s for a second, then 8 Mb/s: 12.5 and 100 kB in each 100 ms.
+        let link = Bottleneck::new(Profile::parse("1:0,8:1").unwrap(), 500 * MS);
+        let used = |most| link.oracle(0, 2000 * MS, 100 * MS, most);
+        assert!((used(f64::MAX) - 1.125e6).abs() < 1.0);
+        assert!((used(50e3) - 625e3).abs() < 1.0);
     }
 
     proptest! {

@@ -13,7 +13,7 @@ mod rows;
 mod server;
 mod wire;
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
 use self::{
     bottleneck::Bottleneck,
@@ -32,6 +32,9 @@ use crate::{
 /// The server's end of the link, and the clients'.
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+
+/// Between two frames of the camera: 30 a second are streamd's default.
+const FRAME: Duration = Duration::from_nanos(33_333_333);
 
 /// Measures the rows and prints them.
 pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
@@ -109,8 +112,13 @@ fn measure(
         }
     };
     let outcome = load::run(&plan, stop, &mut begin)?;
-    let carried = wire.as_ref().map(Wire::carried);
-    Ok(Report::new(row, congestion, kind, &outcome, carried))
+    let link = wire.as_ref().map(|wire| {
+        let frames = outcome.clients.iter().flat_map(|client| &client.arrivals);
+        let most = frames.map(|frame| frame.bytes).max().unwrap_or_default();
+        let oracle = wire.oracle(FRAME, most as f64 * f64::from(row.clients));
+        (wire.carried(), oracle)
+    });
+    Ok(Report::new(row, congestion, kind, &outcome, link))
 }
 
 /// Joins this thread's namespace to a new one, which it enters.

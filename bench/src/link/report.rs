@@ -28,6 +28,9 @@ pub struct Report {
     figures: Summary,
     /// Part of what the link could have carried, in percent.
     used: Option<f64>,
+    /// The same of an oracle that knows the link: in each interval a picture of as many bytes as
+    /// pass within it, and no more than the largest that was sent.
+    oracle: Option<f64>,
     /// Packets that the link's queue dropped.
     dropped: Option<u64>,
     /// Percent of a core that the server took.
@@ -42,9 +45,10 @@ impl Report {
         congestion: &str,
         kind: Kind,
         outcome: &Outcome,
-        carried: Option<Carried>,
+        link: Option<(Carried, f64)>,
     ) -> Self {
         let figures = Summary::new(outcome, row.look == Look::Slow);
+        let carried = link.map(|(carried, _)| carried);
         Self {
             link: row.name.clone(),
             congestion: row.link.as_ref().map(|_| congestion.into()),
@@ -54,6 +58,7 @@ impl Report {
             notes: remarks(row, outcome, &figures),
             figures,
             used: carried.map(|c| c.bytes as f64 / c.capacity * 100.0),
+            oracle: link.map(|(carried, oracle)| oracle / carried.capacity * 100.0),
             dropped: carried.map(|c| c.dropped),
             cpu: outcome.server.map(|cost| cost.cpu),
         }
@@ -121,6 +126,7 @@ pub fn print(reports: &[Report]) {
         "latency p50 / p95 / p99 ms",
         "kB a frame",
         "link used %",
+        "by an oracle %",
         "CPU %",
         "notes",
     ]);
@@ -135,6 +141,7 @@ pub fn print(reports: &[Report]) {
             figures(&figures_of.latency_ms[..3], 1),
             figure(figures_of.frame_bytes.map(|bytes| bytes / 1000.0), 1),
             figure(report.used, 0),
+            figure(report.oracle, 0),
             figure(report.cpu, 1),
             report.notes.join("; "),
         ]);

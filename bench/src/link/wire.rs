@@ -113,6 +113,14 @@ impl Wire {
         (state.began, state.bytes, state.dropped) = (now, 0, 0);
     }
 
+    /// Bytes that an oracle would have used since then: [`Bottleneck::oracle`].
+    pub fn oracle(&self, interval: Duration, most: f64) -> f64 {
+        let state = lock(&self.state);
+        let interval = interval.as_nanos() as u64;
+        let now = state.now();
+        state.bottleneck.oracle(state.began, now, interval, most)
+    }
+
     /// What was carried since the last restart.
     pub fn carried(&self) -> Carried {
         let state = lock(&self.state);

@@ -14,13 +14,10 @@ use crate::{
 ///
 /// With --json: {"kicked":N}.
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("who").required(true).args(["ids", "all"]))]
 pub struct Args {
     /// The clients' numbers in `streamctl clients`
-    #[arg(
-        value_name = "ID",
-        required_unless_present = "all",
-        conflicts_with = "all"
-    )]
+    #[arg(value_name = "ID")]
     ids: Vec<i64>,
 
     /// All clients

@@ -37,7 +37,7 @@ pub enum Verb {
     LogLevel(log_level::Args),
     Token(token::Args),
     Top(top::Args),
-    Watch(watch::Args),
+    Watch(Box<watch::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -60,7 +60,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Top(args) => top::run(args, session),
         Verb::Man(args) => man::run(args, command),
         // Its exit code tells what the stream was like.
-        Verb::Watch(args) => return watch::run(args, session),
+        Verb::Watch(args) => return watch::run(*args, session),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -5,11 +5,18 @@ mod control;
 use std::fmt;
 
 use serde_json::json;
-use streamd_protocol::control::{SetCamera, SetClient};
+use streamd_protocol::{
+    control::{GetStats, SetCamera, SetClient},
+    stats::CameraStats,
+};
 
-use crate::{failure::Failure, session::Session, table::line};
+use crate::{
+    failure::Failure,
+    session::Session,
+    table::{clean, line},
+};
 
-/// Change quality or fps from the next frame on, or a control of the camera itself
+/// Change quality, fps, rotate or flip from the next frame on, or a control of the camera itself
 ///
 /// For a client it is a limit, and `none` lifts it. Holds until the next reload or restart.
 /// `set control NAME=VALUE…` sets what `streamctl controls` shows: all of it, or nothing where a
@@ -21,7 +28,8 @@ pub struct Args {
     #[arg(value_enum)]
     key: Key,
 
-    /// quality: 1 to 100; fps: 0.1 to 1000; max-width: 16 to 16384; control: NAME=VALUE, one or more
+    /// quality: 1 to 100; fps: 0.1 to 1000; rotate: 0, 90, 180 or 270; flip: none, horizontal,
+    /// vertical or both; max-width: 16 to 16384; control: NAME=VALUE, one or more
     #[arg(value_name = "VALUE", required_unless_present = "save")]
     values: Vec<String>,
 
@@ -45,6 +53,10 @@ enum Key {
     Quality,
     /// Frames a second
     Fps,
+    /// Degrees by which pictures are turned clockwise
+    Rotate,
+    /// How pictures are mirrored
+    Flip,
     /// A client's largest width, in pixels
     MaxWidth,
     /// A control of the camera itself
@@ -56,6 +68,8 @@ impl fmt::Display for Key {
         f.write_str(match self {
             Self::Quality => "quality",
             Self::Fps => "fps",
+            Self::Rotate => "rotate",
+            Self::Flip => "flip",
             Self::MaxWidth => "max-width",
             Self::Control => "control",
         })
@@ -92,6 +106,8 @@ fn set_camera(args: Args, session: &Session) -> Result<(), Failure> {
     match args.key {
         Key::Quality => call.quality = Some(whole(args.key, &value)?),
         Key::Fps => call.fps = Some(number(args.key, &value)?),
+        Key::Rotate => call.rotate = Some(whole(args.key, &value)?),
+        Key::Flip => call.flip = Some(value.clone()),
         Key::MaxWidth | Key::Control => {
             return Err(Failure::Usage(
                 "max-width is a limit of one client: name it with --client ID".into(),
@@ -102,7 +118,25 @@ fn set_camera(args: Args, session: &Session) -> Result<(), Failure> {
     session.print(&reply, |_| {
         let cameras = line(&reply.cameras.join(", "));
         format!("{cameras}: {} {value}", args.key)
-    })
+    })?;
+    match args.key {
+        Key::Quality => say_what_is_encoded_anew(&reply.cameras, session),
+        Key::Fps | Key::Rotate | Key::Flip | Key::MaxWidth | Key::Control => Ok(()),
+    }
+}
+
+/// A camera's own JPEG pictures have the quality that the camera gives them: who asks for another
+/// one turns their passing through off.
+fn say_what_is_encoded_anew(changed: &[String], session: &Session) -> Result<(), Failure> {
+    let stats = session.call(&GetStats::default())?.stats;
+    let own = |camera: &&CameraStats| camera.format == "MJPG" && changed.contains(&camera.name);
+    for camera in stats.cameras.iter().filter(own) {
+        eprintln!(
+            "streamctl: camera {}: its own JPEG pictures are no longer passed through but encoded anew, until the next reload",
+            clean(&camera.name)
+        );
+    }
+    Ok(())
 }
 
 fn set_client(id: i64, args: &Args, session: &Session) -> Result<(), Failure> {
@@ -119,6 +153,10 @@ fn set_client(id: i64, args: &Args, session: &Session) -> Result<(), Failure> {
         Key::Quality => call.quality = Some(whole(key, value)?),
         Key::Fps => call.fps = Some(number(key, value)?),
         Key::MaxWidth => call.max_width = Some(whole(key, value)?),
+        Key::Rotate | Key::Flip => {
+            let message = format!("{key} is of a camera: name it with --camera NAME");
+            return Err(Failure::Usage(message));
+        }
         Key::Control => return Err(Failure::Usage("a client has no controls".into())),
     }
     session.call(&call)?;

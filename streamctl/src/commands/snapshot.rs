@@ -8,13 +8,16 @@ use std::{
 };
 
 use serde::Serialize;
-use streamd_protocol::control::{GetPicture, GetPictureReply, Origin};
+use streamd_protocol::control::{GetPicture, GetPictureReply, GetStats, Origin};
 
 use crate::{
     failure::Failure,
     session::{self, Session},
     units,
 };
+
+/// Endings of files that are no JPEG.
+const OTHER_FORMATS: [&str; 8] = ["avif", "bmp", "gif", "heic", "png", "tif", "tiff", "webp"];
 
 /// Save the next picture of a camera
 ///
@@ -55,10 +58,7 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
         camera: args.camera.clone(),
     })?;
     if picture.origin == Origin::Blank {
-        eprintln!(
-            "streamctl: camera {:?} gives no picture now, this one says why",
-            crate::table::clean(&picture.camera)
-        );
+        return Err(no_signal(session, &picture.camera));
     }
     if to_stdout {
         return session::write(&picture.jpeg);
@@ -72,6 +72,19 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     })
 }
 
+/// Why a camera gives no picture, by what the daemon says of it.
+fn no_signal(session: &Session, camera: &str) -> Failure {
+    let stats = match session.call(&GetStats::default()) {
+        Ok(reply) => reply.stats,
+        Err(failure) => return failure,
+    };
+    let known = stats.cameras.into_iter().find(|c| c.name == camera);
+    Failure::NoSignal {
+        camera: camera.into(),
+        reason: known.map(|c| c.reason).unwrap_or_default(),
+    }
+}
+
 /// Refuses what can't work before a picture is taken for it.
 fn check(args: &Args, to_stdout: bool, session: &Session) -> Result<(), Failure> {
     if to_stdout && session.json {
@@ -83,6 +96,17 @@ fn check(args: &Args, to_stdout: bool, session: &Session) -> Result<(), Failure>
         return Err(Failure::Usage(
             "a terminal can't show a JPEG file: name a file, or pipe it".into(),
         ));
+    }
+    let ending = args
+        .file
+        .extension()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    if OTHER_FORMATS.iter().any(|other| ending == *other) {
+        let file = args.file.display();
+        return Err(Failure::Usage(format!(
+            "{file}: a snapshot is a JPEG file: give it the ending .jpg"
+        )));
     }
     if !to_stdout && !args.force && args.file.symlink_metadata().is_ok() {
         return Err(exists(&args.file));
@@ -109,7 +133,11 @@ fn save(bytes: &[u8], file: &Path, force: bool) -> Result<(), Failure> {
         std::io::ErrorKind::AlreadyExists => exists(file),
         _ => Failure::File {
             path: file.into(),
-            why: e.to_string(),
+            // Without the path of the file that is written first, which nobody has named.
+            why: match e.get_ref().and_then(std::error::Error::source) {
+                Some(cause) => cause.to_string(),
+                None => e.to_string(),
+            },
         },
     };
     let folder = match file.parent() {

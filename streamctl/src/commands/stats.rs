@@ -57,7 +57,16 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
         units::duration(stats.uptime_seconds),
         table::line(&stats.status),
     );
-    if !stats.healthy {
+    for camera in stats
+        .cameras
+        .iter()
+        .filter(|c| c.state == CameraState::Lost)
+    {
+        let (name, reason) = (table::clean(&camera.name), table::line(&camera.reason));
+        page += &table::alarm(&format!("NO SIGNAL: {name}: {reason}"), screen);
+        page += "\n";
+    }
+    if !stats.stuck.is_empty() {
         let parts = stats.stuck.join(", ");
         page += &table::alarm(
             &format!("STUCK: {} does not move", table::line(&parts)),

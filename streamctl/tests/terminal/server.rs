@@ -165,6 +165,7 @@ fn serve(stream: TcpStream, state: &Arc<State>) {
             &writer,
             &ToClient::Notice {
                 camera: None,
+                since: None,
                 event: Event::Kicked,
                 message: "maintenance".into(),
             },

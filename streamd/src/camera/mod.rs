@@ -12,6 +12,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use streamd_protocol::stats::CameraState;
 use tokio::sync::Semaphore;
 
 pub use self::cameras::{Cameras, Refused};
@@ -98,7 +99,7 @@ pub struct Camera {
     /// Width and height of its last picture, 32 bits each; 0 if there has been none since its
     /// device's size changed.
     shown: AtomicU64,
-    status: Mutex<capture::Status>,
+    status: Mutex<(capture::Status, Timestamp)>,
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
     by_address: Arc<Counts>,
@@ -184,37 +185,58 @@ impl Camera {
         // Under the lock, so that the orders are those of the last change.
         self.orders
             .set_settings(capture_settings(&self.name, &config));
+        if config.arrangement() != settings.config.arrangement() {
+            self.shown.store(0, Ordering::Release);
+        }
         *settings = Arc::new(Settings::new(config));
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// What is known of the device.
     pub fn status(&self) -> capture::Status {
-        self.status.lock().clone()
+        self.status.lock().0.clone()
+    }
+
+    /// Why the camera is lost, and since when; `None` while it is not.
+    pub fn loss(&self) -> Option<(String, Timestamp)> {
+        let known = self.status.lock();
+        (known.0.state == CameraState::Lost).then(|| (known.0.reason.clone(), known.1))
     }
 
     /// Sets what is known of the device.
     pub fn set_status(&self, status: capture::Status) {
         let size = |layout: Option<Layout>| layout.map(|layout| (layout.width, layout.height));
         let new = size(status.layout);
-        let old = size(std::mem::replace(&mut *self.status.lock(), status).layout);
+        let mut known = self.status.lock();
+        if known.0.state != status.state {
+            known.1 = Timestamp::now();
+        }
+        let old = size(std::mem::replace(&mut known.0, status).layout);
+        drop(known);
         if new.is_some() && new != old {
             self.shown.store(0, Ordering::Release);
             self.version.fetch_add(1, Ordering::AcqRel);
         }
     }
 
-    /// Width and height of its pictures, as far as they are known: those of the last picture, since
-    /// a camera may send others than agreed.
+    /// Width and height of its pictures as they are shown, as far as they are known: those of the
+    /// last picture, since a camera may send others than agreed.
     pub fn size(&self) -> (u32, u32) {
-        match (self.shown.load(Ordering::Acquire), self.status().layout) {
-            (0, Some(layout)) => (layout.width, layout.height),
-            (0, None) => {
-                let size = self.settings().config.size;
-                (size.width, size.height)
-            }
-            (shown, _) => ((shown >> 32) as u32, shown as u32),
+        match self.shown.load(Ordering::Acquire) {
+            0 => self.agreed(),
+            shown => ((shown >> 32) as u32, shown as u32),
         }
+    }
+
+    /// Width and height of the pictures by what the driver, or else the configuration, says.
+    fn agreed(&self) -> (u32, u32) {
+        let layout = self.status().layout;
+        let config = &self.settings().config;
+        let (width, height) = match layout {
+            Some(layout) => (layout.width, layout.height),
+            None => (config.size.width, config.size.height),
+        };
+        config.arrangement().size(width, height)
     }
 
     /// A picture of this width and height goes out.
@@ -301,6 +323,7 @@ fn capture_settings(name: &str, config: &config::Camera) -> capture::Settings {
         standard: config.standard.clone(),
         edid: config.edid.clone(),
         fps: config.fps,
+        arrangement: config.arrangement(),
         frame_timeout: config.frame_timeout.get(),
         controls: config.controls.clone(),
     }
@@ -333,7 +356,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use crate::fixtures;
+    use crate::{config::values::Rotate, fixtures};
 
     #[tokio::test]
     async fn the_size_is_that_of_the_last_picture_and_a_change_is_news() {
@@ -346,5 +369,16 @@ mod tests {
         assert_eq!((camera.size(), camera.version()), ((640, 488), version + 1));
         camera.shows((640, 488));
         assert_eq!(camera.version(), version + 1);
+    }
+
+    #[tokio::test]
+    async fn turned_pictures_have_the_turned_size_at_once() {
+        let state = fixtures::state("[camera.main]\nsize = \"640x480\"\n");
+        let camera = state.cameras.find(Some("main")).unwrap();
+        camera.shows((640, 480));
+        camera.change(|config| config.rotate = Rotate::Right);
+        assert_eq!(camera.size(), (480, 640));
+        camera.change(|config| config.crop = "320x240+0+0".parse().unwrap());
+        assert_eq!(camera.size(), (240, 320));
     }
 }

@@ -6,16 +6,20 @@ use std::{io, sync::Arc, thread::JoinHandle};
 
 use streamd_protocol::{
     stats::CameraState,
-    stream::{AppSegment, MAX_CAMERA_NAME},
+    stream::{AppSegment, MAX_CAMERA_NAME, STAND_IN},
 };
 
 use crate::{
     camera::Camera,
     capture::{Sink, Status},
     config::values::CameraName,
-    encode::{self, jpeg::Encoder},
+    encode::{
+        self,
+        jpeg::Encoder,
+        prepare::{Look, Preparer},
+    },
     hub::WorkList,
-    media::{Packet, PixelFormat, RawFrame, Timestamp, Track},
+    media::{Origin, Packet, PixelFormat, RawFrame, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
@@ -28,6 +32,7 @@ const _: () = assert!(
 pub struct Pipeline {
     camera: Arc<Camera>,
     encoder: Encoder,
+    preparer: Preparer,
     quiet: Quiet,
 }
 
@@ -37,16 +42,40 @@ impl Pipeline {
         Self {
             camera,
             encoder: Encoder::new(),
+            preparer: Preparer::default(),
             quiet: Quiet::default(),
         }
+    }
+}
+
+impl Pipeline {
+    /// What all renditions of a frame have in common is done once, before any is encoded.
+    fn prepare(&mut self, raw: RawFrame) -> Result<RawFrame, encode::Error> {
+        let config = &self.camera.settings().config;
+        let look = Look {
+            arrangement: config.arrangement(),
+            text: (!config.text.is_empty())
+                .then(|| raw.captured.local())
+                .and_then(|time| config.text.at(&self.camera.name, &time)),
+            gray_range: config.gray_range,
+            chroma: config.chroma,
+        };
+        self.preparer.prepare(raw, &look, &self.camera.endings)
     }
 }
 
 impl Sink for Pipeline {
     fn frame(&mut self, raw: RawFrame) -> Result<bool, String> {
         let camera = &self.camera;
-        camera.count_frame(raw.captured);
-        let raw = Arc::new(raw);
+        // Only what the camera delivers is a frame of it.
+        if raw.origin != Origin::Blank {
+            camera.count_frame(raw.captured);
+        }
+        let raw = match self.prepare(raw) {
+            Ok(raw) => Arc::new(raw),
+            Err(error) => return Err(failed(&self.camera, &mut self.quiet, &error)),
+        };
+        let camera = &self.camera;
         match camera.hub.offer(&raw) {
             Some(best) => {
                 encode(camera, &mut self.encoder, &raw, best, &mut self.quiet).map(|()| true)
@@ -87,12 +116,15 @@ fn encode(
     let begin = Timestamp::now();
     let settings = camera.settings();
     let top = settings.ladder.first() == Some(&track.rendition);
-    let app = AppSegment {
+    let mut app = AppSegment {
         sequence: raw.sequence,
         captured_us: raw.captured.unix_micros(),
         camera: camera.name.clone(),
     }
     .head();
+    if raw.origin == Origin::Blank {
+        app.extend(STAND_IN);
+    }
     let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
         let rendition = (track.rendition, settings.config.chroma);
         encoder.hand_on(raw, rendition, &app, &camera.endings)
@@ -122,14 +154,19 @@ fn encode(
             Ok(())
         }
         Err(error) => {
-            camera.captured.corrupt.add(1);
             camera.hub.abandon(track);
-            quiet.failed(&camera.name, &error);
-            Err(match error {
-                encode::Error::Broken(what) => what.to_string(),
-                error => error.to_string(),
-            })
+            Err(failed(camera, quiet, &error))
         }
+    }
+}
+
+/// Counts and logs a frame that is no picture; says why it is none.
+fn failed(camera: &Camera, quiet: &mut Quiet, error: &encode::Error) -> String {
+    camera.captured.corrupt.add(1);
+    quiet.failed(&camera.name, error);
+    match error {
+        encode::Error::Broken(what) => what.to_string(),
+        error => error.to_string(),
     }
 }
 

@@ -158,8 +158,8 @@ pub struct Offer {
     pub rates: Rates,
 }
 
-/// The best offer: for a format of `Auto` the nearest size, then the nearest rate, then raw before
-/// MJPG, then what is least work to encode. `None` if no offer has the wanted format.
+/// The best offer: for a format of `Auto` the nearest size, then the nearest rate, then what
+/// stands first in [`PixelFormat::ALL`]. `None` if no offer has the wanted format.
 pub fn choose(offers: &[Offer], size: Size, format: Format, fps: Fps) -> Option<&Offer> {
     let rank = |format: PixelFormat| {
         PixelFormat::ALL
@@ -176,7 +176,7 @@ pub fn choose(offers: &[Offer], size: Size, format: Format, fps: Fps) -> Option<
         key(a)
             .cmp(&key(b))
             .then(a.rates.shortfall(fps).total_cmp(&b.rates.shortfall(fps)))
-            // MJPG is last of all, so the rank also puts raw formats first.
+            // So raw colours come before MJPG, and grey and mosaics after it.
             .then(rank(a.format).cmp(&rank(b.format)))
     })
 }

@@ -3,7 +3,7 @@
 
 use font8x8::legacy::BASIC_LEGACY;
 
-use crate::media::{Layout, PixelFormat};
+use crate::media::{self, Layout, PixelFormat};
 
 /// Pixels of a character's side at scale 1.
 pub const GLYPH: u32 = 8;
@@ -38,6 +38,7 @@ pub fn layout(width: u32, height: u32) -> Layout {
         width,
         height,
         stride: width,
+        colour: media::Colour::VIDEO,
     }
 }
 

@@ -3,6 +3,7 @@
 mod blank;
 mod choose;
 mod claims;
+mod colour;
 mod continuity;
 pub mod controls;
 mod descriptor;
@@ -38,7 +39,7 @@ use std::{sync::Arc, time::Duration};
 use streamd_protocol::stats::CameraState;
 
 use crate::{
-    config::values::{Controls, Device, File, Format, Fps, Input, Size, Standard},
+    config::values::{Arrangement, Controls, Device, File, Format, Fps, Input, Size, Standard},
     media::{Layout, RawFrame},
     meters::CaptureCounters,
 };
@@ -64,6 +65,8 @@ pub struct Settings {
     pub edid: Option<File>,
     /// Frames a second.
     pub fps: Fps,
+    /// How the pictures are cut and turned later: what is drawn here to be read is not.
+    pub arrangement: Arrangement,
     /// For how long no frame may come before the camera is lost; zero for ever, `None` for what its
     /// rate makes likely.
     pub frame_timeout: Option<Duration>,
@@ -116,6 +119,7 @@ impl Settings {
             standard: None,
             edid: None,
             fps: Fps::new(30.0),
+            arrangement: Arrangement::default(),
             frame_timeout: None,
             controls: Controls::default(),
         }

@@ -126,7 +126,8 @@ impl Loss {
         let size = self.known.as_ref().map_or(settings.size, |(_, layout)| {
             Size::new(layout.width, layout.height)
         });
-        let (layout, bytes) = blank.draw(size);
+        let (width, height) = settings.arrangement.size(size.width, size.height);
+        let (layout, bytes) = blank.draw(Size::new(width, height));
         Some(RawFrame {
             sequence: 0,
             captured: Timestamp::now(),

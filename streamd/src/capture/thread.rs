@@ -201,11 +201,15 @@ impl Worker {
             return;
         }
         let Settings {
-            fps, frame_timeout, ..
+            fps,
+            frame_timeout,
+            arrangement,
+            ..
         } = *self.settings();
         let same = Settings {
             fps,
             frame_timeout,
+            arrangement,
             controls: self.settings().controls.clone(),
             ..old.settings.clone()
         };

@@ -22,6 +22,7 @@ use crate::{
     capture::{
         Settings, choose,
         choose::{Interval, Offer, Rates, Steps},
+        colour::Named,
         descriptor,
         descriptor::{Descriptor, borrow, ioctl},
         driver, enumerate,
@@ -247,6 +248,8 @@ fn negotiate(
             PixelFormat::Mjpg => 0,
             _ => granted.bytesperline.max(format.min_stride(width)),
         },
+        // SAFETY: both fields of the union are the same integer.
+        colour: Named::of(&granted, unsafe { granted.__bindgen_anon_1.ycbcr_enc }).colour(format),
     };
     Ok((layout, rates))
 }

@@ -1,7 +1,7 @@
 //! What makes the content of a buffer a whole picture.
 
 use super::ring::Filled;
-use crate::media::{Layout, PixelFormat};
+use crate::media::{Layout, Packing, PixelFormat};
 
 /// Bytes of a whole picture; of a JPEG one, whose size varies, at least one.
 pub(super) fn bytes(layout: Layout) -> usize {
@@ -15,11 +15,14 @@ pub(super) fn bytes(layout: Layout) -> usize {
 /// padding of its last line.
 fn padding(layout: Layout) -> usize {
     let Layout { width, stride, .. } = layout;
-    let padding = match layout.format {
-        PixelFormat::Mjpg => 0,
-        PixelFormat::Yu12 => stride.div_ceil(2).saturating_sub(width.div_ceil(2)),
-        PixelFormat::Nv12 | PixelFormat::Nv16 => stride.saturating_sub(width.next_multiple_of(2)),
-        format => stride.saturating_sub(format.min_stride(width)),
+    let padding = match layout.format.packing() {
+        Packing::Jpeg => 0,
+        Packing::Planar { .. } => stride.div_ceil(2).saturating_sub(width.div_ceil(2)),
+        Packing::SemiPlanar {
+            per_chroma: (1, _), ..
+        } => stride.saturating_sub(width) * 2,
+        Packing::SemiPlanar { .. } => stride.saturating_sub(width.next_multiple_of(2)),
+        _ => stride.saturating_sub(layout.format.min_stride(width)),
     };
     padding as usize
 }
@@ -43,6 +46,7 @@ pub(super) fn fault(layout: Layout, filled: &Filled) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Colour;
 
     #[test]
     fn only_what_shows_nothing_may_be_missing() {
@@ -52,6 +56,7 @@ mod tests {
                 width,
                 height: 4,
                 stride,
+                colour: Colour::JFIF,
             })
         };
         assert_eq!(of(PixelFormat::Yuyv, 320, 704), 64);
@@ -60,6 +65,9 @@ mod tests {
         assert_eq!(of(PixelFormat::Nv12, 33, 40), 6);
         assert_eq!(of(PixelFormat::Nv12, 33, 33), 0);
         assert_eq!(of(PixelFormat::Yu12, 33, 40), 3);
+        assert_eq!(of(PixelFormat::Yuv422p, 33, 40), 3);
+        assert_eq!(of(PixelFormat::Nv24, 33, 40), 14);
+        assert_eq!(of(PixelFormat::Deep(10), 33, 80), 14);
         assert_eq!(of(PixelFormat::Mjpg, 320, 0), 0);
     }
 }

@@ -28,8 +28,9 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    Anonymous, CameraName, Chroma, Congestion, Controls, Device, Duration, File, Format, Fps,
-    FrameTimeout, Input, Listen, MaxClients, Quality, Rung, Size, Standard,
+    Anonymous, Arrangement, CameraName, Caption, Chroma, Congestion, Controls, Crop, Device,
+    Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality,
+    Rotate, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -251,6 +252,9 @@ pub struct Http {
     /// Names, besides the machine's own, by which the server may be addressed: `cam.example`, or `*`.
     #[serde(deserialize_with = "text::hosts")]
     pub allowed_hosts: Vec<String>,
+    /// Origins, besides the page's own, whose pages may show the page as a part of theirs.
+    #[serde(deserialize_with = "text::origins")]
+    pub frame_ancestors: Vec<String>,
     /// Congestion control of the connections.
     pub congestion: Congestion,
 }
@@ -261,6 +265,7 @@ impl Default for Http {
             listen: vec![Listen::loopback(8080)],
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
+            frame_ancestors: Vec::new(),
             congestion: Congestion::System,
         }
     }
@@ -294,6 +299,8 @@ pub struct Camera {
     pub edid: Option<File>,
     /// Pixel format asked of the driver.
     pub format: Format,
+    /// Which values of grey with more than 8 bits are black and white.
+    pub gray_range: GrayRange,
     /// Frames a second.
     pub fps: Fps,
     /// The camera is lost when no frame has come for so long; `0s` for never.
@@ -305,6 +312,14 @@ pub struct Camera {
     pub passthrough: bool,
     /// Chroma subsampling of the pictures.
     pub chroma: Chroma,
+    /// The part of the camera's picture that is used.
+    pub crop: Crop,
+    /// By how much it is turned clockwise.
+    pub rotate: Rotate,
+    /// Along what it is mirrored after that.
+    pub flip: Flip,
+    /// A line of text in the picture.
+    pub text: Caption,
     /// Raw TCP; an empty list for none. Always set after [`load`]: 127.0.0.1:8002 for the camera that
     /// is named first, none for the others. See [`Config::camera_listen`].
     #[serde(
@@ -327,6 +342,17 @@ pub struct Camera {
     pub controls: Controls,
 }
 
+impl Camera {
+    /// How its pictures are cut and turned.
+    pub const fn arrangement(&self) -> Arrangement {
+        Arrangement {
+            crop: self.crop,
+            rotate: self.rotate,
+            flip: self.flip,
+        }
+    }
+}
+
 impl Default for Camera {
     fn default() -> Self {
         Self {
@@ -336,11 +362,16 @@ impl Default for Camera {
             standard: None,
             edid: None,
             format: Format::Auto,
+            gray_range: GrayRange::Auto,
             fps: Fps::new(30.0),
             frame_timeout: FrameTimeout::Auto,
             quality: Quality::new(80),
             passthrough: true,
             chroma: Chroma::Yuv420,
+            crop: Crop::default(),
+            rotate: Rotate::None,
+            flip: Flip::None,
+            text: Caption::default(),
             listen: None,
             max_clients: MaxClients::new(100),
             idle_after: Duration::from_secs(10),

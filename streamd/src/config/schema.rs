@@ -9,8 +9,9 @@ use toml::{
 use super::{
     text::{FilePath, GroupName, HostName, Level, Origin, SocketPath},
     values::{
-        Anonymous, Chroma, Congestion, ControlValue, Device, Duration, File, Format, Fps,
-        FrameTimeout, Input, Listen, MaxClients, Quality, Rung, Size, Standard, Value,
+        Anonymous, Caption, Chroma, Congestion, ControlValue, Crop, Device, Duration, File, Flip,
+        Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality, Rotate, Rung,
+        Size, Standard, Value,
     },
 };
 
@@ -135,11 +136,13 @@ pub const KEYS: &[Key] = {
         key::<Listen>("http", "listen", Restart, OneOrList),
         key::<Origin>("http", "allowed-origins", Live, List),
         key::<HostName>("http", "allowed-hosts", Live, List),
+        key::<Origin>("http", "frame-ancestors", Live, List),
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<Device>(CAMERA, "device", Live, One),
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
+        key::<GrayRange>(CAMERA, "gray-range", Live, One),
         key::<Input>(CAMERA, "input", Live, One),
         key::<Standard>(CAMERA, "standard", Live, One),
         key::<File>(CAMERA, "edid", Live, One),
@@ -148,6 +151,10 @@ pub const KEYS: &[Key] = {
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),
+        key::<Crop>(CAMERA, "crop", Live, One),
+        key::<Rotate>(CAMERA, "rotate", Live, One),
+        key::<Flip>(CAMERA, "flip", Live, One),
+        key::<Caption>(CAMERA, "text", Live, One),
         key::<Listen>(CAMERA, "listen", Restart, OneOrList),
         key::<MaxClients>(CAMERA, "max-clients", Live, One),
         key::<Duration>(CAMERA, "idle-after", Live, One),

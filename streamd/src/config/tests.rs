@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    values::{ControlValue, Device, Duration, Format, Fps, Rung, Size},
+    values::{ControlValue, Device, Duration, Flip, Format, Fps, GrayRange, Rung, Size},
     *,
 };
 
@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, listen, max-clients, idle-after, adapt, ladder, congestion, controls"
+    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, crop, rotate, flip, text, listen, max-clients, idle-after, adapt, ladder, congestion, controls"
     );
 }
 
@@ -390,6 +390,10 @@ fn camera() -> impl Strategy<Value = Camera> {
                     device: device.parse::<Device>().unwrap(),
                     size: Size::new(w, h),
                     format: format.parse::<Format>().unwrap(),
+                    gray_range: match adapt {
+                        true => GrayRange::Auto,
+                        false => GrayRange::Between(h as u16, h as u16 + w as u16),
+                    },
                     input: adapt.then(|| Input::Name(format!("HDMI {w}").try_into().unwrap())),
                     standard: adapt.then(|| device.to_owned().try_into().unwrap()),
                     edid: adapt.then(|| File::try_from(PathBuf::from("/x")).unwrap()),
@@ -401,6 +405,12 @@ fn camera() -> impl Strategy<Value = Camera> {
                     } else {
                         Chroma::Yuv422
                     },
+                    crop: if adapt { "320x240+16+8" } else { "none" }.parse().unwrap(),
+                    rotate: if adapt { Rotate::Left } else { Rotate::None },
+                    flip: if adapt { Flip::None } else { Flip::Both },
+                    text: if adapt { "%H:%M {camera} \"x\"" } else { "" }
+                        .parse()
+                        .unwrap(),
                     listen: Some(listen.iter().map(|l| l.parse().unwrap()).collect()),
                     max_clients: MaxClients::try_from(clients).unwrap(),
                     idle_after: idle.parse::<Duration>().unwrap(),

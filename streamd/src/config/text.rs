@@ -64,7 +64,7 @@ impl TryFrom<String> for Origin {
             .strip_prefix("https://")
             .or_else(|| origin.strip_prefix("http://"));
         let legal = |host: &str| {
-            let delimits = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+            let delimits = |c: char| !c.is_ascii_graphic() || "/,;".contains(c);
             !host.is_empty() && !host.contains(delimits)
         };
         if origin == "*" || host.is_some_and(legal) {

@@ -41,15 +41,17 @@ macro_rules! by_string {
 by_string!(CameraName, Device, Duration, FrameTimeout);
 
 mod access;
+mod arrangement;
 mod controls;
 mod network;
 mod picture;
 mod source;
 
 pub use access::Anonymous;
+pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use network::{Congestion, Listen, MaxClients};
-pub use picture::{Chroma, Format, Fps, Quality, Rung, Size};
+pub use picture::{Chroma, Format, Fps, GrayRange, Quality, Rung, Size};
 pub use source::{File, Input, Standard};
 
 /// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.

@@ -1,22 +1,31 @@
 //! From a [`RawFrame`](crate::media::RawFrame) to JPEG pictures.
 //!
-//! [`jpeg`] encodes raw pixels, and cameras' own JPEG pictures at a lower quality or size;
-//! [`passthrough`] hands the latter on as they are, repaired where they need it; [`check`] says of
-//! them whether they are whole.
+//! [`prepare`] does once what all renditions need; [`jpeg`] encodes raw pixels, and cameras' own
+//! JPEG pictures at a lower quality or size; [`passthrough`] hands the latter on as they are,
+//! repaired where they need it; [`check`] says of them whether they are whole.
 
 pub mod check;
 pub mod jpeg;
+mod levels;
+mod mosaic;
+mod plain;
+pub mod prepare;
 
 mod huffman;
 mod passthrough;
 
 #[cfg(test)]
+mod prepare_tests;
+#[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
+use crate::media::Layout;
+
 pub use check::Broken;
 pub use jpeg::simd;
+use levels::GreyLevels;
 
 /// A whole JPEG file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,4 +79,26 @@ impl From<jpeg::libjpeg::Error> for Error {
     fn from(error: jpeg::libjpeg::Error) -> Self {
         Self::Library(error.to_string())
     }
+}
+
+/// Checks a raw frame's buffer against its layout: the buffer, or a line of it, may be too short,
+/// or the picture without pixels.
+fn check(layout: Layout, bytes: &[u8]) -> Result<(), Error> {
+    let (width, height, stride) = (layout.width, layout.height, layout.stride);
+    if width == 0 || height == 0 {
+        return Err(Error::Size { width, height });
+    }
+    let least = layout.format.min_stride(width);
+    if stride < least {
+        return Err(Error::Stride {
+            have: stride,
+            need: least,
+        });
+    }
+    let need = layout.format.picture_bytes(stride, height);
+    if bytes.len() < need {
+        let have = bytes.len();
+        return Err(Error::Short { have, need });
+    }
+    Ok(())
 }

@@ -15,24 +15,27 @@ use super::{
 };
 use crate::{
     config::values::Chroma,
-    media::{Layout, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
+    media::{
+        Colour, Corner, Depth, Layout, Origin, Packing, PixelFormat, RawFrame, Rendition, Scale,
+        Timestamp,
+    },
 };
 
 const SCALES: [Scale; 3] = [Scale::Full, Scale::Half, Scale::Quarter];
 const CHROMAS: [Chroma; 2] = [Chroma::Yuv420, Chroma::Yuv422];
 
 /// Y, Cb, Cr of a pixel, as functions of its place.
-type Scene = fn(x: usize, y: usize, size: (usize, usize)) -> [u8; 3];
+pub(super) type Scene = fn(x: usize, y: usize, size: (usize, usize)) -> [u8; 3];
 
 /// Slopes in different directions, so that no two components or axes can be mistaken.
-fn slopes(x: usize, y: usize, (width, height): (usize, usize)) -> [u8; 3] {
+pub(super) fn slopes(x: usize, y: usize, (width, height): (usize, usize)) -> [u8; 3] {
     let across = |range: usize| (x * range / width) as u8;
     let down = |range: usize| (y * range / height) as u8;
     [30 + across(180), 100 + down(60), 160 - across(60)]
 }
 
 /// The eight colour bars at 75 %.
-fn bars(x: usize, _: usize, (width, _): (usize, usize)) -> [u8; 3] {
+pub(super) fn bars(x: usize, _: usize, (width, _): (usize, usize)) -> [u8; 3] {
     const BARS: [[u8; 3]; 8] = [
         [191, 128, 128],
         [169, 32, 143],
@@ -46,12 +49,13 @@ fn bars(x: usize, _: usize, (width, _): (usize, usize)) -> [u8; 3] {
     BARS[x * 8 / width]
 }
 
-fn layout(format: PixelFormat, (width, height): (u32, u32), padding: u32) -> Layout {
+pub(super) fn layout(format: PixelFormat, (width, height): (u32, u32), padding: u32) -> Layout {
     Layout {
         format,
         width,
         height,
         stride: format.min_stride(width) + padding,
+        colour: Colour::JFIF,
     }
 }
 
@@ -76,50 +80,113 @@ fn rgb([y, u, v]: [u8; 3]) -> [u8; 3] {
 }
 
 /// A frame of the scene. What is padding holds bytes that would show.
-fn draw(layout: Layout, scene: Scene) -> RawFrame {
+pub(super) fn draw(layout: Layout, scene: Scene) -> RawFrame {
     let Layout {
         format,
         width,
         height,
         stride,
+        ..
     } = layout;
     let (size, stride) = ((width as usize, height as usize), stride as usize);
     let at = |x: usize, y: usize| scene(x.min(size.0 - 1), y.min(size.1 - 1), size);
     let mut out = vec![0xEE; format.picture_bytes(layout.stride, height)];
-    let luma = stride * size.1;
-    for y in 0..size.1 {
+    for (y, row) in (0..size.1).map(|y| (y, y * stride)) {
         for x in 0..size.0 {
             let pixel = at(x, y);
-            let ([r, g, b], row) = (rgb(pixel), y * stride);
-            match format {
-                PixelFormat::Yuyv => out[row + x * 2] = pixel[0],
-                PixelFormat::Uyvy => out[row + x * 2 + 1] = pixel[0],
-                PixelFormat::Rgb24 => out[row + x * 3..][..3].copy_from_slice(&[r, g, b]),
-                PixelFormat::Bgr24 => out[row + x * 3..][..3].copy_from_slice(&[b, g, r]),
-                _ => out[row + x] = pixel[0],
+            let [r, g, b] = rgb(pixel);
+            let line = &mut out[row..];
+            match format.packing() {
+                Packing::Packed { luma, .. } => line[x * 2 + luma] = pixel[0],
+                Packing::Rgb { bytes, at } => {
+                    for (at, value) in at.into_iter().zip([r, g, b]) {
+                        line[x * bytes as usize + at] = value;
+                    }
+                }
+                Packing::Rgb565 => {
+                    let fit = |value: u8, most: u16| (u16::from(value) * most + 127) / 255;
+                    let word = fit(r, 31) << 11 | fit(g, 63) << 5 | fit(b, 31);
+                    line[x * 2..][..2].copy_from_slice(&word.to_le_bytes());
+                }
+                Packing::Deep(bits) => {
+                    let word = (u32::from(pixel[0]) * ((1 << bits) - 1) / 255) as u16;
+                    line[x * 2..][..2].copy_from_slice(&word.to_le_bytes());
+                }
+                Packing::Mosaic(corner, depth) => {
+                    put_sample(line, depth, x, [r, g, b][colour_at(corner, x, y)]);
+                }
+                _ => line[x] = pixel[0],
             }
         }
-        for pair in 0..size.0.div_ceil(2) {
-            let [_, u, v] = at(pair * 2, y);
-            let (row, half) = (y * stride, stride.div_ceil(2));
-            match format {
-                PixelFormat::Yuyv => (out[row + pair * 4 + 1], out[row + pair * 4 + 3]) = (u, v),
-                PixelFormat::Uyvy => (out[row + pair * 4], out[row + pair * 4 + 2]) = (u, v),
-                PixelFormat::Nv16 if pair * 2 + 2 <= stride => {
-                    out[luma + row + pair * 2..][..2].copy_from_slice(&[u, v]);
+    }
+    draw_chroma(layout, &mut out, at);
+    frame(layout, out)
+}
+
+/// Which of red, green and blue a mosaic has at a place.
+fn colour_at(corner: Corner, x: usize, y: usize) -> usize {
+    let square = match corner {
+        Corner::Bg => [2, 1, 1, 0],
+        Corner::Gb => [1, 2, 0, 1],
+        Corner::Gr => [1, 0, 2, 1],
+        Corner::Rg => [0, 1, 1, 2],
+    };
+    square[x % 2 + y % 2 * 2]
+}
+
+fn put_sample(line: &mut [u8], depth: Depth, x: usize, value: u8) {
+    match depth {
+        Depth::Byte => line[x] = value,
+        Depth::Word(bits) => {
+            let word = u16::from(value) << (bits - 8);
+            line[x * 2..][..2].copy_from_slice(&word.to_le_bytes());
+        }
+        Depth::Packed10 => line[x / 4 * 5 + x % 4] = value,
+        Depth::Packed12 => line[x / 2 * 3 + x % 2] = value,
+    }
+}
+
+fn draw_chroma(layout: Layout, out: &mut [u8], at: impl Fn(usize, usize) -> [u8; 3]) {
+    let (width, height) = (layout.width as usize, layout.height as usize);
+    let (stride, luma) = (layout.stride as usize, layout.stride as usize * height);
+    let packing = layout.format.packing();
+    let order = |[_, u, v]: [u8; 3]| match packing.is_swapped() {
+        true => [v, u],
+        false => [u, v],
+    };
+    for y in 0..height {
+        for pair in 0..width.div_ceil(2) {
+            let [first, second] = order(at(pair * 2, y));
+            match packing {
+                Packing::Packed { luma, .. } => {
+                    let line = &mut out[y * stride + pair * 4..];
+                    (line[1 - luma], line[3 - luma]) = (first, second);
                 }
-                PixelFormat::Nv12 if pair * 2 + 2 <= stride => {
-                    out[luma + y / 2 * stride + pair * 2..][..2].copy_from_slice(&[u, v]);
+                Packing::SemiPlanar {
+                    per_chroma: (2, lines),
+                    ..
+                } if pair * 2 + 2 <= stride => {
+                    let row = luma + y / lines as usize * stride;
+                    out[row + pair * 2..][..2].copy_from_slice(&[first, second]);
                 }
-                PixelFormat::Yu12 => {
-                    out[luma + y / 2 * half + pair] = u;
-                    out[luma + (size.1.div_ceil(2) + y / 2) * half + pair] = v;
+                Packing::Planar { lines, .. } => {
+                    let (lines, half) = (lines as usize, stride.div_ceil(2));
+                    out[luma + y / lines * half + pair] = first;
+                    out[luma + (height.div_ceil(lines) + y / lines) * half + pair] = second;
                 }
                 _ => {}
             }
         }
+        if let Packing::SemiPlanar {
+            per_chroma: (1, _), ..
+        } = packing
+        {
+            for x in 0..width {
+                let row = luma + y * stride * 2;
+                out[row + x * 2..][..2].copy_from_slice(&order(at(x, y)));
+            }
+        }
     }
-    frame(layout, out)
 }
 
 fn app() -> AppSegment {
@@ -135,7 +202,7 @@ fn encode(raw: &RawFrame, quality: u8, scale: Scale, chroma: Chroma) -> Result<P
 }
 
 /// Decodes to rows of Y, Cb, Cr (or of Y alone), with the size and the components.
-fn decode(jpeg: &[u8]) -> (Vec<u8>, (u32, u32), usize) {
+pub(super) fn decode(jpeg: &[u8]) -> (Vec<u8>, (u32, u32), usize) {
     let mut decompressor = Decompressor::new();
     let mut reading = decompressor.begin(jpeg, 1, |_, _| true).unwrap();
     let (size, bytes) = (reading.size(), reading.row_bytes());
@@ -157,7 +224,10 @@ fn assert_shows(picture: &Picture, raw: &RawFrame, scene: Scene, scale: Scale, b
     assert_eq!((size, (picture.width, picture.height)), (want, want));
     assert_eq!(
         components,
-        if raw.layout.format == PixelFormat::Grey {
+        if matches!(
+            raw.layout.format.packing(),
+            Packing::Grey | Packing::Deep(_)
+        ) {
             1
         } else {
             3
@@ -201,7 +271,13 @@ fn every_format_chroma_scale_and_size_shows_the_scene() {
         .into_iter()
         .filter(|f| *f != PixelFormat::Mjpg)
     {
-        for size in [(160, 96), (161, 95), (17, 16), (16, 17), (135, 67)] {
+        // Of the many mosaics, one of each depth goes through all sizes.
+        let sizes: &[(u32, u32)] = match format {
+            PixelFormat::Mosaic(corner, _) if corner != Corner::Gr => &[(161, 95)],
+            PixelFormat::Mosaic(..) => &[(160, 96), (135, 67)],
+            _ => &[(160, 96), (161, 95), (17, 16), (16, 17), (135, 67)],
+        };
+        for size in sizes.iter().copied() {
             for padding in [0, 6] {
                 let raw = draw(layout(format, size, padding), slopes);
                 for (scale, chroma) in SCALES.into_iter().flat_map(|s| CHROMAS.map(|c| (s, c))) {
@@ -223,9 +299,14 @@ fn colour_bars_keep_their_colours() {
         .filter(|f| *f != PixelFormat::Mjpg)
     {
         let raw = draw(layout(format, (640, 480), 0), bars);
+        // Between two bars, a mosaic mixes the colours of its neighbours, and short words are coarse.
+        let bound = match format.packing() {
+            Packing::Mosaic(..) | Packing::Rgb565 => 3.0,
+            _ => 2.0,
+        };
         for scale in SCALES {
             let picture = encode(&raw, 90, scale, Chroma::Yuv420).unwrap();
-            assert_shows(&picture, &raw, bars, scale, 2.0);
+            assert_shows(&picture, &raw, bars, scale, bound);
         }
     }
 }
@@ -302,6 +383,7 @@ fn impossible_layouts_are_errors() {
                 width,
                 height,
                 stride,
+                colour: Colour::JFIF,
             },
             vec![0; 70_000 * 4],
         );
@@ -347,13 +429,25 @@ fn camera(chroma: Chroma, scene: Scene) -> (Vec<u8>, RawFrame) {
     (picture.bytes.to_vec(), raw)
 }
 
-fn mjpg(bytes: Vec<u8>) -> RawFrame {
+/// A camera's JPEG picture of what a frame shows.
+pub(super) fn mjpg_of(raw: RawFrame, chroma: Chroma) -> RawFrame {
+    let picture = encode(&raw, 92, Scale::Full, chroma).unwrap();
+    let layout = Layout {
+        format: PixelFormat::Mjpg,
+        stride: 0,
+        ..raw.layout
+    };
+    frame(layout, picture.bytes.to_vec())
+}
+
+pub(super) fn mjpg(bytes: Vec<u8>) -> RawFrame {
     frame(
         Layout {
             format: PixelFormat::Mjpg,
             width: 322,
             height: 242,
             stride: 0,
+            colour: Colour::JFIF,
         },
         bytes,
     )
@@ -375,7 +469,7 @@ fn a_cameras_picture_is_encoded_again_at_any_rendition() {
 }
 
 /// A picture of a kind, whose colours are slopes.
-fn made_of_slopes(kind: Kind) -> Vec<u8> {
+pub(super) fn made_of_slopes(kind: Kind) -> Vec<u8> {
     let size = (kind.width as usize, kind.height as usize);
     let places = (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y)));
     let pixels = places.flat_map(|(x, y)| {

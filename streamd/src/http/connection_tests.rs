@@ -475,6 +475,30 @@ async fn a_page_that_finds_no_place_is_told_why() {
     assert_eq!(reason, "camera side has its 1 clients (max-clients)");
 }
 
+/// One camera that is full locks nobody out of the others.
+#[tokio::test]
+async fn of_several_cameras_the_first_that_has_a_place_is_entered() {
+    let daemon = daemon("");
+    for (asked, entered) in [
+        ("side,front", Some("front")),
+        ("*", Some("front")),
+        ("attic,front", Some("front")),
+        ("side,attic", None),
+    ] {
+        let path = format!("/ws?camera={asked}");
+        let request = format!("{HANDSHAKE}cam:8080\r\n\r\n").replace("/ws", &path);
+        let (head, became) = daemon.send(request).await;
+        let camera = became.map(|(newcomer, _)| newcomer.place.camera().name.clone());
+        assert_eq!(camera.as_deref(), entered, "{asked}: {head}");
+    }
+    let request = format!("{HANDSHAKE}cam:8080\r\n\r\n").replace("/ws", "/ws?camera=attic,shed");
+    let (head, _) = daemon.send(request).await;
+    assert!(
+        head.starts_with("HTTP/1.1 404 ") && head.contains("front"),
+        "{head}"
+    );
+}
+
 /// A place is taken for as long as the newcomer lives, whether it ever becomes a viewer or not.
 #[tokio::test]
 async fn a_newcomer_that_goes_gives_its_place_back() {

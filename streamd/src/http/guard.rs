@@ -57,7 +57,7 @@ async fn check(action: Action, mut request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     match visitor.is_none_or(|visitor| visitor.who.is_outsider()) {
-        true if action == Action::Page => login::wanted(),
+        true if action == Action::Page => login::wanted(request.uri()),
         true => Refusal::Unauthorized.into_response(),
         false => Refusal::MayNot.into_response(),
     }

@@ -13,7 +13,7 @@ use super::{
     websocket::{WebSocket, close_code::CloseCode, codec::write_close},
 };
 use crate::{
-    access::{address::Address, counts::Share},
+    access::{address::Address, counts::Share, role::Identity},
     link::{
         listener::{Listener, say},
         socket::Socket,
@@ -88,13 +88,15 @@ async fn open_door(
     let socket = Socket::new(descriptor(stream)?)?;
     let (peer, viewers) = (socket.peer(), &site.state.viewers);
     let framing = WebSocket::default();
-    let heard = door::knock(viewers, &waiting.camera, &socket, framing, &mut input).await;
+    let wanted = &waiting.wanted;
+    let good = |who: &Identity| wanted.has_any_for(who);
+    let heard = door::knock(viewers, good, &socket, framing, &mut input).await;
     let (code, why) = match heard {
         Err(closed) => {
-            log_refused(&closed, &peer, &waiting.camera);
+            log_refused(&closed, &peer, wanted.first());
             (CloseCode::POLICY, closed.to_string())
         }
-        Ok(who) => match viewers.admit(Some(&waiting.camera), &peer) {
+        Ok(who) => match wanted.admit(viewers, &who, &peer) {
             Ok(place) => {
                 let newcomer = Newcomer {
                     id: viewers.registry.reserve(),
@@ -108,10 +110,7 @@ async fn open_door(
                 viewer.run().await;
                 return Ok(());
             }
-            Err(refused) => {
-                log_refused(&refused, &peer, &waiting.camera);
-                (CloseCode::TRY_LATER, refused.to_string())
-            }
+            Err(refusal) => (CloseCode::TRY_LATER, refusal.to_string()),
         },
     };
     let mut words = Vec::new();

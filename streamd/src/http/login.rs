@@ -5,11 +5,12 @@ use axum::{
     body::Bytes,
     extract::State,
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, StatusCode, Uri,
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN,
             SET_COOKIE, WWW_AUTHENTICATE,
         },
+        uri::PathAndQuery,
     },
     response::{IntoResponse, Response},
 };
@@ -30,17 +31,20 @@ const FORM: &str = include_str!("page/login.html");
 const SECURITY_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// For `WWW-Authenticate`: of a scheme for which a browser has no window of its own.
+pub const NO_WINDOW: HeaderValue = HeaderValue::from_static("Bearer realm=\"streamd\"");
+
 /// Shows the form.
 pub async fn form() -> Response {
-    answer(StatusCode::OK, "")
+    answer(StatusCode::OK, "", "/")
 }
 
-/// The form, to who has asked for the page without a token.
-pub fn wanted() -> Response {
-    let mut response = answer(StatusCode::UNAUTHORIZED, "");
-    // Of a scheme for which a browser puts no window of its own before the form.
-    let scheme = HeaderValue::from_static("Bearer realm=\"streamd\"");
-    response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+/// The form, to who has asked for a file of the page without a token; it leads back to the page as
+/// it was asked for.
+pub fn wanted(asked: &Uri) -> Response {
+    let to = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+    let mut response = answer(StatusCode::UNAUTHORIZED, "", to);
+    response.headers_mut().insert(WWW_AUTHENTICATE, NO_WINDOW);
     response
 }
 
@@ -52,9 +56,14 @@ pub async fn log_in(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     Origins::of(&served.state).check(&headers)?;
-    let mut fields = form_urlencoded::parse(&body);
-    let token = fields.find(|(name, _)| name == "token");
-    let token = token.map(|(_, token)| token.trim().to_owned());
+    let field = |of: &str| {
+        let mut fields = form_urlencoded::parse(&body);
+        let found = fields.find(|(name, _)| name == of);
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    let to = field("to").filter(|to| is_page(to));
+    let to = to.unwrap_or_else(|| "/".into());
+    let token = field("token");
     let known = token.as_deref().and_then(|token| {
         let who = served.state.viewers.rules.known(token)?;
         Some((token, who))
@@ -64,6 +73,7 @@ pub async fn log_in(
         return Ok(answer(
             StatusCode::UNAUTHORIZED,
             "This is no token, or no longer one.",
+            &to,
         ));
     };
     tracing::info!(
@@ -77,7 +87,8 @@ pub async fn log_in(
         true => format!("{COOKIE_SECURE}={token}; Path=/; Secure; HttpOnly; SameSite=Strict"),
         false => format!("{COOKIE_PLAIN}={token}; Path=/; HttpOnly; SameSite=Strict"),
     };
-    let headers = [(SET_COOKIE, cookie), (LOCATION, "/".into())];
+    // Relative: a proxy may serve all this below a path of its own.
+    let headers = [(SET_COOKIE, cookie), (LOCATION, format!(".{to}"))];
     Ok((StatusCode::SEE_OTHER, headers).into_response())
 }
 
@@ -87,7 +98,7 @@ pub async fn log_out(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     Origins::of(&served.state).check(&headers)?;
-    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, "/login")]).into_response();
+    let mut response = (StatusCode::SEE_OTHER, [(LOCATION, "login")]).into_response();
     for cookie in [
         format!("{COOKIE_SECURE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0"),
         format!("{COOKIE_PLAIN}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"),
@@ -120,11 +131,49 @@ fn is_secure(headers: &HeaderMap) -> bool {
     origin.starts_with("https://") || host == "localhost" || host.starts_with("localhost:")
 }
 
-fn answer(status: StatusCode, message: &str) -> Response {
+/// Whether an address is that of the page, and of no other server: it goes into `Location`.
+fn is_page(address: &str) -> bool {
+    let asked = address.strip_prefix('/');
+    asked.is_some_and(|rest| rest.is_empty() || rest.starts_with('?'))
+        && HeaderValue::from_str(address).is_ok()
+}
+
+/// As an attribute holds it.
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('"', "&quot;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// The form; who logs in by it goes on `to` there.
+fn answer(status: StatusCode, message: &str, to: &str) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "no-store"),
         (CONTENT_SECURITY_POLICY, SECURITY_POLICY),
     ];
-    (status, headers, FORM.replace("{message}", message)).into_response()
+    let to = if is_page(to) { to } else { "/" };
+    let form = FORM.replace("{message}", message);
+    (status, headers, form.replace("{to}", &escaped(to))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_leads_back_to_the_page_and_nowhere_else() {
+        for (asked, is) in [
+            ("/", true),
+            ("/?camera=front&embed", true),
+            ("/page/app.js", false),
+            ("//evil.example", false),
+            ("https://evil.example/", false),
+            ("/\\evil.example", false),
+            ("/?a\r\nSet-Cookie: b=c", false),
+            ("", false),
+        ] {
+            assert_eq!(is_page(asked), is, "{asked:?}");
+        }
+        assert_eq!(escaped("/?\"><b>&"), "/?&quot;&gt;&lt;b&gt;&amp;");
+    }
 }

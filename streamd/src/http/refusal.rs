@@ -13,6 +13,7 @@ use streamd_protocol::control::NoSuchCamera;
 use super::{
     host::BadHost, origin::Forbidden, query::BadParameter, websocket::handshake::NoHandshake,
 };
+use crate::access::role::Identity;
 
 /// Seconds after which what is not to be had now may be asked for again.
 const LATER: &str = "2";
@@ -72,6 +73,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// What of it somebody may be told: an outsider learns nothing, and who may watch one camera
+    /// does not learn which others there are.
+    pub fn told(self, who: &Identity) -> Self {
+        match self {
+            _ if who.is_outsider() => Self::Unauthorized,
+            Self::NoCamera(_) if who.camera.is_some() => Self::MayNot,
+            refusal => refusal,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(_) | Self::NoCamera(_) => StatusCode::NOT_FOUND,

@@ -2,6 +2,7 @@
 
 use axum::{
     Router,
+    extract::State,
     http::{HeaderMap, Method, StatusCode, header::ALLOW},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
@@ -39,8 +40,15 @@ fn table() -> Vec<Route<Served>> {
             methods,
         });
     };
-    for asset in &page::ASSETS {
-        let file = get(async move |headers: HeaderMap| asset.response(&headers));
+    for asset in page::assets() {
+        let file = get(
+            async move |State(served): State<Served>, headers: HeaderMap| {
+                let policy = served
+                    .state
+                    .general(|config| page::policy(&config.http.frame_ancestors));
+                asset.response(&headers, &policy)
+            },
+        );
         add(asset.path.into(), Action::Page, only(READ, file));
     }
     let form = get(login::form).post(login::log_in);

@@ -6,7 +6,10 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{
     Router,
     body::{Body, HttpBody, to_bytes},
-    http::{Method, Request, StatusCode, header::CONTENT_LENGTH},
+    http::{
+        Method, Request, StatusCode,
+        header::{CONTENT_LENGTH, WWW_AUTHENTICATE},
+    },
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -21,6 +24,10 @@ use crate::state::State;
 
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
 const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
+
+/// Scripts send it with their requests. A browser that shows a window of its own for a password
+/// would show it for theirs too.
+const BY_SCRIPT: &str = "X-Requested-With";
 
 /// What HTTP listeners serve.
 pub struct Site {
@@ -64,6 +71,7 @@ impl Site {
         }
         let origins = Origins::of(&self.state);
         let sharing = origins.sharing(request.headers());
+        let by_script = request.headers().contains_key(BY_SCRIPT);
         let mut response = match self.respond(visitor, request).await {
             Ok(response) => response,
             Err(refusal) => refusal.into_response(),
@@ -71,6 +79,11 @@ impl Site {
         if response.status() == StatusCode::NOT_MODIFIED {
             // The router takes the empty body for the file's length.
             response.headers_mut().remove(CONTENT_LENGTH);
+        }
+        if response.status() == StatusCode::UNAUTHORIZED && by_script {
+            response
+                .headers_mut()
+                .insert(WWW_AUTHENTICATE, login::NO_WINDOW);
         }
         response.headers_mut().extend(sharing);
         Ok(response)
@@ -97,14 +110,15 @@ impl Site {
         if !parts.uri.path().starts_with('/') {
             return Err(Refusal::BadAddress(parts.uri.to_string()));
         }
-        if let Some(plain) = action::plain(&parts.uri, &self.state.cameras)? {
-            parts.uri = plain;
-        }
         let rules = &self.state.viewers.rules;
         let Some(who) = credentials::identity(rules, &parts.headers, &parts.uri) else {
             login::refused(&visitor.peer);
             return Err(Refusal::Unauthorized);
         };
+        let plain = action::plain(&parts.uri, &self.state.cameras);
+        if let Some(plain) = plain.map_err(|refusal| refusal.told(&who))? {
+            parts.uri = plain;
+        }
         visitor.who = who;
         parts.extensions.insert(visitor);
         let request = Request::from_parts(parts, Body::from(body));

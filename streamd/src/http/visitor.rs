@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, header::USER_AGENT};
 use parking_lot::Mutex;
 use streamd_protocol::limits::Limits;
 
+use super::websocket::wanted::Wanted;
 use crate::{
     access::{role::Identity, token::Key},
     camera::Place,
@@ -52,8 +53,8 @@ pub struct Newcomer {
 
 /// Who wants to be a viewer over WebSocket and has shown no token yet.
 pub struct Waiting {
-    /// The camera.
-    pub camera: String,
+    /// The cameras it asks for.
+    pub wanted: Wanted,
     /// The limits in its address.
     pub limits: Limits,
     /// What it calls itself; may be empty.

@@ -122,6 +122,11 @@ impl Subscription {
         ready
     }
 
+    /// Number and capture time of the newest raw frame, encoded or not.
+    pub fn newest_raw(&self) -> Option<(u64, Timestamp)> {
+        self.hub.tracks.lock().newest_raw()
+    }
+
     /// Stops waiting: nothing is encoded for this subscription until the next `poll_next`.
     pub fn rest(&self) {
         self.seat.wants.store(false, Ordering::Relaxed);

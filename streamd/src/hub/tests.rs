@@ -38,6 +38,7 @@ fn raw(n: u64) -> Arc<RawFrame> {
             width: 2,
             height: 1,
             stride: 2,
+            colour: crate::media::Colour::JFIF,
         },
         origin: Origin::Camera,
         pixels: Box::new([0u8; 2]),

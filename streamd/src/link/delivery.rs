@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::estimate::{Delivery, Estimate};
+use super::estimate::{Delivery, Estimate, Progress};
 use crate::media::Timestamp;
 
 /// Frames whose acknowledgement is awaited at most; older ones are forgotten.
@@ -39,8 +39,12 @@ pub struct Sent {
     pub key: u32,
     /// Whether the kernel will stamp that byte.
     pub stamped: bool,
-    /// The congestion control held it up for reasons of its own: it says nothing of the link.
+    /// A loss or the congestion control held it up: it says nothing of what the link carries.
     pub disturbed: bool,
+    /// Segments of the connection sent again when it was written.
+    pub sent_again: u32,
+    /// The viewer has said when it had it.
+    pub receipted: bool,
 }
 
 /// The peer's kernel has acknowledged a byte.
@@ -54,17 +58,25 @@ pub struct Acknowledged {
     pub min_rtt: Duration,
     /// Bytes of a full segment.
     pub segment: u32,
+    /// Segments sent again so far.
+    pub sent_again: u32,
+    /// Bytes wait in the bottleneck's queue: then what is lost is lost to congestion.
+    pub congested: bool,
 }
 
-/// A frame that has arrived.
+/// A frame that has arrived, or has been acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrived {
-    /// From capture to delivery.
-    pub latency: Duration,
     /// Which of the viewer's feeds it belongs to.
     pub feed: u32,
+    /// Its number.
+    pub sequence: u64,
     /// Who says so.
     pub by: By,
+    /// From capture to delivery.
+    pub latency: Duration,
+    /// For how long the link was busy with it, where an acknowledgement tells that.
+    pub busy: Option<Duration>,
 }
 
 /// Who says that a frame has arrived.
@@ -148,8 +160,11 @@ impl Deliveries {
             self.sent.drain(..=index);
         }
         let min_rtt = estimate.min_rtt(ack.min_rtt);
-        if sent.disturbed {
+        let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
+        // A poor estimate is better than none.
+        let busy = if (sent.disturbed || by_loss) && estimate.rate().is_some() {
             estimate.disturbed(ack.at);
+            None
         } else {
             estimate.delivered(&Delivery {
                 bytes: sent.bytes,
@@ -157,12 +172,28 @@ impl Deliveries {
                 acknowledged: ack.at,
                 min_rtt,
                 segment: ack.segment,
-            });
-        }
+            })
+        };
         Some(Arrived {
-            latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
             feed: sent.feed,
+            sequence: sent.sequence,
             by: By::Kernel,
+            latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
+            busy,
+        })
+    }
+
+    /// How far the oldest frame has come whose stamp is awaited, when the kernel's key of the next
+    /// byte to be acknowledged is `next`.
+    pub fn progress(&self, next: u32, min_rtt: Duration) -> Option<Progress> {
+        let first = self.sent.iter().find(|sent| sent.stamped)?;
+        let start = first.key.wrapping_add(1).wrapping_sub(first.bytes as u32);
+        // Keys wrap: what is behind the start is a negative distance.
+        let bytes = (next.wrapping_sub(start) as i32).max(0);
+        Some(Progress {
+            sent: first.began,
+            bytes: f64::from(bytes),
+            min_rtt,
         })
     }
 
@@ -186,7 +217,7 @@ impl Deliveries {
         if at > now {
             return Err(Untrue);
         }
-        let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed;
+        let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed && !sent.receipted;
         let Some(index) = self.sent.iter().position(is_it) else {
             self.receipts = true;
             return Ok(None);
@@ -198,14 +229,16 @@ impl Deliveries {
         self.receipts = true;
         if sent.stamped {
             // Its acknowledgement is still to come, for the link.
-            self.sent[index].sequence = u64::MAX;
+            self.sent[index].receipted = true;
         } else {
             self.sent.remove(index);
         }
         Ok(Some(Arrived {
-            latency: at.since(sent.captured),
             feed,
+            sequence,
             by: By::Receipt,
+            latency: at.since(sent.captured),
+            busy: None,
         }))
     }
 }
@@ -228,6 +261,8 @@ mod tests {
             key: sequence as u32 * 1000,
             stamped,
             disturbed: false,
+            sent_again: 0,
+            receipted: false,
         }
     }
 
@@ -237,7 +272,30 @@ mod tests {
             at: at(ms),
             min_rtt: Duration::from_millis(20),
             segment: 1448,
+            sent_again: 0,
+            congested: false,
         }
+    }
+
+    #[test]
+    fn a_frame_that_waited_for_a_lost_packet_says_nothing_of_the_link() {
+        let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
+        let lost = |sequence, congested| Acknowledged {
+            sent_again: 1,
+            congested,
+            ..ack(sequence, 250)
+        };
+        way.written(sent(1, true));
+        way.acknowledged(&lost(1, false), &mut estimate);
+        let rate = estimate.rate();
+        assert!(rate.is_some(), "a poor one is better than none");
+        way.written(sent(1, true));
+        let arrived = way.acknowledged(&lost(1, false), &mut estimate).unwrap();
+        assert_eq!((arrived.busy, estimate.rate()), (None, rate));
+        assert!(!arrived.latency.is_zero());
+        way.written(sent(2, true));
+        let arrived = way.acknowledged(&lost(2, true), &mut estimate).unwrap();
+        assert!(arrived.busy.is_some(), "lost to a full queue, it does");
     }
 
     #[test]
@@ -245,28 +303,27 @@ mod tests {
         let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
         way.written(sent(1, false));
         way.written(sent(2, true));
-        let arrived = way.acknowledged(&ack(2, 150), &mut estimate);
-        let latency = Duration::from_millis(50 - 20 / 2);
-        let kernel = Arrived {
-            latency,
+        let ms = Duration::from_millis;
+        let arrived = |sequence, by, latency: u64, busy: Option<u64>| Arrived {
             feed: 1,
-            by: By::Kernel,
+            sequence,
+            by,
+            latency: ms(latency),
+            busy: busy.map(ms),
         };
-        assert_eq!(arrived, Some(kernel));
+        let acknowledged = way.acknowledged(&ack(2, 150), &mut estimate);
+        let kernel = arrived(2, By::Kernel, 50 - 20 / 2, Some(29));
+        assert_eq!(acknowledged, Some(kernel));
         assert!(estimate.rate().is_some() && !way.awaits_stamp());
         assert!(!way.has_receipts());
         way.written(sent(3, true));
         let receipt = way.receipt(1, 3, at(140), at(145));
-        let own = Arrived {
-            latency: Duration::from_millis(40),
-            feed: 1,
-            by: By::Receipt,
-        };
-        assert_eq!(receipt, Ok(Some(own)));
+        assert_eq!(receipt, Ok(Some(arrived(3, By::Receipt, 40, None))));
         assert!(way.has_receipts());
         assert_eq!(way.receipt(1, 3, at(141), at(145)), Ok(None), "once");
-        let arrived = way.acknowledged(&ack(3, 150), &mut estimate);
-        assert_eq!(arrived, Some(kernel), "the kernel's word stays");
+        let acknowledged = way.acknowledged(&ack(3, 180), &mut estimate);
+        let kernel = arrived(3, By::Kernel, 80 - 20 / 2, Some(30));
+        assert_eq!(acknowledged, Some(kernel), "the kernel's word stays");
         let never_sent = way.receipt(2, 9, at(141), at(145));
         assert_eq!(never_sent, Ok(None));
     }
@@ -281,6 +338,20 @@ mod tests {
         assert!(!way.has_receipts());
         let arrived = way.receipt(1, 1, at(101), at(200)).unwrap().unwrap();
         assert_eq!(arrived.latency, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn progress_is_counted_from_the_oldest_frame_whose_stamp_is_awaited() {
+        let mut way = Deliveries::default();
+        let rtt = Duration::from_millis(20);
+        assert_eq!(way.progress(7, rtt), None);
+        way.written(sent(59, false));
+        way.written(sent(60, true));
+        way.written(sent(110, true));
+        let bytes = |next| way.progress(next, rtt).map(|p| (p.sent, p.bytes));
+        assert_eq!(bytes(10_001), Some((at(101), 0.0)));
+        assert_eq!(bytes(12_501), Some((at(101), 2500.0)));
+        assert_eq!(bytes(9_000), Some((at(101), 0.0)), "still at one before");
     }
 
     #[test]

@@ -6,18 +6,31 @@
 //! packet-train dispersion (Dovrolis et al., IEEE/ACM ToN 12(6), 2004), which unlike the kernel's
 //! delivery rate holds when we send less than the link could carry.
 //!
+//! A link that serves in bursts gives every train another rate. So bytes and busy time are summed
+//! over the last moments, not averaged by frame, and how far the forecasts were off is remembered:
+//! a frame's time is predicted with its uncertainty (Fugu: Yan et al., NSDI 2020).
+//!
 //! No I/O, no clock.
 
 use std::{collections::VecDeque, time::Duration};
 
 use crate::media::Timestamp;
 
-/// Samples kept: two seconds at 30 fps.
-const KEPT: usize = 64;
+/// What was seen so long ago counts 1/e in the rate: a rate follows a fall within some frames, and
+/// is still that of many bursts.
+const MEMORY: f64 = 0.3;
 
-/// The rate of the moment is over this many frames: few enough to follow a fall within some
-/// frames, enough that one delayed acknowledgement is not a fall.
-const RECENT: usize = 4;
+/// The same for how uneven the link is, which changes more slowly. Seconds.
+const LONG_MEMORY: f64 = 2.0;
+
+/// A frame that took so much longer than forecast, as a part of its bytes and in standard
+/// deviations, is a surprise. A second one after it tells that the link is another one now, and
+/// what was before counts so much; a single one may be a hiccup of ours.
+const SURPRISE: (f64, f64) = (1.0, 4.0);
+const AFTER_SURPRISE: f64 = 0.2;
+
+/// A pause of the stream makes its last rate no older than this. Seconds.
+const LONGEST_GAP: f64 = 0.15;
 
 /// A frame can't be told to have taken less than this: the clocks and the scheduler are no better.
 const FINEST: Duration = Duration::from_micros(200);
@@ -25,6 +38,9 @@ const FINEST: Duration = Duration::from_micros(200);
 /// Receivers may hold back the acknowledgement of a single segment for up to 41 ms (Linux's delayed
 /// ACK).
 const DELAYED: Duration = Duration::from_millis(45);
+
+/// Segments at least so large are those of loopback.
+const LOCAL_SEGMENT: u32 = 16 * 1024;
 
 /// The round trips of so long count: a path changes, and the kernel's minimum forgets only after
 /// five minutes.
@@ -49,42 +65,99 @@ pub struct Delivery {
     pub segment: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Sample {
-    at: Timestamp,
-    bytes: f64,
-    busy: f64,
+/// How far the oldest frame on its way has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// When its first byte was handed to the kernel.
+    pub sent: Timestamp,
+    /// Bytes acknowledged of it, and of those after it.
+    pub bytes: f64,
+    /// The connection's smallest round trip time.
+    pub min_rtt: Duration,
+}
+
+/// What a link is expected to do with the next bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Forecast {
+    /// Bytes a second.
+    pub rate: f64,
+    /// How uneven it is: what passes while `n` bytes are expected to has a standard deviation of
+    /// `sqrt(n × lump)` bytes, as if the link served lumps of this size at random. Bytes.
+    pub lump: f64,
+}
+
+impl Forecast {
+    /// Seconds that a frame of so many bytes takes, with `sure` standard deviations added.
+    pub fn time(&self, bytes: f64, sure: f64) -> f64 {
+        (bytes + sure * (bytes * self.lump).sqrt()) / self.rate
+    }
+}
+
+/// A sum that forgets.
+#[derive(Debug, Default)]
+struct Fading {
+    amount: f64,
+    per: f64,
+}
+
+impl Fading {
+    fn add(&mut self, amount: f64, per: f64, keep: f64) {
+        self.amount = self.amount * keep + amount;
+        self.per = self.per * keep + per;
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        (self.per > 0.0).then(|| self.amount / self.per)
+    }
 }
 
 /// One connection's link.
 #[derive(Debug, Default)]
 pub struct Estimate {
-    samples: VecDeque<Sample>,
+    /// Bytes by busy seconds.
+    carried: Fading,
+    /// Squared error of each forecast in bytes, by byte.
+    errors: Fading,
+    surprised: bool,
     last: Timestamp,
     /// Round trips of the last [`WINDOW`], each shorter than those before it.
     round_trips: VecDeque<(Timestamp, Duration)>,
 }
 
 impl Estimate {
-    /// Takes a delivered frame.
-    pub fn delivered(&mut self, delivery: &Delivery) {
+    /// Takes a delivered frame; returns for how long the link was busy with it, unless its
+    /// acknowledgement does not tell.
+    pub fn delivered(&mut self, delivery: &Delivery) -> Option<Duration> {
         let begin = (delivery.sent + delivery.min_rtt).max(self.last);
         let mut busy = delivery.acknowledged.since(begin).max(FINEST);
+        let gap = delivery.acknowledged.since(self.last).as_secs_f64();
         self.last = delivery.acknowledged;
-        // A frame of one segment, as on loopback, may have been there long before the receiver said
-        // so. It counts as prompt: a step up that must be taken back costs less than a good picture
-        // withheld.
+        // A frame of one segment may have been there long before the receiver said so. On loopback,
+        // where each is, it counts as prompt: a step up that must be taken back costs less than a
+        // good picture withheld.
         if delivery.bytes <= delivery.segment as usize && busy < DELAYED {
+            if delivery.segment < LOCAL_SEGMENT {
+                return None;
+            }
             busy = FINEST;
         }
-        if self.samples.len() == KEPT {
-            self.samples.pop_front();
+        let (bytes, seconds) = (delivery.bytes as f64, busy.as_secs_f64());
+        let mut keep = (-gap.min(LONGEST_GAP) / MEMORY).exp();
+        if let Some(forecast) = self.forecast(delivery.acknowledged, None) {
+            let error = seconds * forecast.rate - bytes;
+            let surprises =
+                error > SURPRISE.0 * bytes && error > SURPRISE.1 * (bytes * forecast.lump).sqrt();
+            if surprises && self.surprised {
+                keep = keep.min(AFTER_SURPRISE);
+            }
+            self.surprised = surprises;
+            // One outage is not to count for all that comes after it.
+            let error = error.clamp(-bytes, bytes);
+            self.errors
+                .add(error * error / bytes, 1.0, (-gap / LONG_MEMORY).exp());
         }
-        self.samples.push_back(Sample {
-            at: delivery.acknowledged,
-            bytes: delivery.bytes as f64,
-            busy: busy.as_secs_f64(),
-        });
+        self.carried.add(bytes, seconds, keep);
+        Some(busy)
     }
 
     /// A frame's first segment was acknowledged after so long.
@@ -109,27 +182,25 @@ impl Estimate {
         self.last = acknowledged;
     }
 
-    /// Bytes a second over the last few frames; `None` before the first.
+    /// Bytes a second; `None` before the first frame.
     pub fn rate(&self) -> Option<f64> {
-        let recent = self.samples.iter().rev().take(RECENT);
-        let (bytes, busy) = recent.fold((0.0, 0.0), |(b, t), s| (b + s.bytes, t + s.busy));
-        (busy > 0.0).then(|| bytes / busy)
+        self.carried.ratio()
     }
 
-    /// Bytes a second that nine in ten of the frames since `since` had; `None` with fewer than
-    /// [`RECENT`] of them.
-    pub fn sure_rate(&self, since: Timestamp) -> Option<f64> {
-        let mut rates: Vec<f64> = self
-            .samples
-            .iter()
-            .filter(|s| s.at >= since)
-            .map(|s| s.bytes / s.busy)
-            .collect();
-        if rates.len() < RECENT {
-            return None;
+    /// What the next bytes may expect; `None` before the first frame. A frame on its way that has
+    /// come less far by now than it should have tells of a fall before it arrives.
+    pub fn forecast(&self, now: Timestamp, progress: Option<Progress>) -> Option<Forecast> {
+        let mut rate = self.rate()?;
+        if let Some(progress) = progress {
+            let begin = (progress.sent + progress.min_rtt).max(self.last);
+            let busy = now.since(begin).as_secs_f64();
+            let so_far = (self.carried.amount + progress.bytes) / (self.carried.per + busy);
+            rate = rate.min(so_far);
         }
-        rates.sort_by(f64::total_cmp);
-        Some(rates[rates.len() / 10])
+        Some(Forecast {
+            rate,
+            lump: self.errors.ratio().unwrap_or(0.0),
+        })
     }
 }
 
@@ -177,6 +248,74 @@ mod tests {
         assert_eq!(estimate.min_rtt(ms(20)), ms(20), "it is short again");
     }
 
+    #[test]
+    fn a_short_train_is_not_told_by_a_receiver_that_waits() {
+        let mut estimate = Estimate::default();
+        let single = |sent: f64, took: f64| Delivery {
+            bytes: 1400,
+            sent: at(sent),
+            acknowledged: at(sent + took),
+            min_rtt: Duration::from_millis(20),
+            segment: 1448,
+        };
+        assert_eq!(estimate.delivered(&single(1000.0, 60.0)), None);
+        assert_eq!(estimate.rate(), None, "40 ms may be the receiver's");
+        let took = estimate.delivered(&single(1100.0, 160.0));
+        assert_eq!(took, Some(Duration::from_millis(140)));
+    }
+
+    #[test]
+    fn a_frame_that_does_not_come_on_tells_of_a_fall_before_it_arrives() {
+        let mut estimate = Estimate::default();
+        for i in 0..20 {
+            let sent = 1000.0 + f64::from(i) * 33.0;
+            estimate.delivered(&Delivery {
+                bytes: 20_000,
+                sent: at(sent),
+                acknowledged: at(sent + 40.0),
+                min_rtt: Duration::from_millis(20),
+                segment: 1448,
+            });
+        }
+        let progress = |bytes| {
+            Some(Progress {
+                sent: at(1660.0),
+                bytes,
+                min_rtt: Duration::from_millis(20),
+            })
+        };
+        let rate = |forecast: Option<Forecast>| forecast.unwrap().rate;
+        let before = rate(estimate.forecast(at(1700.0), None));
+        assert!((before - 1e6).abs() < 1e3, "{before}");
+        let on_time = rate(estimate.forecast(at(1690.0), progress(10_000.0)));
+        assert!((on_time - before).abs() < 1.0, "{on_time}");
+        let stuck = rate(estimate.forecast(at(1980.0), progress(1000.0)));
+        assert!(stuck < before * 0.6, "{stuck}");
+    }
+
+    #[test]
+    fn the_time_of_a_frame_is_less_sure_on_a_link_that_serves_in_bursts() {
+        let lump = |took: fn(u32) -> f64| {
+            let mut estimate = Estimate::default();
+            for i in 0..60 {
+                let sent = 1000.0 + f64::from(i) * 33.0;
+                estimate.delivered(&Delivery {
+                    bytes: 10_000,
+                    sent: at(sent),
+                    acknowledged: at(sent + 20.0 + took(i)),
+                    min_rtt: Duration::from_millis(20),
+                    segment: 1448,
+                });
+            }
+            let forecast = estimate.forecast(at(3000.0), None).unwrap();
+            assert!(forecast.time(10_000.0, 1.0) >= forecast.time(10_000.0, 0.0));
+            forecast.lump
+        };
+        let even = lump(|_| 15.0);
+        let bursts = lump(|i| if i % 2 == 0 { 5.0 } else { 25.0 });
+        assert!(even < 50.0 && bursts > 1000.0, "{even} {bursts}");
+    }
+
     fn at(ms: f64) -> Timestamp {
         Timestamp::from_nanos((ms * 1e6) as u64)
     }
@@ -206,8 +345,8 @@ mod tests {
             }
             let found = estimate.rate().unwrap();
             prop_assert!((found / rate - 1.0).abs() < 0.05, "{found} for {rate}");
-            let sure = estimate.sure_rate(at(0.0)).unwrap();
-            prop_assert!((sure / rate - 1.0).abs() < 0.05, "{sure} for {rate}");
+            let forecast = estimate.forecast(at(0.0), None).unwrap();
+            prop_assert!(forecast.lump < 300.0, "{forecast:?} for {rate}");
         }
     }
 }

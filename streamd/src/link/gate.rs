@@ -27,7 +27,8 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// What is known of the connection at a decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Path {
-    /// Bytes sent and not acknowledged.
+    /// Bytes written that the peer is not known to have: not acknowledged, and not beyond a loss.
+    /// What is beyond one waits in the peer for a packet to come again, and in no queue.
     pub in_flight: u32,
     /// Bytes a second that the link carries; 0 while unknown.
     pub rate: f64,
@@ -39,9 +40,33 @@ pub struct Path {
     pub unsent: u32,
     /// Bytes of a full segment.
     pub segment: u32,
+    /// The congestion control has narrowed its window for reasons of its own, for a moment.
+    pub probing: bool,
+    /// Something is lost, and not yet made good.
+    pub losing: bool,
 }
 
+/// A window grows only when it is used up: so a little more is asked for than it lets through.
+const STRETCH: f64 = 1.1;
+
 impl Path {
+    /// Bytes a second that the congestion control lets through, and somewhat more. On a link that
+    /// loses packets this is less than the link could carry.
+    pub fn let_through(&self) -> f64 {
+        if self.probing || self.min_rtt.is_zero() {
+            return f64::INFINITY;
+        }
+        // A window is counted in segments, and the last one of a frame is half full on average.
+        let window = self.window.saturating_sub(self.segment / 2);
+        STRETCH * f64::from(window) / self.min_rtt.as_secs_f64()
+    }
+
+    /// Bytes that the next frame may have while the window is narrow: because the congestion control
+    /// probes, or because something is lost. What is beyond them would wait for a round trip.
+    pub fn left(&self) -> Option<u32> {
+        (self.probing || self.losing).then(|| self.window.saturating_sub(self.in_flight))
+    }
+
     /// Bytes that may be in flight when a frame is added.
     fn room(&self) -> u32 {
         let product = self.rate * self.min_rtt.as_secs_f64();
@@ -109,7 +134,7 @@ mod tests {
             for (later, in_flight, rate, rtt) in asks {
                 now += later * 1000;
                 let at = Timestamp::from_nanos(now);
-                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448 };
+                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448, probing: false, losing: false };
                 match gate.check(at, &path) {
                     Verdict::Open => prop_assert!(in_flight <= path.room()),
                     Verdict::Shut(again) => {
@@ -160,6 +185,8 @@ mod tests {
                     window: u32::MAX,
                     unsent: 0,
                     segment: 1448,
+                    probing: false,
+                    losing: false,
                 };
                 match Gate::default().check(Timestamp::from_nanos(0), &path) {
                     Verdict::Open => open.push((left + frame, 0, 0)),
@@ -182,6 +209,8 @@ mod tests {
             window: u32::MAX,
             unsent,
             segment: 65_483,
+            probing: false,
+            losing: false,
         };
         let now = Timestamp::from_nanos(MS);
         assert_eq!(Gate::default().check(now, &path(0)), Verdict::Open);
@@ -201,6 +230,8 @@ mod tests {
             window: u32::MAX,
             unsent: 0,
             segment: 1448,
+            probing: false,
+            losing: false,
         };
         let mut gate = Gate::default();
         let now = Timestamp::from_nanos(MS);

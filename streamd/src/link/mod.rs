@@ -12,4 +12,6 @@ pub mod estimate;
 pub mod gate;
 pub mod listener;
 pub mod readiness;
+#[cfg(test)]
+mod simulation;
 pub mod socket;

@@ -35,6 +35,9 @@ const GONE: &str = "gone";
 /// `TCP_CA_Open`: nothing is lost or out of order.
 const CA_OPEN: u8 = 0;
 
+/// `TCP_CA_CWR`: the window is being reduced for a mark of congestion; beyond it there is loss.
+const CA_CWR: u8 = 2;
+
 /// A connected stream socket, non-blocking, TCP or Unix.
 #[derive(Debug)]
 pub struct Socket {
@@ -58,6 +61,12 @@ pub struct Info {
     pub segment: u32,
     /// Bytes written that the kernel has not sent yet.
     pub unsent: u32,
+    /// Bytes that the peer has beyond a lost one (SACK): sent, not acknowledged, and not on their way.
+    pub beyond_loss: u32,
+    /// Something is lost, or seems to be, and not yet made good.
+    pub losing: bool,
+    /// Segments sent again, in all.
+    pub sent_again: u32,
     /// BBR has narrowed its window to see the bare round trip time, as it does for 200 ms every ten
     /// seconds: what arrives now says nothing of the link.
     pub probing: bool,
@@ -73,6 +82,9 @@ impl Info {
         window: u32::MAX,
         segment: 0,
         unsent: 0,
+        beyond_loss: 0,
+        losing: false,
+        sent_again: 0,
         probing: false,
         receiver_limited: Duration::ZERO,
     };
@@ -288,6 +300,9 @@ impl Socket {
             },
             segment: info.snd_mss,
             unsent: info.notsent_bytes,
+            losing: info.state[1] > CA_CWR || info.sacked > 0,
+            sent_again: info.total_retrans,
+            beyond_loss: info.sacked.saturating_mul(info.snd_mss),
             window: info.snd_cwnd.saturating_mul(info.snd_mss),
             probing: self.bbr && info.state[1] == CA_OPEN && info.snd_cwnd <= BBR_LEAST_WINDOW,
             receiver_limited: Duration::from_micros(info.rwnd_limited),
@@ -386,7 +401,9 @@ struct TcpInfo {
     rto_ato: [u32; 2],
     snd_mss: u32,
     rcv_mss: u32,
-    counts: [u32; 5],
+    unacked: u32,
+    sacked: u32,
+    counts: [u32; 3],
     times: [u32; 4],
     pmtu: u32,
     rcv_ssthresh: u32,
@@ -429,6 +446,7 @@ mod tests {
 
     #[test]
     fn layout_of_tcp_info_is_the_kernels() {
+        assert_eq!(std::mem::offset_of!(TcpInfo, sacked), 28);
         assert_eq!(std::mem::offset_of!(TcpInfo, rtt), 68);
         assert_eq!(std::mem::offset_of!(TcpInfo, bytes_acked), 120);
         assert_eq!(std::mem::offset_of!(TcpInfo, min_rtt), 148);

@@ -201,7 +201,10 @@ impl Scrape {
         fractions(encoder, &uptime, [(vec![], self.stats.uptime_seconds)])?;
         numbers(
             encoder,
-            &family("healthy", "1 while every part of the video path moves"),
+            &family(
+                "healthy",
+                "1 while every part of the video path moves and every camera has a signal",
+            ),
             MetricType::Gauge,
             [(vec![], i64::from(self.stats.healthy))],
         )

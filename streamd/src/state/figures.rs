@@ -15,7 +15,7 @@ impl State {
             pid: std::process::id().into(),
             uptime_seconds: now.since(self.started).as_secs_f64(),
             status: self.status(now, &stuck),
-            healthy: stuck.is_empty(),
+            healthy: stuck.is_empty() && self.cameras.iter().all(|c| c.loss().is_none()),
             stuck,
             cameras: self.cameras.iter().map(|c| camera_stats(c, now)).collect(),
             clients: self

@@ -18,7 +18,7 @@ use crate::{
     camera::Cameras,
     config::{
         Config, DEFAULT_PATH,
-        values::{Fps, Quality},
+        values::{Flip, Fps, Quality, Rotate},
     },
     media::{Packet, Timestamp, Track},
     supervise::{heartbeat::Heartbeats, log::LogLevel},
@@ -40,6 +40,19 @@ pub struct State {
     /// owns its own.
     general: Mutex<Config>,
     started: Timestamp,
+}
+
+/// What of a camera is changed at run time; `None` leaves it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CameraChange {
+    /// JPEG quality of the top rendition.
+    pub quality: Option<Quality>,
+    /// Frames a second.
+    pub fps: Option<Fps>,
+    /// By how much pictures are turned.
+    pub rotate: Option<Rotate>,
+    /// How they are mirrored.
+    pub flip: Option<Flip>,
 }
 
 /// Why something that was asked of the daemon is refused.
@@ -125,26 +138,27 @@ impl State {
         read(&self.general.lock())
     }
 
-    /// Changes a camera's quality or rate from the next frame on; all cameras where `name` is
-    /// `None`. Returns the names of the cameras changed.
+    /// Changes a camera from the next frame on; all cameras where `name` is `None`. Returns the
+    /// names of the cameras changed.
     ///
     /// # Errors
     /// When there is no such camera.
     pub fn set_camera(
         &self,
         name: Option<&str>,
-        quality: Option<Quality>,
-        fps: Option<Fps>,
+        change: &CameraChange,
     ) -> Result<Vec<String>, Refused> {
         let cameras = self.cameras.select(name)?;
         for camera in cameras {
             camera.change(|config| {
-                if let Some(quality) = quality {
+                if let Some(quality) = change.quality {
                     config.quality = quality;
                     // Who asks for a quality does not want the camera's own pictures.
                     config.passthrough = false;
                 }
-                config.fps = fps.unwrap_or(config.fps);
+                config.fps = change.fps.unwrap_or(config.fps);
+                config.rotate = change.rotate.unwrap_or(config.rotate);
+                config.flip = change.flip.unwrap_or(config.flip);
             });
         }
         Ok(cameras.iter().map(|camera| camera.name.clone()).collect())

@@ -12,7 +12,7 @@ use super::{
     viewers::Viewers,
 };
 use crate::{
-    access::role::{Action, Identity, may},
+    access::role::Identity,
     link::{
         readiness::{READABLE, Registration},
         socket::Socket,
@@ -47,14 +47,14 @@ pub enum Closed {
     NoHello,
 }
 
-/// Waits for a `hello` whose token lets its sender watch a camera. What was read is left in
+/// Waits for a `hello` whose token is of somebody who is `good` here. What was read is left in
 /// `input`, for the viewer; `framing` is one of its kind, and not the viewer's own.
 ///
 /// # Errors
 /// When none comes.
 pub async fn knock(
     viewers: &Viewers,
-    camera: &str,
+    good: impl Fn(&Identity) -> bool,
     socket: &Socket,
     mut framing: impl Framing,
     input: &mut BytesMut,
@@ -70,8 +70,7 @@ pub async fn knock(
                     token: Some(token), ..
                 }))) => {
                     let who = viewers.rules.known(&token).ok_or(Closed::Refused)?;
-                    let may = may(&who, Action::Watch, Some(camera));
-                    return may.then_some(who).ok_or(Closed::Refused);
+                    return good(&who).then_some(who).ok_or(Closed::Refused);
                 }
                 Ok(None) => {}
                 _ => return Err(Closed::NoHello),

@@ -1,15 +1,23 @@
 //! One camera's frames on their way to one client: pace, rendition, and what was left out and why.
 
-use std::{sync::Arc, task::Waker, time::Duration};
+use std::{
+    sync::Arc,
+    task::{Poll, Waker},
+    time::Duration,
+};
 
-use streamd_protocol::{limits::Limits, stats::DroppedStats, stream::Event};
+use streamd_protocol::{
+    limits::Limits,
+    stats::DroppedStats,
+    stream::{Event, ToClient},
+};
 
 use crate::{
     camera::{Camera, Place, Settings},
     hub::Subscription,
     link::{
-        adapt::{Adapt, Reason, View},
-        estimate::Estimate,
+        adapt::{Adapt, Frame, Reason, View},
+        estimate::Forecast,
     },
     media::{Origin, Packet, Rendition, Timestamp, Track},
 };
@@ -26,11 +34,18 @@ pub struct Feed {
     settings: Arc<Settings>,
     version: u64,
     adapt: Adapt,
+    /// What it stands on; `None` before the first decision.
+    rendition: Option<Rendition>,
+    /// The next frame's rendition has been picked, and the feed waits for it.
+    waits: bool,
+    /// The shortest time that frames took lately from capture until they were taken.
+    prompt: Duration,
     limits: Limits,
     /// No frame captured before this.
     due: Timestamp,
     last: Option<(u64, Timestamp)>,
-    origin: Origin,
+    /// Why its picture stands in for the camera's; `None` if it does not.
+    lost: Option<String>,
     /// Whether the gate was shut since the last frame, and by whom.
     held_up: Option<HeldUp>,
 }
@@ -85,10 +100,13 @@ impl Feed {
             settings: camera.settings(),
             version,
             adapt: Adapt::new(now),
+            rendition: None,
+            waits: false,
+            prompt: Duration::ZERO,
             limits,
             due: Timestamp::default(),
             last: None,
-            origin: Origin::Camera,
+            lost: None,
             held_up: None,
             place,
         };
@@ -109,6 +127,7 @@ impl Feed {
             self.subscription.rest();
         }
         self.due = Timestamp::default();
+        self.waits = false;
     }
 
     /// Frames a second that this client gets at most.
@@ -122,8 +141,14 @@ impl Feed {
         Duration::from_secs_f64(1.0 / self.fps())
     }
 
-    /// Decides on the rendition; `share` is the part of the link that this feed may use.
-    pub fn decide(&mut self, estimate: &Estimate, share: f64, now: Timestamp) -> Option<Change> {
+    /// Decides on the rendition, and picks that of the next frame. Until that frame has come,
+    /// what is encoded for this feed stays as it was picked.
+    pub fn decide(
+        &mut self,
+        now: Timestamp,
+        forecast: Option<Forecast>,
+        room: Option<u32>,
+    ) -> Option<Change> {
         let renewed = self.camera().version() != self.version;
         if renewed {
             self.version = self.camera().version();
@@ -135,32 +160,35 @@ impl Feed {
             best: self.best(),
             adapts: self.settings.config.adapt,
             interval: self.interval(),
-            rate: estimate.rate().map(|rate| rate * share),
-            sure_rate: self.sure_rate(estimate, now).map(|rate| rate * share),
+            forecast,
+            late: self.late(now),
+            room,
         };
         let changed = self.adapt.decide(&view);
+        let picked = self.adapt.pick(&view);
         let rung = self.adapt.rung().min(self.settings.ladder.len() - 1);
-        let rendition = self.settings.ladder[rung];
-        let first = self.subscription.selected().is_none();
-        self.subscription.select(Track::jpeg(rendition));
-        (changed || renewed || first).then(|| self.change(rendition))
+        let (rung, picked) = (self.settings.ladder[rung], self.settings.ladder[picked]);
+        self.subscription.select(Track::jpeg(picked));
+        let first = self.rendition.replace(rung).is_none();
+        (changed || renewed || first).then(|| self.change(rung))
     }
 
-    fn sure_rate(&self, estimate: &Estimate, now: Timestamp) -> Option<f64> {
-        if self.adapt.rung() <= self.best() {
-            return None;
+    /// For how long a frame has waited that was not sent yet; frames always take a while from
+    /// capture until they can be sent.
+    fn late(&self, now: Timestamp) -> Duration {
+        match (self.subscription.newest_raw(), self.last) {
+            (Some((sequence, captured)), Some((last, _)))
+                if sequence > last && captured >= self.due =>
+            {
+                now.since(captured).saturating_sub(self.prompt)
+            }
+            _ => Duration::ZERO,
         }
-        let since = now
-            .as_nanos()
-            .saturating_sub(self.adapt.hold().as_nanos() as u64);
-        estimate.sure_rate(Timestamp::from_nanos(since))
     }
 
     /// What it gets now; `None` before the first frame.
     pub fn current(&self) -> Option<Change> {
-        self.subscription
-            .selected()
-            .map(|track| self.change(track.rendition))
+        self.rendition.map(|rendition| self.change(rendition))
     }
 
     /// What it gets in this rendition.
@@ -202,10 +230,23 @@ impl Feed {
         if self.limits.paused {
             return None;
         }
-        match self.subscription.poll_next(self.due, waker) {
-            std::task::Poll::Ready(frame) => Some(frame),
-            std::task::Poll::Pending => None,
-        }
+        let Poll::Ready(frame) = self.subscription.poll_next(self.due, waker) else {
+            self.waits = true;
+            return None;
+        };
+        self.waits = false;
+        let took = Timestamp::now().since(frame.captured);
+        self.prompt = match self.prompt {
+            Duration::ZERO => took,
+            // Slowly forgotten, since a camera may become slower.
+            prompt => took.min(prompt.mul_f64(1.02)),
+        };
+        Some(frame)
+    }
+
+    /// Whether the next frame's rendition has been picked, and nothing has come between since.
+    pub fn waits(&self) -> bool {
+        self.waits
     }
 
     /// Waits for the next frame without taking it; true if it is there.
@@ -216,6 +257,7 @@ impl Feed {
     /// Wants nothing for now, because of this.
     pub fn rest(&mut self, why: HeldUp) {
         self.subscription.rest();
+        self.waits = false;
         if self.held_up != Some(HeldUp::Probe) {
             self.held_up = Some(why);
         }
@@ -244,11 +286,22 @@ impl Feed {
             Some(HeldUp::Probe) => 0,
             _ => out.slow_link + out.slow_reader,
         };
+        let of = Frame {
+            sequence: frame.sequence,
+            rendition: frame.track.rendition,
+            bytes: frame.bytes.len(),
+            skipped,
+        };
         self.adapt
-            .sent(frame.track.rendition, frame.bytes.len(), skipped);
+            .sent(&of, &self.settings.ladder, Timestamp::now());
         self.pace(frame.captured);
         self.count(&out);
         out
+    }
+
+    /// That frame has arrived; the link was busy with it for so long, if that is known.
+    pub fn delivered(&mut self, sequence: u64, busy: Option<Duration>) {
+        self.adapt.delivered(sequence, busy, self.interval());
     }
 
     fn count(&self, out: &LeftOut) {
@@ -287,21 +340,38 @@ impl Feed {
         self.due = Timestamp::from_nanos(slot + interval as u64 - early);
     }
 
-    /// What to tell the client when its picture changes between the camera's and "no signal".
-    pub fn origin_changed(&mut self, origin: Origin) -> Option<(Event, String)> {
-        let was = std::mem::replace(&mut self.origin, origin);
-        let camera = self.camera();
-        match (was == Origin::Blank, origin == Origin::Blank) {
-            (false, true) => {
-                let reason = camera.status().reason;
-                Some((
-                    Event::CameraLost,
-                    format!("camera {}: {reason}", camera.name),
-                ))
-            }
-            (true, false) => Some((Event::CameraBack, format!("camera {} is back", camera.name))),
-            _ => None,
+    /// Takes note of where the next picture comes from; what the client is to be told of it, if
+    /// its picture changes between the camera's and "no signal", or the reason of that.
+    pub fn signal_changed(&mut self, origin: Origin) -> Option<ToClient> {
+        let lost = match origin {
+            Origin::Blank => Some(self.camera().loss().map_or_else(String::new, |loss| loss.0)),
+            Origin::Camera | Origin::TestPattern => None,
+        };
+        if lost == self.lost {
+            return None;
         }
+        self.lost = lost;
+        self.signal().or_else(|| {
+            let camera = &self.camera().name;
+            Some(ToClient::Notice {
+                event: Event::CameraBack,
+                camera: Some(camera.clone()),
+                since: None,
+                message: format!("camera {camera} is back"),
+            })
+        })
+    }
+
+    /// What tells the client that its picture stands in for the camera's; `None` if it does not.
+    pub fn signal(&self) -> Option<ToClient> {
+        let reason = self.lost.as_ref()?;
+        let camera = self.camera();
+        Some(ToClient::Notice {
+            event: Event::CameraLost,
+            camera: Some(camera.name.clone()),
+            since: camera.loss().map(|(_, since)| since.unix_micros()),
+            message: format!("camera {}: {reason}", camera.name),
+        })
     }
 }
 

@@ -67,10 +67,12 @@ impl Figures {
 
 impl FeedFigures {
     /// A frame of so many bytes has been sent, and this was left out before it.
-    pub fn sent(&mut self, bytes: usize, left_out: &LeftOut, now: Timestamp) {
-        self.frames += 1;
+    pub fn sent(&mut self, bytes: usize, is_frame: bool, left_out: &LeftOut, now: Timestamp) {
         self.bytes += bytes as u64;
-        self.rate.add(now);
+        if is_frame {
+            self.frames += 1;
+            self.rate.add(now);
+        }
         left_out.add_to(&mut self.dropped);
     }
 

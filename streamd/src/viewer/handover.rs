@@ -130,7 +130,8 @@ impl Viewer {
         self.viewers.keep(kept, socket.into());
     }
 
-    /// Goes on with a viewer of the process before this one.
+    /// Goes on with a viewer of the process before this one; `http` is the congestion control of
+    /// HTTP connections.
     ///
     /// # Errors
     /// When there is no place for it, or its connection can't be used.
@@ -139,17 +140,24 @@ impl Viewer {
         kept: Kept,
         connection: OwnedFd,
         framing: Box<dyn Framing>,
-        congestion: Congestion,
+        http: Congestion,
     ) -> Result<Self, NotResumed> {
         let socket = Socket::new(connection)?;
         let peer = socket.peer();
         let place = viewers.admit(Some(kept.camera()), &peer)?;
+        let congestion = match kept.transport {
+            Transport::Tcp => place.camera().settings().config.congestion,
+            Transport::Websocket | Transport::Mjpeg => http,
+        };
         let arrival = Arrival {
             id: kept.id,
             socket,
             framing,
             key: kept.key,
-            share: viewers.connect(Address::of_peer(&peer)),
+            // It is there already, whatever an address may have by now.
+            share: viewers
+                .connections
+                .take(Address::of_peer(&peer), usize::MAX),
             place,
             name: kept.name,
             input: BytesMut::from(&kept.input[..]),

@@ -41,6 +41,9 @@ impl Viewer {
                     if let Some(change) = feed.current() {
                         tell_rendition(&mut self.talk, feed, &change);
                     }
+                    if let Some(news) = feed.signal() {
+                        self.talk.say(&news);
+                    }
                 }
             }
             FromClient::Want(want) => self.want(&want),
@@ -98,8 +101,10 @@ impl Viewer {
             let places = (&*self.viewers, &*self.entry.peer);
             self.watching.watch(names, places, limits, &self.entry)
         };
-        if let Some(why) = refused {
-            self.bad(why);
+        self.entry.figures().errors += refused.len() as u64;
+        for (name, why) in refused {
+            let why = why.to_string();
+            self.talk.notice(Event::CameraRefused, Some(&name), why);
         }
         self.welcome();
     }
@@ -121,7 +126,7 @@ impl Viewer {
             fps: settings.config.fps.get(),
             quality: settings.config.quality.get(),
             server_time: Timestamp::now().unix_micros(),
-            cameras: self.viewers.cameras.names(),
+            cameras: self.viewers.names_for(&self.entry),
         });
     }
 

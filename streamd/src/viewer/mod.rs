@@ -48,7 +48,7 @@ use crate::{
         gate::{Path, Verdict},
         socket::Socket,
     },
-    media::{Packet, Timestamp},
+    media::{Origin, Packet, Timestamp},
 };
 
 /// A viewer: what it watches, what is on its way to it, what it says and hears.
@@ -224,7 +224,7 @@ impl Viewer {
             let now = Timestamp::now();
             let path = self.wire.look(now, self.viewers.client_timeout())?;
             match self.wire.gate.check(now, &path) {
-                Verdict::Open => match self.next_frame(cx) {
+                Verdict::Open => match self.next_frame(cx, &path) {
                     Some((frame, feed)) => self.begin(frame, feed, &path, now),
                     None => return Ok(()),
                 },
@@ -253,10 +253,10 @@ impl Viewer {
         Ok(())
     }
 
-    fn next_frame(&mut self, cx: &Context<'_>) -> Option<(Arc<Packet>, u32)> {
+    fn next_frame(&mut self, cx: &Context<'_>, path: &Path) -> Option<(Arc<Packet>, u32)> {
         let (entry, talk) = (&self.entry, &mut self.talk);
         self.watching
-            .next(&self.wire.estimate, cx.waker(), |feed, change| {
+            .next(&self.wire, path, cx.waker(), |feed, change| {
                 hear::rendition_changed(entry, talk, feed, change);
             })
     }
@@ -265,8 +265,8 @@ impl Viewer {
         let Some(of) = self.watching.feed(feed) else {
             return;
         };
-        if let Some((event, message)) = of.origin_changed(packet.origin) {
-            self.talk.notice(event, Some(&of.camera().name), message);
+        if let Some(news) = of.signal_changed(packet.origin) {
+            self.talk.say(&news);
         }
         let with_frame = Path {
             in_flight: path.in_flight.saturating_add(packet.bytes.len() as u32),
@@ -287,7 +287,7 @@ impl Viewer {
         let sending = sending(&self.entry, feed, framing.wants_fps(), now);
         framing.before(&outgoing.packet, &sending, &mut outgoing.before);
         framing.after(&outgoing.packet, &sending, &mut outgoing.after);
-        wire.outgoing = Some(outgoing);
+        wire.outgoing = Some(wire.marked(outgoing));
     }
 
     /// A frame has been handed to the kernel whole.
@@ -295,10 +295,11 @@ impl Viewer {
         if let Some(feed) = self.watching.feed(sent.feed) {
             let left_out = feed.sent(&sent.packet);
             let camera = feed.camera();
-            camera.sent.add(1);
+            let is_frame = sent.packet.origin != Origin::Blank;
+            camera.sent.add(is_frame.into());
             camera.bytes.add(sent.total() as u64);
             if let Some(figures) = self.entry.figures().feed(sent.feed) {
-                figures.sent(sent.total(), &left_out, Timestamp::now());
+                figures.sent(sent.total(), is_frame, &left_out, Timestamp::now());
             }
         }
         self.wire.spare = (sent.before, sent.after);
@@ -381,20 +382,23 @@ fn sending(entry: &Guard, feed: u32, wants_fps: bool, now: Timestamp) -> Sending
     }
 }
 
-/// A frame is there: its latency goes into the viewer's figures, by the viewer's own receipts where
-/// it sends any, and into the camera's, by the kernel alone: no viewer can forge those.
+/// A frame is there, or acknowledged: its feed learns how the link took it. Its latency goes into
+/// the viewer's figures, by the viewer's own receipts where it sends any, and into the camera's, by
+/// the kernel alone: no viewer can forge those.
 fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived, receipts: bool) {
-    tracing::trace!(client = entry.id, latency = ?frame.latency, by = ?frame.by, "delivered");
+    tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, by = ?frame.by, "delivered");
     if receipts == (frame.by == By::Receipt)
         && let Some(figures) = entry.figures().feed(frame.feed)
     {
         figures.latency.add(frame.latency);
     }
-    if frame.by == By::Kernel
-        && let Some(feed) = watching.feed(frame.feed)
-    {
+    let Some(feed) = watching.feed(frame.feed) else {
+        return;
+    };
+    if frame.by == By::Kernel {
         feed.camera().delivery.add(frame.latency);
     }
+    feed.delivered(frame.sequence, frame.busy);
 }
 
 /// What a paused viewer is told that loses its place.

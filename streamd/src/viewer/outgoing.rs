@@ -25,8 +25,10 @@ pub(super) struct Outgoing {
     pub stamping: Stamping,
     /// When it was begun.
     pub began: Timestamp,
-    /// The congestion control holds it up for reasons of its own.
+    /// A loss or the congestion control holds it up.
     pub disturbed: bool,
+    /// Segments of the connection sent again when it was begun.
+    pub sent_again: u32,
     /// Bytes written.
     done: usize,
 }
@@ -51,6 +53,7 @@ impl Outgoing {
             stamping,
             began,
             disturbed: false,
+            sent_again: 0,
             done: 0,
         }
     }
@@ -112,6 +115,8 @@ impl Outgoing {
             key,
             stamped: self.stamping.end && can_stamp,
             disturbed: self.disturbed,
+            sent_again: self.sent_again,
+            receipted: false,
         }
     }
 }

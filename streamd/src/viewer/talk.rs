@@ -187,6 +187,7 @@ impl Talk {
         self.say(&ToClient::Notice {
             event,
             camera: camera.map(str::to_owned),
+            since: None,
             message,
         });
     }

@@ -14,7 +14,7 @@ use crate::{
     access::{
         address::Address,
         counts::Share,
-        role::{Action, may},
+        role::{Action, Identity, may},
         token::Key,
     },
     events,
@@ -94,7 +94,8 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
     let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
     tokio::spawn(async move {
         let mut input = BytesMut::new();
-        let entered = match door::knock(&viewers, &camera, &socket, Tcp, &mut input).await {
+        let good = |who: &Identity| may(who, Action::Watch, Some(&camera));
+        let entered = match door::knock(&viewers, good, &socket, Tcp, &mut input).await {
             Ok(who) => enter(&viewers, &camera, socket, share, who.key, input),
             Err(closed) => {
                 log_refused(&closed, &peer, &camera);

@@ -128,6 +128,14 @@ impl Viewers {
         cameras.all(|camera| may(&who, Action::Watch, Some(camera)))
     }
 
+    /// The cameras that a viewer may watch, by their names.
+    pub fn names_for(&self, viewer: &Entry) -> Vec<String> {
+        let who = self.rules.identity(viewer.key().as_ref());
+        let mut names = self.cameras.names();
+        names.retain(|name| may(&who, Action::Watch, Some(name)));
+        names
+    }
+
     /// Ends all who may not watch any more, by the rules as they are now; returns how many.
     pub fn look_over(&self) -> usize {
         let all = self.registry.all();

@@ -9,13 +9,25 @@ use super::{
     figures::{FeedFigures, Figures},
     registry::Entry,
     viewers::Viewers,
+    wire::Wire,
 };
 use crate::{
     access::role::{Action, may},
-    camera::Place,
-    link::estimate::Estimate,
+    camera::{Place, Refused},
+    link::{estimate::Forecast, gate::Path},
     media::{Packet, Timestamp},
 };
+
+/// Why a camera is not shown to who asked for it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotWatched {
+    /// There is none of this name, or no place at it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It may watch others only.
+    #[error("you may not watch it")]
+    MayNot,
+}
 
 /// The cameras that a viewer watches over one connection; at least one.
 pub(super) struct Watching {
@@ -57,19 +69,19 @@ impl Watching {
     }
 
     /// Watches these cameras instead of those before, in this order, as far as there is a place;
-    /// says why one is refused.
+    /// says which are refused, and why.
     pub fn watch(
         &mut self,
         names: &[String],
         (viewers, peer): (&Viewers, &str),
         limits: Limits,
         entry: &Entry,
-    ) -> Option<String> {
+    ) -> Vec<(String, NotWatched)> {
         let now = Timestamp::now();
         let who = viewers.rules.identity(entry.key().as_ref());
         let mut old = std::mem::take(&mut self.feeds);
         let mut new: Vec<Feed> = Vec::new();
-        let mut refused = None;
+        let mut refused = Vec::new();
         for name in names {
             let is_it = |feed: &Feed| feed.camera().name == *name;
             if new.iter().any(is_it) {
@@ -78,11 +90,11 @@ impl Watching {
             match old.iter().position(is_it) {
                 Some(i) => new.push(old.remove(i)),
                 None if !may(&who, Action::Watch, Some(name)) => {
-                    refused = Some(format!("you may not watch camera {name:?}"));
+                    refused.push((name.clone(), NotWatched::MayNot));
                 }
                 None => match viewers.admit(Some(name), peer) {
                     Ok(place) => new.push(self.begin(place, limits, &mut entry.figures(), now)),
-                    Err(why) => refused = Some(why.to_string()),
+                    Err(why) => refused.push((name.clone(), why.into())),
                 },
             }
         }
@@ -126,19 +138,28 @@ impl Watching {
     /// is told where that is another one. Where there is none, all feeds wait.
     pub fn next(
         &mut self,
-        estimate: &Estimate,
+        wire: &Wire,
+        path: &Path,
         waker: &Waker,
         mut changed: impl FnMut(&Feed, Change),
     ) -> Option<(Arc<Packet>, u32)> {
         let now = Timestamp::now();
         let share = 1.0 / self.feeds.len() as f64;
+        let forecast = wire.forecast(now, path).map(|forecast| Forecast {
+            rate: forecast.rate * share,
+            ..forecast
+        });
         for i in 0..self.feeds.len() {
             let i = (self.turn + i) % self.feeds.len();
             let feed = &mut self.feeds[i];
-            if let Some(change) = feed.decide(estimate, share, now) {
-                changed(feed, change);
+            let mut frame = feed.waits().then(|| feed.next(waker)).flatten();
+            if frame.is_none() {
+                if let Some(change) = feed.decide(now, forecast, path.left()) {
+                    changed(feed, change);
+                }
+                frame = feed.next(waker);
             }
-            if let Some(frame) = feed.next(waker) {
+            if let Some(frame) = frame {
                 self.turn = i + 1;
                 return Some((frame, feed.id));
             }

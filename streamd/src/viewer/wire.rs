@@ -7,7 +7,7 @@ use super::{feed::HeldUp, framing::Goodbye, outgoing::Outgoing};
 use crate::{
     link::{
         delivery::{Acknowledged, Arrived, Deliveries},
-        estimate::Estimate,
+        estimate::{Estimate, Forecast},
         gate::{Gate, Path},
         readiness::{READABLE, Registration, STAMPED, WRITABLE},
         socket::{Info, Socket},
@@ -17,6 +17,9 @@ use crate::{
 
 /// A frame that takes less than this part of the interval to drain needs no gate in between.
 const FAST: f64 = 0.5;
+
+/// A round trip so much longer than the smallest, in part and in all, has a queue in it.
+const QUEUED: (f64, Duration) = (1.5, Duration::from_millis(15));
 
 /// A viewer's connection.
 pub(super) struct Wire {
@@ -87,13 +90,38 @@ impl Wire {
         }
         let info = self.info.unwrap_or(Info::UNKNOWN);
         Ok(Path {
-            in_flight,
+            in_flight: in_flight.saturating_sub(info.beyond_loss),
             rate: self.estimate.rate().unwrap_or(0.0),
             min_rtt: self.estimate.min_rtt(info.min_rtt),
             window: info.window,
             unsent: info.unsent,
             segment: info.segment,
+            probing: info.probing,
+            losing: info.losing,
         })
+    }
+
+    /// What the next bytes may expect.
+    pub fn forecast(&self, now: Timestamp, path: &Path) -> Option<Forecast> {
+        let progress = match self.info {
+            // What waits for a lost packet tells of no fall.
+            Some(info) if info.losing => None,
+            _ => self.deliveries.progress(self.taken.0, path.min_rtt),
+        };
+        let forecast = self.estimate.forecast(now, progress)?;
+        Some(Forecast {
+            rate: forecast.rate.min(path.let_through()),
+            ..forecast
+        })
+    }
+
+    /// Notes of a frame that begins what is known of the connection.
+    pub fn marked(&self, mut outgoing: Outgoing) -> Outgoing {
+        if let Some(info) = self.info {
+            outgoing.sent_again = info.sent_again;
+            outgoing.disturbed = info.losing && !is_congested(&info);
+        }
+        outgoing
     }
 
     /// For how long it has taken nothing.
@@ -218,6 +246,8 @@ impl Wire {
                 at: stamp.at,
                 min_rtt: info.min_rtt,
                 segment: info.segment,
+                sent_again: info.sent_again,
+                congested: is_congested(&info),
             };
             if let Some(frame) = self.deliveries.acknowledged(&ack, &mut self.estimate) {
                 arrived(frame);
@@ -251,6 +281,11 @@ impl Wire {
         let rate = self.estimate.rate().unwrap_or(0.0);
         (rtt, rate, self.socket.unacknowledged())
     }
+}
+
+/// Whether bytes wait in the bottleneck's queue.
+fn is_congested(info: &Info) -> bool {
+    info.rtt > info.min_rtt.mul_f64(QUEUED.0) + QUEUED.1
 }
 
 /// What came of writing.

@@ -27,6 +27,7 @@ fn changes_are_in_force() {
         quality: Some(70),
         fps: Some(12.5),
         camera: None,
+        ..SetCamera::default()
     };
     assert_eq!(client.call(&set).unwrap().cameras, ["main", "stuck"]);
     for camera in daemon.state.cameras.iter() {
@@ -106,6 +107,7 @@ fn refusals_are_typed_errors() {
         camera: Some("side".into()),
         quality: Some(70),
         fps: None,
+        ..SetCamera::default()
     };
     assert_eq!(
         refusal(client.call(&set)),
@@ -231,6 +233,13 @@ fn a_value_out_of_range_is_named_with_what_is_allowed() {
         ("SetCamera", json!({"quality": 0}), "quality", "1 to 100"),
         ("SetCamera", json!({"quality": 101}), "quality", "1 to 100"),
         ("SetCamera", json!({"fps": 0}), "fps", "0.1 to 1000"),
+        (
+            "SetCamera",
+            json!({"rotate": 45}),
+            "rotate",
+            "0, 90, 180 or 270",
+        ),
+        ("SetCamera", json!({"flip": "up"}), "flip", "horizontal"),
         ("SetCamera", json!({"camera": "main"}), "quality", "needed"),
         (
             "SetClient",

@@ -127,3 +127,28 @@ fn one_broken_picture_in_five_is_left_out() {
     reencoded.keys = "passthrough = false";
     all(vec![case, reencoded]);
 }
+
+#[test]
+fn pictures_that_are_cut_or_written_upon_are_looked_at_first() {
+    // All of a picture is used and a blank is written, so that it still shows the film.
+    let cut = "crop = \"16384x16384+0+0\"";
+    let written = "text = \" \"";
+    let with = |keys, case| Case { keys, ..case };
+    let lost = |name| {
+        let reason = &["the camera sends broken pictures", "data"];
+        case(name, cut_in_the_middle, Outcome::Lost(reason))
+    };
+    let larger = |name| Case {
+        film: film::film("MJPG", (320, 240), false),
+        ..case(name, |_| (), Outcome::Flows(MOST))
+    };
+    let mut some = case("each 5th, cut", cut_in_the_middle, Outcome::Flows(MOST));
+    some.faults = vec![Fault::Frames(Frames::Film(BROKEN.into()), When::Each(5))];
+    all(vec![
+        with(cut, lost("broken, cut")),
+        with(written, lost("broken, written upon")),
+        with(cut, larger("larger, cut")),
+        with(written, larger("larger, written upon")),
+        with(cut, some),
+    ]);
+}

@@ -179,7 +179,7 @@ impl Scene {
             camera.state == CameraState::Lost
                 && reason.iter().all(|part| camera.reason.contains(part))
         });
-        assert!(stats.healthy, "{stats:#?}");
+        assert!(!stats.healthy, "{stats:#?}");
         let status: Vec<_> = ["STATUS=", "main: "]
             .iter()
             .chain(reason)

@@ -377,6 +377,7 @@ fn set(setting: Setting, whose: Whose, number: f64) -> Action {
             camera: Some(name),
             quality,
             fps,
+            ..SetCamera::default()
         }),
     }
 }

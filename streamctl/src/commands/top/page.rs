@@ -123,9 +123,21 @@ fn state(model: &Model, look: Look) -> Paragraph<'static> {
     let Some(stats) = &model.stats else {
         return Paragraph::new("waiting for the first figures");
     };
-    if !stats.healthy {
+    if !stats.stuck.is_empty() {
         let parts = clean(&stats.stuck.join(", "));
         return Paragraph::new(format!("STUCK: {parts} does not move")).style(look.bad());
+    }
+    let mut lost = stats
+        .cameras
+        .iter()
+        .filter(|c| c.state == CameraState::Lost);
+    if let Some(camera) = lost.next() {
+        let more = match lost.count() {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let (name, reason) = (clean(&camera.name), clean_long(&camera.reason));
+        return Paragraph::new(format!("NO SIGNAL: {name}{more}: {reason}")).style(look.bad());
     }
     match stats.refused {
         0 => Paragraph::new("healthy").style(look.good()),

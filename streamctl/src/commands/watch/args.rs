@@ -10,7 +10,7 @@ use super::{reconnect::Policy, target::Target};
 ///
 /// On a terminal the picture is shown; without one, or with --headless or --json, a line of
 /// figures is printed every --stats-interval. Exit codes: 0 the stream was as expected; 1 it was
-/// not (--expect-fps, --expect-latency, or no picture came at all); 69 no connection; 73 a file
+/// not (--expect-fps, --expect-latency, or no picture came at all); 66 no such camera; 69 no connection; 73 a file
 /// can't be made; 74 a file can't be written; 76 what came was no stream; 77 disconnected by an
 /// administrator.
 #[derive(Debug, Clone, clap::Args)]
@@ -19,6 +19,10 @@ pub struct Args {
     /// HOST, HOST:PORT, [IPV6]:PORT or unix:PATH
     #[arg(value_name = "TARGET", default_value = "127.0.0.1:8002")]
     pub target: Target,
+
+    /// The camera; the target's own where none is named
+    #[arg(long, value_name = "NAME", conflicts_with = "silent")]
+    pub camera: Option<String>,
 
     /// How the picture is drawn
     #[arg(long, value_enum, default_value_t = Graphics::Auto, value_name = "HOW")]
@@ -130,6 +134,12 @@ impl Args {
                 paused: None,
             },
         })
+    }
+
+    /// Which camera is asked for besides; `None` for the target's own.
+    pub fn subscription(&self) -> Option<FromClient> {
+        let cameras = vec![self.camera.clone()?];
+        Some(FromClient::Subscribe { cameras })
     }
 
     /// How often to try again.

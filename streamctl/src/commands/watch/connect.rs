@@ -77,9 +77,8 @@ pub fn connect(
             attempt(&address, steering, deadline()).map_err(unreachable)
         }
         Target::Tcp(host, port) => {
-            let addresses = (host.as_str(), *port)
-                .to_socket_addrs()
-                .map_err(unreachable)?;
+            let addresses = (host.as_str(), *port).to_socket_addrs();
+            let addresses = addresses.map_err(|error| unresolved(target, error))?;
             let mut last = io::Error::other("the name has no address");
             for address in addresses {
                 match attempt_tcp(address, steering, deadline()) {
@@ -89,6 +88,15 @@ pub fn connect(
             }
             Err(unreachable(last))
         }
+    }
+}
+
+/// Why a name has no address: a resolver that can't be reached now may be later. The standard
+/// library tells the two apart in words alone (`EAI_AGAIN`).
+fn unresolved(target: &Target, error: io::Error) -> Loss {
+    match error.to_string().contains("Temporary failure") {
+        true => Loss::Unreachable(target.clone(), error),
+        false => Loss::NoHost(target.clone(), error),
     }
 }
 

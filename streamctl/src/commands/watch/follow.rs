@@ -103,7 +103,7 @@ impl<'a> Follower<'a> {
                 Err(ending) => break ending,
             };
             self.measure.interrupted();
-            match self.reconnect.lost() {
+            match self.reconnect.lost().filter(|_| !loss.is_final()) {
                 None => break Ending::GaveUp(loss),
                 Some(delay) => {
                     let rested = self.rest(&loss, delay);

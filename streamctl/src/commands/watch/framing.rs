@@ -20,6 +20,9 @@ pub enum Payload<'a> {
 /// Why what arrived is no stream of pictures. After one of these the framing is lost.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// Something else is spoken there; its first words.
+    #[error("{0:?} is said there: {hint}", hint = hint(.0))]
+    Speaks(String),
     /// A length over the limit, or below the two bytes that say what follows.
     #[error("a frame of {0} bytes was announced, allowed are 2 to {MAX_TO_CLIENT}: no streamd?")]
     Length(u64),
@@ -28,6 +31,29 @@ pub enum Error {
         "a frame begins with the bytes {0:02x} {1:02x}: neither a JPEG picture (ff d8) nor a message ({{)"
     )]
     Kind(u8, u8),
+}
+
+/// Characters of a foreign greeting that are shown.
+const SHOWN: usize = 40;
+
+/// What the bytes say, if they are the beginning of a line of text: no length is one, since a
+/// picture of so many bytes would be larger than memory.
+fn greeting(arrived: &[u8]) -> Option<String> {
+    let line = arrived.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    let text = |byte: &u8| *byte == b' ' || byte.is_ascii_graphic();
+    let says = line.len() >= LENGTH_BYTES && line[..LENGTH_BYTES].iter().all(text);
+    says.then(|| {
+        let printable = line.iter().filter(|byte| text(byte)).take(SHOWN);
+        printable.map(|byte| char::from(*byte)).collect()
+    })
+}
+
+fn hint(greeting: &str) -> &'static str {
+    if greeting.starts_with("HTTP/") {
+        "that is an HTTP port; a camera's own port is its `listen`, 8002 for the first one"
+    } else {
+        "that is no camera's port of streamd"
+    }
 }
 
 /// Collects bytes until a payload is whole.
@@ -74,8 +100,11 @@ impl Framing {
     /// As soon as the length or the first bytes say that this is no stream.
     pub fn next(&mut self) -> Result<Option<Payload<'_>>, Error> {
         let arrived = &self.buffer[self.start..self.end];
-        let Some(length) =
-            announced(arrived, MAX_TO_CLIENT).map_err(|long| Error::Length(long.bytes))?
+        let foreign = |bytes| match greeting(arrived) {
+            Some(greeting) => Error::Speaks(greeting),
+            None => Error::Length(bytes),
+        };
+        let Some(length) = announced(arrived, MAX_TO_CLIENT).map_err(|long| foreign(long.bytes))?
         else {
             return Ok(None);
         };
@@ -216,7 +245,9 @@ mod tests {
         }
         let mut framing = Framing::default();
         feed(&mut framing, b"HTTP/1.1 400 Bad Request");
-        assert!(matches!(framing.next(), Err(Error::Length(_))));
+        let error = framing.next().unwrap_err();
+        assert_eq!(error, Error::Speaks("HTTP/1.1 400 Bad Request".into()));
+        assert!(error.to_string().contains("an HTTP port"), "{error}");
         let mut framing = Framing::default();
         feed(&mut framing, &[9, 0, 0, 0, 0, 0, 0, 0, b'h', b'i']);
         assert_eq!(framing.next(), Err(Error::Kind(b'h', b'i')));

@@ -4,12 +4,18 @@ use std::{io, time::Duration};
 
 use super::{framing, target::Target};
 
-/// Why there is no stream (any more). All of these are tried again.
+/// Why there is no stream (any more). It is tried again, unless it [is for good](Loss::is_final).
 #[derive(Debug, thiserror::Error)]
 pub enum Loss {
     /// No connection could be made.
     #[error("cannot connect to {0}: {1}")]
     Unreachable(Target, #[source] io::Error),
+    /// No host of this name is known.
+    #[error("cannot find {0}: {1}")]
+    NoHost(Target, #[source] io::Error),
+    /// The camera that was asked for is not shown.
+    #[error("{0}")]
+    Refused(String),
     /// The server closed it between two frames.
     #[error("the server closed the connection")]
     Closed,
@@ -28,4 +34,14 @@ pub enum Loss {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(#[from] io::Error),
+}
+
+impl Loss {
+    /// Whether another attempt would come to the same.
+    pub const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::NoHost(..) | Self::NoStream(_) | Self::Refused(_)
+        )
+    }
 }

@@ -14,7 +14,7 @@ use super::{
     talk::Talk,
     view::Rendition,
 };
-use crate::table::clean;
+use crate::table::{clean, line};
 
 /// Reads in a row before keys, questions and time-outs are looked after again.
 const READS: usize = 16;
@@ -54,7 +54,7 @@ impl Follower<'_> {
         let mut connection = Connection {
             stream,
             framing: Framing::default(),
-            talk: Talk::new(self.args.hello().as_ref(), &self.clock),
+            talk: Talk::new([self.args.hello(), self.args.subscription()], &self.clock),
             heard: Instant::now(),
             paused: false,
             stopping: None,
@@ -121,15 +121,19 @@ impl Follower<'_> {
 
     fn payloads(&mut self, connection: &mut Connection<'_>) -> Result<(), Over> {
         let Connection { framing, talk, .. } = connection;
+        let mut refused = None;
         while let Some(payload) = framing.next().map_err(Loss::NoStream)? {
             match payload {
                 Payload::Picture(jpeg) => self.arrival(jpeg, talk)?,
                 // A message of a newer server that this version does not know is no error.
                 Payload::Message(json) => {
                     if let Ok(message) = serde_json::from_slice(json) {
-                        self.message(message, talk, &mut connection.stopping)?;
+                        self.message(message, talk, &mut connection.stopping, &mut refused)?;
                     }
                 }
+            }
+            if let Some(why) = refused {
+                return Err(Loss::Refused(why).into());
             }
         }
         Ok(())
@@ -137,6 +141,9 @@ impl Follower<'_> {
 
     fn arrival(&mut self, jpeg: &[u8], talk: &mut Talk) -> Result<(), Ending> {
         let segment = AppSegment::find(jpeg);
+        if self.is_other(segment.as_ref()) {
+            return Ok(());
+        }
         let now = self.clock.micros(Instant::now());
         let server_now = self
             .offset
@@ -160,11 +167,19 @@ impl Follower<'_> {
         self.picture(jpeg)
     }
 
+    /// Whether a picture is of another camera than the one that is asked for: the target's own
+    /// comes until the server has heard of it.
+    fn is_other(&self, segment: Option<&AppSegment>) -> bool {
+        let of = segment.map(|segment| segment.camera.as_str());
+        self.args.camera.is_some() && self.args.camera.as_deref() != of
+    }
+
     fn message(
         &mut self,
         message: ToClient,
         talk: &mut Talk,
         stopping: &mut Option<String>,
+        refused: &mut Option<String>,
     ) -> Result<(), Ending> {
         match message {
             ToClient::Welcome { server_time, .. } => {
@@ -196,7 +211,7 @@ impl Follower<'_> {
                 };
             }),
             ToClient::Notice { event, message, .. } => {
-                self.notified(event, &clean(&message), stopping)
+                self.notified(event, &message, stopping, refused)
             }
         }
     }
@@ -206,16 +221,21 @@ impl Follower<'_> {
         event: Event,
         message: &str,
         stopping: &mut Option<String>,
+        refused: &mut Option<String>,
     ) -> Result<(), Ending> {
         match event {
-            Event::Kicked => Err(Ending::Kicked(message.to_owned())),
+            Event::Kicked => Err(Ending::Kicked(clean(message))),
             Event::Stopping => {
-                *stopping = Some(message.to_owned());
+                *stopping = Some(clean(message));
                 Ok(())
             }
-            Event::CameraLost => self.notice(&format!("lost: {message}")),
-            Event::CameraBack => self.notice(message),
-            Event::BadMessage => self.notice(&format!("refused: {message}")),
+            Event::CameraLost => self.notice(&format!("lost: {}", clean(message))),
+            Event::CameraBack => self.notice(&clean(message)),
+            Event::CameraRefused => {
+                *refused = Some(line(message));
+                Ok(())
+            }
+            Event::BadMessage => self.notice(&format!("refused: {}", clean(message))),
         }
     }
 

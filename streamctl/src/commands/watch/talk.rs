@@ -24,8 +24,8 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// Begins with a hello, if there is one.
-    pub fn new(hello: Option<&FromClient>, clock: &Clock) -> Self {
+    /// Begins with these words: a hello, and what follows it.
+    pub fn new(first: impl IntoIterator<Item = Option<FromClient>>, clock: &Clock) -> Self {
         let now = Instant::now();
         let mut talk = Self {
             waiting: Vec::new(),
@@ -35,8 +35,8 @@ impl Talk {
             next_ping: now,
             paused: false,
         };
-        if let Some(hello) = hello {
-            talk.say(hello);
+        for message in first.into_iter().flatten() {
+            talk.say(&message);
         }
         talk
     }
@@ -131,7 +131,7 @@ mod tests {
             token: None,
             want: Want::default(),
         };
-        let mut talk = Talk::new(Some(&hello), &clock);
+        let mut talk = Talk::new([Some(hello.clone())], &clock);
         let now = Instant::now();
         talk.due(now, &clock, &Offset::default(), true);
         talk.receipt(1, 2);
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn a_server_that_does_not_read_costs_little() {
         let clock = Clock::new();
-        let mut talk = Talk::new(None, &clock);
+        let mut talk = Talk::new([], &clock);
         assert!(talk.waiting().is_empty());
         talk.answered();
         for sequence in 0..10_000 {

@@ -11,6 +11,8 @@ use super::{
 
 /// The stream was not as expected.
 const UNHEALTHY: u8 = 1;
+/// The camera that was asked for is not to be had (EX_NOINPUT).
+const NOT_FOUND: u8 = 66;
 /// No connection (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
 /// Reading or writing failed (EX_IOERR).
@@ -88,6 +90,7 @@ fn nothing_came(outcome: &Outcome) -> (u8, String) {
 fn loss_code(loss: &Loss) -> u8 {
     match loss {
         Loss::NoStream(_) => PROTOCOL,
+        Loss::Refused(_) => NOT_FOUND,
         _ => UNAVAILABLE,
     }
 }

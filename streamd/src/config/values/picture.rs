@@ -66,10 +66,7 @@ impl FromStr for Format {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        let upper = text.to_ascii_uppercase();
-        PixelFormat::ALL
-            .into_iter()
-            .find(|f| format_name(*f) == upper || f.to_string() == upper)
+        PixelFormat::named(text)
             .map(Self::Fixed)
             .ok_or_else(|| refused::<Self>("format", text))
     }
@@ -77,18 +74,13 @@ impl FromStr for Format {
 
 impl Value for Format {
     fn allowed() -> String {
-        let names = PixelFormat::ALL.map(|format| format!("\"{}\"", format_name(format)));
-        let (last, others) = names.split_last().expect("there are formats");
-        format!("\"auto\", {} or {last}", others.join(", "))
-    }
-}
-
-/// The name people use: that of the code, but for the RGB formats.
-fn format_name(format: PixelFormat) -> String {
-    match format {
-        PixelFormat::Rgb24 => "RGB24".into(),
-        PixelFormat::Bgr24 => "BGR24".into(),
-        other => other.to_string(),
+        let plain = PixelFormat::ALL
+            .into_iter()
+            .filter(|format| !matches!(format, PixelFormat::Mosaic(..)));
+        let names: String = plain
+            .map(|format| format!("\"{}\", ", format.name()))
+            .collect();
+        format!("\"auto\", {names}or a sensor's mosaic as in \"RGGB8\" or \"BGGR10P\"")
     }
 }
 
@@ -96,8 +88,59 @@ impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
-            Self::Fixed(format) => f.write_str(&format_name(*format)),
+            Self::Fixed(format) => f.write_str(format.name()),
         }
+    }
+}
+
+/// Which values of deep grey are black and white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
+pub enum GrayRange {
+    /// Of 10 and 12 bits the whole range; of 14 and 16 what the pictures span.
+    Auto,
+    /// From the first to the second.
+    Between(u16, u16),
+}
+
+impl GrayRange {
+    /// Whatever the depth, from its least to its greatest value.
+    pub const WHOLE: Self = Self::Between(0, u16::MAX);
+}
+
+/// A [`GrayRange`] as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Word(String),
+    Pair([u16; 2]),
+}
+
+impl TryFrom<Written> for GrayRange {
+    type Error = String;
+    fn try_from(written: Written) -> Result<Self, String> {
+        match written {
+            Written::Word(word) if word == "auto" => Ok(Self::Auto),
+            Written::Pair([black, white]) if black < white => Ok(Self::Between(black, white)),
+            Written::Word(word) => Err(refused::<Self>("gray-range", word)),
+            Written::Pair(pair) => Err(refused::<Self>("gray-range", pair)),
+        }
+    }
+}
+
+impl From<GrayRange> for Written {
+    fn from(range: GrayRange) -> Self {
+        match range {
+            GrayRange::Auto => Self::Word("auto".into()),
+            GrayRange::Between(black, white) => Self::Pair([black, white]),
+        }
+    }
+}
+
+impl Value for GrayRange {
+    fn allowed() -> String {
+        "\"auto\" or [BLACK, WHITE], whole numbers from 0 to 65535 with the smaller one first"
+            .into()
     }
 }
 
@@ -203,24 +246,31 @@ impl Value for Chroma {
 pub struct Rung(pub Rendition);
 
 impl Rung {
-    /// Steps of at most a quarter of the bytes each, so that some step fills more than half of a link.
+    /// Of all qualities and sizes, those of the highest SSIM at their bytes on film at 640x480, in
+    /// steps of a tenth to a fifth of the bytes, so that some step fills most of a link.
     pub fn default_ladder() -> Vec<Self> {
         use Scale::{Full, Half, Quarter};
         [
+            (75, Full),
             (70, Full),
             (60, Full),
             (50, Full),
             (40, Full),
             (30, Full),
-            (80, Half),
-            (70, Half),
-            (60, Half),
-            (50, Half),
-            (40, Half),
-            (80, Quarter),
-            (65, Quarter),
-            (50, Quarter),
-            (40, Quarter),
+            (25, Full),
+            (20, Full),
+            (75, Half),
+            (65, Half),
+            (55, Half),
+            (45, Half),
+            (35, Half),
+            (27, Half),
+            (20, Half),
+            (15, Half),
+            (60, Quarter),
+            (45, Quarter),
+            (30, Quarter),
+            (20, Quarter),
         ]
         .map(|(quality, scale)| Self(Rendition { quality, scale }))
         .to_vec()

@@ -1,13 +1,14 @@
-//! `SetCamera`: quality and rate of a camera, or of all.
+//! `SetCamera`: quality, rate, turn and flip of a camera, or of all.
 
 use streamd_protocol::control::{Error, SetCamera, SetCameraReply};
 
 use crate::{
-    config::values::{Fps, Quality},
+    config::values::{Flip, Fps, Quality, Rotate},
     control::{
         Context,
         method::{Answer, Served, now, out_of_range, refused},
     },
+    state::CameraChange,
 };
 
 impl Served for SetCamera {
@@ -16,15 +17,20 @@ impl Served for SetCamera {
     fn answer(self, context: &Context) -> Result<Answer, Error> {
         let bad = |name| move |message: String| out_of_range(name, message);
         let quality = self.quality.map(Quality::try_from).transpose();
-        let quality = quality.map_err(bad("quality"))?;
         let fps = self.fps.map(Fps::try_from).transpose();
-        let fps = fps.map_err(bad("fps"))?;
-        if quality.is_none() && fps.is_none() {
-            return Err(out_of_range("quality", "quality, fps or both are needed"));
+        let rotate = self.rotate.map(Rotate::try_from).transpose();
+        let flip = self.flip.map(|flip| flip.parse::<Flip>()).transpose();
+        let change = CameraChange {
+            quality: quality.map_err(bad("quality"))?,
+            fps: fps.map_err(bad("fps"))?,
+            rotate: rotate.map_err(bad("rotate"))?,
+            flip: flip.map_err(bad("flip"))?,
+        };
+        if change == CameraChange::default() {
+            let message = "one of quality, fps, rotate and flip is needed";
+            return Err(out_of_range("quality", message));
         }
-        let changed = context
-            .state
-            .set_camera(self.camera.as_deref(), quality, fps);
+        let changed = context.state.set_camera(self.camera.as_deref(), &change);
         let cameras = changed.map_err(|no| refused(no, "camera"))?;
         now(&SetCameraReply { cameras })
     }

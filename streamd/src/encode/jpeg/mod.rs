@@ -1,7 +1,9 @@
 //! The encoder: raw frames, or a camera's JPEG pictures, to JPEG pictures of any rendition.
 
+pub(super) mod levels;
 pub(super) mod libjpeg;
-mod planes;
+pub(super) mod planes;
+pub(super) mod source;
 mod unpack;
 
 use bytes::Bytes;
@@ -9,18 +11,21 @@ use bytes::Bytes;
 pub use libjpeg::simd;
 
 use self::{
+    levels::stretch_luma,
     libjpeg::{Compressor, Decompressor, Pixels, Plane, Shape, Writing},
-    planes::{Cut, Rows, Source, Strip, repeat_pixel},
+    planes::{Cut, Strip, repeat_pixel},
+    source::{Rows, Source},
     unpack::{Which, means},
 };
 use super::{
-    Broken, Error, Picture,
+    Broken, Error, GreyLevels, Picture,
     check::{Check, Endings, Whole},
     passthrough::passthrough,
+    plain,
 };
 use crate::{
-    config::values::Chroma,
-    media::{PixelFormat, RawFrame, Rendition, Scale},
+    config::values::{Chroma, GrayRange},
+    media::{Packing, PixelFormat, Range, RawFrame, Rendition, Scale},
 };
 
 /// The longest side of a JPEG picture that mozjpeg writes, in pixels (`JPEG_MAX_DIMENSION`).
@@ -77,13 +82,18 @@ impl Encoder {
             let whole = self.check.look(raw.bytes(), None)?;
             return self.transcode(raw.bytes(), &whole, rendition, chroma, app);
         }
+        if !plain::is_plain(raw.layout.format) {
+            let plain = plain::plain(raw, GrayRange::WHOLE, &mut GreyLevels::default())?;
+            return self.encode(&plain, rendition, chroma, app);
+        }
         let (width, height) = (raw.layout.width, raw.layout.height);
         if width.max(height) > MAX_SIDE {
             return Err(Error::Size { width, height });
         }
         let job = Job::new((width, height), rendition, chroma, app);
-        match raw.layout.format {
-            PixelFormat::Rgb24 | PixelFormat::Bgr24 => self.interleaved(raw, job),
+        match raw.layout.format.packing() {
+            Packing::Rgb { bytes: 3, .. } => self.interleaved::<3>(raw, job),
+            Packing::Rgb { .. } => self.interleaved::<4>(raw, job),
             _ => self.planar(raw, job),
         }
     }
@@ -143,40 +153,44 @@ impl Encoder {
     }
 
     /// RGB: mozjpeg converts and subsamples it, with SIMD, from the frame itself.
-    fn interleaved(&mut self, raw: &RawFrame, mut job: Job<'_>) -> Result<Picture, Error> {
+    fn interleaved<const BYTES: usize>(
+        &mut self,
+        raw: &RawFrame,
+        mut job: Job<'_>,
+    ) -> Result<Picture, Error> {
         let source = Source::new(raw.layout, raw.bytes())?;
         job.shape.pixels = match raw.layout.format {
             PixelFormat::Bgr24 => Pixels::Bgr,
+            PixelFormat::Xbgr32 => Pixels::Bgrx,
+            PixelFormat::Rgbx32 => Pixels::Rgbx,
+            PixelFormat::Xrgb32 => Pixels::Xrgb,
+            PixelFormat::Bgrx32 => Pixels::Xbgr,
             _ => Pixels::Rgb,
         };
         let mut writing = job.begin(&mut self.compressor, self.last)?;
-        if job.scale == Scale::Full {
+        let limited = raw.layout.colour.range == Range::Limited;
+        if job.scale == Scale::Full && !limited {
             writing.rows(source.rows(), job.shape.height as usize)?;
             let bytes = writing.finish()?;
             return Ok(self.picture(bytes, &job));
         }
         let side = job.scale.divisor() as usize;
         let (width, height) = (raw.layout.width as usize, raw.layout.height as usize);
-        let bytes = job.shape.width as usize * 3;
-        self.rows.resize(bytes, 0);
-        let Plane {
-            bytes: lines,
-            stride,
-        } = source.rows();
+        let stride = job.shape.width as usize * BYTES;
+        self.rows.resize(stride, 0);
         for row in 0..job.shape.height as usize {
-            self.sums.resize(bytes * side, 0);
+            self.sums.resize(stride * side, 0);
             let rows = Rows::of(row, side, height);
-            let line = |row| &lines[row * stride..];
-            rows.sum(Which::All, &mut self.sums[..width * 3], line);
-            repeat_pixel::<3>(&mut self.sums, width);
-            means::<3>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
-            writing.rows(
-                Plane {
-                    bytes: &self.rows,
-                    stride: bytes,
-                },
-                1,
-            )?;
+            rows.sum(Which::All, &mut self.sums[..width * BYTES], |row| {
+                source.row(row)
+            });
+            repeat_pixel::<BYTES>(&mut self.sums, width);
+            means::<BYTES>(&self.sums, side, (side * side).ilog2(), &mut self.rows);
+            if limited {
+                stretch_luma(&mut self.rows);
+            }
+            let bytes = &self.rows;
+            writing.rows(Plane { bytes, stride }, 1)?;
         }
         let bytes = writing.finish()?;
         Ok(self.picture(bytes, &job))

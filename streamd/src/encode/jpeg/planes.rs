@@ -2,195 +2,15 @@
 //! the processor's first cache between being unpacked and being compressed.
 
 use super::{
-    Error,
+    levels::{Levels, stretch_luma},
     libjpeg::Plane,
-    unpack::{
-        MAX_LINES, Which, even_bytes, mean, mean_of_packed, mean_of_pairs, means, odd_bytes,
-        sum_lines,
-    },
+    source::{Rows, Source},
+    unpack::{Which, even_bytes, means, odd_bytes},
 };
 use crate::{
     config::values::Chroma,
-    media::{Layout, PixelFormat, Scale},
+    media::{Layout, Packing, PixelFormat, Range, Scale},
 };
-
-/// A raw frame whose buffer was found to be as long as its layout says.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
-    /// How the bytes are laid out.
-    pub layout: Layout,
-    bytes: &'a [u8],
-}
-
-impl<'a> Source<'a> {
-    /// Checks the buffer against its layout.
-    ///
-    /// # Errors
-    /// If the buffer, or a line of it, is too short, or the picture has no pixels.
-    pub fn new(layout: Layout, bytes: &'a [u8]) -> Result<Self, Error> {
-        let Layout {
-            format,
-            width,
-            height,
-            stride,
-        } = layout;
-        if width == 0 || height == 0 {
-            return Err(Error::Size { width, height });
-        }
-        let least = format.min_stride(width);
-        if stride < least {
-            return Err(Error::Stride {
-                have: stride,
-                need: least,
-            });
-        }
-        let need = format.picture_bytes(stride, height);
-        if bytes.len() < need {
-            return Err(Error::Short {
-                have: bytes.len(),
-                need,
-            });
-        }
-        Ok(Self { layout, bytes })
-    }
-
-    /// The rows of the first plane, and the bytes from one to the next.
-    pub const fn rows(&self) -> Plane<'a> {
-        Plane {
-            bytes: self.bytes,
-            stride: self.layout.stride as usize,
-        }
-    }
-
-    /// Chroma samples per line, and chroma lines.
-    fn chroma_size(&self) -> (usize, usize) {
-        let Layout {
-            format,
-            width,
-            height,
-            stride,
-        } = self.layout;
-        let (width, height) = (width.div_ceil(2) as usize, height as usize);
-        match format {
-            // At an odd width, a line without padding has no room for the last pair.
-            PixelFormat::Nv12 => (width.min(stride as usize / 2), height.div_ceil(2)),
-            PixelFormat::Nv16 => (width.min(stride as usize / 2), height),
-            PixelFormat::Yu12 => (width, height.div_ceil(2)),
-            _ => (width, height),
-        }
-    }
-
-    /// Whether the source has a line of chroma for two lines of luma.
-    const fn halves_lines(&self) -> bool {
-        matches!(self.layout.format, PixelFormat::Nv12 | PixelFormat::Yu12)
-    }
-
-    /// Bytes of the first plane.
-    const fn luma_bytes(&self) -> usize {
-        self.layout.stride as usize * self.layout.height as usize
-    }
-
-    fn line(&self, start: usize, stride: usize, row: usize) -> &'a [u8] {
-        let start = start + row * stride;
-        &self.bytes[start..start + stride]
-    }
-
-    /// Line `row` of luma, into the width of the picture.
-    fn luma(&self, row: usize, out: &mut [u8]) {
-        let line = self.line(0, self.layout.stride as usize, row);
-        match self.layout.format {
-            PixelFormat::Yuyv => even_bytes(line, out),
-            PixelFormat::Uyvy => odd_bytes(line, out),
-            _ => out.copy_from_slice(&line[..out.len()]),
-        }
-    }
-
-    /// The mean of two lines of chroma; they may be the same one.
-    fn chroma(&self, rows: [usize; 2], u: &mut [u8], v: &mut [u8]) {
-        let stride = self.layout.stride as usize;
-        match self.layout.format {
-            PixelFormat::Yuyv => {
-                let [a, b] = rows.map(|row| self.line(0, stride, row));
-                mean_of_packed::<8>(a, b, u, v);
-            }
-            PixelFormat::Uyvy => {
-                let [a, b] = rows.map(|row| self.line(0, stride, row));
-                mean_of_packed::<0>(a, b, u, v);
-            }
-            PixelFormat::Nv12 | PixelFormat::Nv16 => {
-                let [a, b] = rows.map(|row| self.line(self.luma_bytes(), stride, row));
-                mean_of_pairs(a, b, u, v);
-            }
-            PixelFormat::Yu12 => {
-                for (plane, out) in [u, v].into_iter().enumerate() {
-                    let [a, b] = rows.map(|row| self.chroma_plane(plane, row));
-                    mean(a, b, out);
-                }
-            }
-            // These have no planes of chroma: no caller asks.
-            PixelFormat::Grey | PixelFormat::Rgb24 | PixelFormat::Bgr24 | PixelFormat::Mjpg => {}
-        }
-    }
-
-    /// Line `row` of a chroma plane of YU12, which has two.
-    fn chroma_plane(&self, plane: usize, row: usize) -> &'a [u8] {
-        let (luma, stride) = (self.luma_bytes(), self.layout.stride.div_ceil(2) as usize);
-        self.line(luma + plane * stride * self.chroma_size().1, stride, row)
-    }
-
-    /// Sums lines of luma, one sum a pixel.
-    fn sum_luma(&self, rows: Rows, sums: &mut [u16]) {
-        let which = match self.layout.format {
-            PixelFormat::Yuyv => Which::Even,
-            PixelFormat::Uyvy => Which::Odd,
-            _ => Which::All,
-        };
-        self.sum(0, rows, which, sums);
-    }
-
-    /// Sums lines of interleaved or packed chroma, two sums a pair.
-    fn sum_chroma(&self, rows: Rows, sums: &mut [u16]) {
-        let (start, which) = match self.layout.format {
-            PixelFormat::Yuyv => (0, Which::Odd),
-            PixelFormat::Uyvy => (0, Which::Even),
-            _ => (self.luma_bytes(), Which::All),
-        };
-        self.sum(start, rows, which, sums);
-    }
-
-    fn sum(&self, start: usize, rows: Rows, which: Which, sums: &mut [u16]) {
-        rows.sum(which, sums, |row| {
-            self.line(start, self.layout.stride as usize, row)
-        });
-    }
-}
-
-/// The lines of the source that one line of a smaller picture is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows {
-    first: usize,
-    count: usize,
-    /// The source's last line, which is repeated.
-    last: usize,
-}
-
-impl Rows {
-    /// Box number `row` of boxes `count` lines high, in a source of `lines` lines.
-    pub const fn of(row: usize, count: usize, lines: usize) -> Self {
-        Self {
-            first: row * count,
-            count,
-            last: lines - 1,
-        }
-    }
-
-    /// Sums the lines.
-    pub fn sum<'a>(self, which: Which, sums: &mut [u16], line: impl Fn(usize) -> &'a [u8]) {
-        let lines: [&[u8]; MAX_LINES] =
-            std::array::from_fn(|index| line((self.first + index).min(self.last)));
-        sum_lines(&lines[..self.count], which, sums);
-    }
-}
 
 /// Which rows a [`Strip`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +28,17 @@ pub struct Cut {
 }
 
 impl Cut {
+    /// Of a whole frame in its own size.
+    pub fn whole(layout: Layout, chroma: Chroma) -> Self {
+        Self {
+            width: layout.width as usize,
+            height: layout.height as usize,
+            scale: Scale::Full,
+            chroma,
+            grey: layout.format == PixelFormat::Grey,
+        }
+    }
+
     /// Rows of luma in a strip: one row of the picture's coding units.
     pub const fn rows(&self) -> usize {
         match (self.grey, self.chroma) {
@@ -217,7 +48,7 @@ impl Cut {
     }
 
     /// Lines of luma to one line of chroma.
-    const fn chroma_lines(&self) -> usize {
+    pub const fn chroma_lines(&self) -> usize {
         match self.chroma {
             Chroma::Yuv420 => 2,
             Chroma::Yuv422 => 1,
@@ -258,10 +89,23 @@ impl Strip {
         })
     }
 
-    /// Unpacks the rows from `first` on; below the picture, the last row is repeated.
+    /// Unpacks the rows from `first` on, in the levels of JFIF; below the picture, the last row is
+    /// repeated.
     pub fn fill(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
-        let [luma, u, v] = &mut self.planes;
-        for (index, out) in luma.chunks_exact_mut(self.strides[0]).enumerate() {
+        self.fill_luma(source, cut, first);
+        if cut.grey {
+            if source.layout.colour.range == Range::Limited {
+                stretch_luma(&mut self.planes[0]);
+            }
+            return;
+        }
+        self.fill_chroma(source, cut, first);
+        self.convert(Levels::from(source.layout.colour), cut);
+    }
+
+    fn fill_luma(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
+        let lines = self.planes[0].chunks_exact_mut(self.strides[0]);
+        for (index, out) in lines.enumerate() {
             let row = (first + index).min(cut.height - 1);
             match cut.scale {
                 Scale::Full => source.luma(row, &mut out[..cut.width]),
@@ -269,8 +113,12 @@ impl Strip {
             }
             repeat_last(out, cut.width);
         }
-        if cut.grey {
-            return;
+    }
+
+    fn fill_chroma(&mut self, source: &Source<'_>, cut: &Cut, first: usize) {
+        let [_, mut u, mut v] = self.planes.each_mut();
+        if source.layout.format.packing().is_swapped() {
+            std::mem::swap(&mut u, &mut v);
         }
         let width = cut.width.div_ceil(2);
         let rows = cut.height.div_ceil(cut.chroma_lines());
@@ -288,6 +136,28 @@ impl Strip {
             }
             repeat_last(u, width);
             repeat_last(v, width);
+        }
+    }
+
+    /// Gives the planes the levels of JFIF.
+    fn convert(&mut self, levels: Levels, cut: &Cut) {
+        if levels == Levels::Kept {
+            return;
+        }
+        let [luma, u, v] = &mut self.planes;
+        let whole = |width: usize| width.next_multiple_of(8);
+        let (width, half) = (whole(cut.width), whole(cut.width.div_ceil(2)));
+        for (row, luma) in luma.chunks_exact_mut(self.strides[0]).enumerate() {
+            let row = row / cut.chroma_lines();
+            let at = |stride| row * stride..row * stride + half;
+            let (u, v) = (&u[at(self.strides[1])], &v[at(self.strides[2])]);
+            levels.luma(&mut luma[..width], u, v);
+        }
+        let lines = u
+            .chunks_exact_mut(self.strides[1])
+            .zip(v.chunks_exact_mut(self.strides[2]));
+        for (u, v) in lines {
+            levels.chroma(&mut u[..half], &mut v[..half]);
         }
     }
 }
@@ -344,7 +214,7 @@ fn small_chroma(
     let height = side * cut.chroma_lines() / if source.halves_lines() { 2 } else { 1 };
     let shift = (side * height).ilog2();
     let rows = Rows::of(row, height, lines);
-    if source.layout.format == PixelFormat::Yu12 {
+    if matches!(source.layout.format.packing(), Packing::Planar { .. }) {
         for (plane, out) in [u, v].into_iter().enumerate() {
             sums.resize(out.len() * side, 0);
             let line = |row| source.chroma_plane(plane, row);

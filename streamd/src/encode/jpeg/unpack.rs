@@ -1,9 +1,15 @@
 //! The inner loops over pixels, written so that the compiler turns each into SIMD code for any
 //! processor: fixed-size chunks read as one integer, no bounds to check inside the loop.
 //!
+//! Packages are built for the oldest processors; the loops that every frame goes through are compiled
+//! for AVX2 as well, and the processor decides.
+//!
 //! Every function fills the whole of what it writes to, as far as its input reaches.
 
+use multiversion::multiversion;
+
 /// Every second byte, from byte 0: the luma of YUYV.
+#[multiversion(targets("x86_64+avx2"))]
 pub fn even_bytes(line: &[u8], out: &mut [u8]) {
     for (out, pair) in out.iter_mut().zip(pairs(line)) {
         *out = u16::from_le_bytes(*pair) as u8;
@@ -11,6 +17,7 @@ pub fn even_bytes(line: &[u8], out: &mut [u8]) {
 }
 
 /// Every second byte, from byte 1: the luma of UYVY.
+#[multiversion(targets("x86_64+avx2"))]
 pub fn odd_bytes(line: &[u8], out: &mut [u8]) {
     for (out, pair) in out.iter_mut().zip(pairs(line)) {
         *out = (u16::from_le_bytes(*pair) >> 8) as u8;
@@ -18,6 +25,7 @@ pub fn odd_bytes(line: &[u8], out: &mut [u8]) {
 }
 
 /// The mean of two lines of bytes, rounded to nearest.
+#[multiversion(targets("x86_64+avx2"))]
 pub fn mean(first: &[u8], second: &[u8], out: &mut [u8]) {
     for ((out, a), b) in out.iter_mut().zip(first).zip(second) {
         *out = ((u16::from(*a) + u16::from(*b) + 1) >> 1) as u8;
@@ -25,6 +33,7 @@ pub fn mean(first: &[u8], second: &[u8], out: &mut [u8]) {
 }
 
 /// The mean of two lines of interleaved U and V (NV12, NV16), taken apart.
+#[multiversion(targets("x86_64+avx2"))]
 pub fn mean_of_pairs(first: &[u8], second: &[u8], u: &mut [u8], v: &mut [u8]) {
     let lines = pairs(first).iter().zip(pairs(second));
     for ((u, v), (a, b)) in u.iter_mut().zip(v).zip(lines) {
@@ -37,6 +46,24 @@ pub fn mean_of_pairs(first: &[u8], second: &[u8], u: &mut [u8], v: &mut [u8]) {
 /// The mean chroma of two lines of packed 4:2:2, taken apart. `SHIFT` is 8 for YUYV, whose chroma
 /// is in bytes 1 and 3 of four, and 0 for UYVY, where it is in bytes 0 and 2.
 pub fn mean_of_packed<const SHIFT: u32>(first: &[u8], second: &[u8], u: &mut [u8], v: &mut [u8]) {
+    match SHIFT {
+        8 => mean_of_yuyv(first, second, u, v),
+        _ => mean_of_uyvy(first, second, u, v),
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn mean_of_yuyv(first: &[u8], second: &[u8], u: &mut [u8], v: &mut [u8]) {
+    shifted_mean::<8>(first, second, u, v);
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn mean_of_uyvy(first: &[u8], second: &[u8], u: &mut [u8], v: &mut [u8]) {
+    shifted_mean::<0>(first, second, u, v);
+}
+
+#[inline(always)]
+fn shifted_mean<const SHIFT: u32>(first: &[u8], second: &[u8], u: &mut [u8], v: &mut [u8]) {
     /// U in the low half of a word, V in the high half.
     const MASK: u32 = 0x00FF_00FF;
     let lines = quads(first).iter().zip(quads(second));
@@ -99,11 +126,12 @@ fn sum_of<T, const LINES: usize>(
     }
 }
 
-/// From the sums of columns of bytes to the means of boxes `side` (2 or 4) columns wide, rounded
+/// From the sums of columns of bytes to the means of boxes `side` (1, 2 or 4) columns wide, rounded
 /// to nearest; a box holds 2^`shift` bytes. `sums` is `CHANNELS` sums a pixel, and `out` as many
 /// bytes a box.
 pub fn means<const CHANNELS: usize>(sums: &[u16], side: usize, shift: u32, out: &mut [u8]) {
     match side {
+        1 => means_of::<CHANNELS, 1>(sums, shift, out),
         2 => means_of::<CHANNELS, 2>(sums, shift, out),
         _ => means_of::<CHANNELS, 4>(sums, shift, out),
     }
@@ -120,10 +148,12 @@ fn means_of<const CHANNELS: usize, const SIDE: usize>(sums: &[u16], shift: u32, 
     }
 }
 
+#[inline(always)]
 fn pairs(line: &[u8]) -> &[[u8; 2]] {
     line.as_chunks().0
 }
 
+#[inline(always)]
 fn quads(line: &[u8]) -> &[[u8; 4]] {
     line.as_chunks().0
 }

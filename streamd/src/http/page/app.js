@@ -1,341 +1,306 @@
-// The page: what is shown and what the buttons do. Pictures never pass through here.
+// The page: which cameras are shown, and what is said of each. Pictures never pass through here.
 
+import { ALL, addressOf, asked, embedded, here, socketAddress } from "./address.js";
+import { Announcer } from "./announce.js";
+import { download, drawRecording, drawZoom, limits } from "./commands.js";
 import { startEngine } from "./engine.js";
+import { Film } from "./film.js";
+import { History } from "./history.js";
+import { arrange } from "./layout.js";
 import { Plain } from "./plain.js";
-import { Tile } from "./tile.js";
+import { settings } from "./settings.js";
+import { Tile, element, setText } from "./tile.js";
+import { say } from "./words.js";
+import { Zoom } from "./zoom.js";
 
-const $ = (id) => document.getElementById(id);
-const tiles = new Map();
-const page = {
-  engine: null,
-  plain: null,
-  /** Names of all cameras, by the server's word. */
-  known: [],
+export const $ = (id) => document.getElementById(id);
+
+/** Milliseconds for the server to say what it has. */
+const ASKING = 3000;
+
+/** With it, the server has the browser ask for no password: the login form does. */
+const BY_SCRIPT = { "X-Requested-With": "page" };
+
+/** Cameras that are shown at once unasked. */
+const MOST_AT_ONCE = 16;
+
+export const page = {
+  /** By name, in the order in which they are shown. */
+  tiles: new Map(),
+  /** Names of all cameras: by the server's word once `sure`, else as they were the last time. */
+  known: settings.get("known", []),
+  sure: false,
   /** Names of those shown. */
   shown: [],
-  connection: "connecting",
+  /** Names that were asked for and are not there. */
+  unknown: [],
+  connection: { state: "connecting" },
+  /** What the viewer last reported of each camera. */
+  views: {},
+  renditions: {},
+  roundTrip: null,
+  /** The details, once they have been opened. */
+  sheet: null,
+  plain: null,
   paused: false,
-  hidden: false,
-  /** The moment of the next attempt to connect. */
-  next: 0,
 };
 
-const here = (path) => new URL(path, location.href.split("#")[0]);
+export const engine = startEngine(socketAddress(), (message) => said[message.type]?.(message));
+export const announcer = new Announcer($("announce"));
+export const past = new History();
+export const film = new Film((camera, on) => engine.do({ type: "follow", camera, on }));
+export const zoom = new Zoom(drawZoom);
 
-function socketAddress() {
-  const address = here("ws");
-  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  return address.href;
+// ---- which cameras ------------------------------------------------------------------------
+
+/** Shows what the address asks for, as far as it is there. */
+export function showAsked() {
+  const names = asked();
+  if (names[0] === ALL) {
+    page.unknown = [];
+    show(page.known.length > MOST_AT_ONCE ? page.known.slice(0, 1) : page.known);
+    return;
+  }
+  page.unknown = page.sure ? names.filter((name) => !page.known.includes(name)) : [];
+  show(names.filter((name) => !page.unknown.includes(name)));
 }
 
-// ---- what is remembered -------------------------------------------------------------------
-
-const memory = {
-  get(key, otherwise) {
-    try {
-      return JSON.parse(localStorage.getItem(key)) ?? otherwise;
-    } catch {
-      return otherwise;
-    }
-  },
-  set(key, value) {
-    try {
-      localStorage.setItem(key, JSON.stringify(value));
-    } catch {
-      // A private window keeps nothing; the page works without.
-    }
-  },
-};
-
-// ---- cameras ------------------------------------------------------------------------------
-
-/** The cameras that the address asks for: `#front` or `#front,side`. */
-function fromAddress() {
-  const asked = decodeURIComponent(location.hash.slice(1)).split(",");
-  const there = page.known.filter((name) => asked.includes(name));
-  return there.length ? there : page.known.slice(0, 1);
-}
-
-function show(names) {
+export function show(names) {
+  const changed = names.join() !== page.shown.join();
   page.shown = names;
-  for (const [name, tile] of tiles) {
+  for (const [name, tile] of page.tiles) {
     if (names.includes(name)) continue;
     tile.root.remove();
-    tiles.delete(name);
+    tile.line.remove();
+    page.tiles.delete(name);
+    if (film.camera === name) film.stop();
   }
-  for (const name of names) {
-    if (!tiles.has(name)) addTile(name);
-    $("stage").append(tiles.get(name).root);
+  const tiles = names.map((name) => page.tiles.get(name) ?? addTile(name));
+  page.tiles = new Map(tiles.map((tile) => [tile.camera, tile]));
+  const single = tiles.length === 1;
+  for (const { root, line } of tiles) {
+    $("stage").append(root);
+    (single && !embedded ? $("line") : root).append(line);
   }
-  $("stage").dataset.count = names.length;
-  $("stage").style.setProperty("--columns", Math.ceil(Math.sqrt(names.length)));
-  page.engine?.do({ type: "cameras", cameras: names });
-  document.title = `${names.join(", ")} – streamd`;
+  document.body.dataset.view = single ? "one" : "grid";
+  zoom.attach(single ? tiles[0] : null);
+  if (changed && names.length) engine.do({ type: "cameras", cameras: names });
+  // Where none is there, nothing is asked for until another one is chosen.
+  if (page.sure && changed) engine.do({ type: names.length ? "open" : "close" });
+  document.title = names.length ? `${names.length > 3 ? say("allCameras") : names.join(", ")} – streamd` : "streamd";
+  fit();
+  drawUnknown();
   drawChoice();
+  draw();
 }
 
 function addTile(name) {
-  const tile = new Tile(name);
-  tiles.set(name, tile);
-  if (page.plain) {
-    page.plain.fill(tile);
-  } else {
-    page.engine.do({ type: "canvas", camera: name, canvas: tile.canvas });
-  }
-  tile.root.addEventListener("click", () => {
-    if (page.shown.length > 1) choose([name]);
-  });
+  const tile = new Tile(name, { open: (camera) => choose([camera]), retry });
+  page.tiles.set(name, tile);
+  if (page.plain) page.plain.fill(tile);
+  engine.do({ type: "canvas", camera: name, canvas: tile.canvas });
+  return tile;
 }
 
-function choose(names) {
-  history.replaceState(null, "", `#${names.map(encodeURIComponent).join(",")}`);
-  show(names);
-  announce(`Showing ${names.join(", ")}`);
+export function fit() {
+  arrange($("stage"), [...page.tiles.values()]);
 }
 
-function drawChoice() {
-  const group = $("cameras");
-  group.hidden = page.known.length < 2;
-  const button = (text, names, key) => {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.textContent = text;
-    made.setAttribute("aria-pressed", String(names.join() === page.shown.join()));
-    if (key) made.setAttribute("aria-keyshortcuts", key);
-    made.onclick = () => choose(names);
-    return made;
-  };
-  const each = page.known.map((name, n) => button(name, [name], n < 9 ? String(n + 1) : ""));
-  group.replaceChildren(...each, button("All", page.known, "0"));
+/** Goes to a view, as a step that the browser's Back undoes. */
+export function choose(names) {
+  const focused = document.activeElement?.closest?.(".tile")?.dataset.camera ?? page.shown[0];
+  history.pushState(null, "", addressOf(names, page.known));
+  showAsked();
+  announcer.tell(say("showing", { names: names.join(", ") }));
+  if (names.length > 1) page.tiles.get(focused)?.opener.focus({ preventScroll: true });
+}
+
+/** The camera so many places further on. */
+export function next(step) {
+  if (page.shown.length !== 1 || page.known.length < 2) return;
+  const at = page.known.indexOf(page.shown[0]) + step + page.known.length;
+  choose([page.known[at % page.known.length]]);
+}
+
+/** The camera that Details and the buttons are about. */
+export function current() {
+  const focused = document.activeElement?.closest?.(".tile")?.dataset.camera;
+  if (focused) page.current = focused;
+  return page.shown.includes(page.current) ? page.current : page.shown[0];
 }
 
 function setKnown(names) {
-  const same = names.join() === page.known.join();
+  const same = page.sure && names.join() === page.known.join();
   page.known = names;
-  if (!same) show(fromAddress());
+  page.sure = true;
+  settings.set("known", names);
+  if (!same) showAsked();
+}
+
+function drawChoice() {
+  const choice = $("choice");
+  choice.parentElement.hidden = page.known.length < 2 && !page.unknown.length;
+  const options = [...page.known.map((name) => [name, name])];
+  if (page.known.length > 1) options.unshift([ALL, say("allCameras")]);
+  choice.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+  choice.value = page.shown.length === 1 ? page.shown[0] : ALL;
+  $("back").hidden = page.shown.length !== 1 || page.known.length < 2;
+  $("of").hidden = page.shown.length < 2;
+  $("sheet-title").classList.toggle("unseen", page.shown.length > 1);
+  $("sheet-open").disabled = !page.shown.length;
+  $("sheet").hidden ||= !page.shown.length;
+  $("of").replaceChildren(...page.shown.map((name) => new Option(name, name)));
+}
+
+function drawUnknown() {
+  $("unknown").hidden = !page.unknown.length || page.shown.length > 0;
+  setText($("unknown-text"), page.unknown.length ? say("unknown", { name: page.unknown[0] }) : "");
+  const button = (name) => {
+    const made = element("button", "", name);
+    made.type = "button";
+    made.onclick = () => choose([name]);
+    return made;
+  };
+  $("unknown-choice").replaceChildren(...page.known.map(button));
+}
+
+// ---- what is said of each -----------------------------------------------------------------
+
+/** What a camera's picture is now: by what arrives while there is a connection, else by that. */
+function standingOf(name) {
+  const { state, full, until, reason } = page.connection;
+  const tile = page.tiles.get(name);
+  if (page.plain && state !== "open") {
+    if (page.paused) return { state: "paused" };
+    return tile?.broken ? { state: "offline" } : { state: "plain" };
+  }
+  if (state === "open") return page.views[name] ?? { state: "waiting" };
+  if (state === "connecting" && !until) return { state };
+  // What is common to all is said on the first alone.
+  const mayRetry = name === page.shown[0];
+  const seconds = Math.max(0, Math.ceil((until - performance.now()) / 1000));
+  if (state === "ended") return { state, reason: reason ? say("becauseOf", { reason }) : say("sentAway"), mayRetry };
+  if (full) return { state: "refused", reason, seconds, mayRetry };
+  return { state: "offline", reason, seconds, mayRetry };
+}
+
+export function draw() {
+  const states = new Map();
+  for (const [name, tile] of page.tiles) {
+    const standing = standingOf(name);
+    states.set(name, standing.state);
+    tile.show(standing, page.views[name], page.renditions[name]);
+    if (film.camera === name && !["live", "waiting"].includes(standing.state)) film.veil(say(standing.state));
+  }
+  announcer.states(states);
+  drawSheet();
+  drawRecording();
+}
+
+function drawSheet() {
+  const name = current();
+  if ($("sheet").hidden || !name) return;
+  setText($("sheet-title"), name);
+  $("of").value = name;
+  const standing = standingOf(name);
+  const open = page.connection.state === "open";
+  page.sheet.show({
+    standing,
+    figures: open ? page.views[name] : null,
+    rendition: page.renditions[name],
+    roundTrip: open ? page.roundTrip : null,
+  });
+}
+
+/** Once a second: the graphs go on, whether they are seen or not. */
+export function tick() {
+  for (const name of page.shown) {
+    const live = standingOf(name).state === "live";
+    past.add(name, live ? page.views[name] : null);
+  }
+  if (!$("sheet").hidden && current()) page.sheet.draw(past.of(current()));
+  if (page.connection.state !== "open") draw();
 }
 
 // ---- connection ---------------------------------------------------------------------------
 
-function announce(text) {
-  $("announce").textContent = text;
-}
-
-/** Says how things stand: in the bar, over the picture where it matters, and to screen readers. */
-function drawState() {
-  const seconds = Math.max(1, Math.ceil((page.next - performance.now()) / 1000));
-  const [state, text, message] = {
-    connecting: ["connecting", "Connecting", ""],
-    open: page.paused ? ["paused", "Paused", ""] : ["live", "Live", ""],
-    plain: ["live", "Live, plain MJPEG", ""],
-    waiting: ["waiting", `Back in ${seconds} s`, page.why],
-    ended: ["ended", "Disconnected", page.why],
-  }[page.connection];
-  $("state").dataset.state = state;
-  if ($("state-text").textContent !== text) $("state-text").textContent = text;
-  document.body.classList.toggle("stale", Boolean(message));
-  $("message").hidden = !message;
-  $("message-text").textContent = message;
-}
-
-function setConnection({ state, attempt, opened, seconds, reason }) {
-  const before = page.connection;
-  if (state === "impossible") return goPlain();
-  if (state === "connecting" && attempt) return;
-  page.connection = state;
-  const because = reason ? `: ${reason}` : "";
-  if (state === "waiting") {
-    page.next = performance.now() + seconds * 1000;
-    page.why = opened ? `The connection has ended${because}. Connecting again by itself.`
-      : `The server does not answer${because}. Trying again by itself, attempt ${attempt}.`;
-    if (!opened && attempt >= 3) offerPlain();
+function setConnection(news) {
+  const { state, attempt, opened, full, wait } = news;
+  if (state === "impossible") return askServer(true);
+  const until = wait ? performance.now() + wait : undefined;
+  // While it tries again, what was wrong stays.
+  if (state === "connecting" && page.connection.until) page.connection = { ...page.connection, until: 1 };
+  else page.connection = { ...news, until };
+  if (state === "open") leavePlain();
+  if (state === "waiting" || state === "ended") {
+    page.views = {};
+    page.renditions = {};
+    page.connection.reason ||= full || state === "ended" ? "" : say(opened ? "cut" : "unheard");
+    if (state === "ended") askServer(false);
+    if (state === "waiting" && (!opened || !page.sure)) askServer(!opened && !full && attempt >= 3);
   }
-  if (state === "ended") page.why = `The server ended the connection${because}.`;
-  if (before !== state) announce(state === "open" ? "Connected" : page.why ?? "Connecting");
-  drawState();
+  draw();
 }
 
-/** Where the server answers but no WebSocket comes through, something on the way does not let it. */
-async function offerPlain() {
+/**
+ * Where no WebSocket opens: the server may not have that camera, or something on the way may let
+ * none through. The plain stream is shown then, until one comes through after all. Who may not
+ * watch gets the login form in place of the page, at the same address.
+ */
+async function askServer(mayBePlain) {
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(), ASKING);
   try {
-    const answer = await fetch(here("state"), { cache: "no-store" });
-    if (answer.ok && page.connection === "waiting") goPlain();
+    const answer = await fetch(here("state"), { cache: "no-store", headers: BY_SCRIPT, signal: giveUp.signal });
+    if (answer.status === 401) {
+      location.reload();
+      return;
+    }
+    const { cameras } = (await answer.json()).result;
+    setKnown(cameras);
+    if (mayBePlain && page.shown.length && page.connection.state !== "open") goPlain();
   } catch {
     // The server is away: the attempts go on.
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-async function goPlain() {
-  page.engine?.do({ type: "close" });
-  page.plain = new Plain(here, (names) => setKnown(names), limits);
-  page.connection = "plain";
-  for (const tile of tiles.values()) page.plain.fill(tile);
-  await page.plain.start();
-  announce("Showing the plain stream: no WebSocket is to be had");
-  drawState();
+function goPlain() {
+  if (page.plain) return;
+  page.plain = new Plain(here, limits);
+  for (const tile of page.tiles.values()) page.plain.fill(tile);
+  draw();
+}
+
+function leavePlain() {
+  page.plain = null;
+  for (const tile of page.tiles.values()) tile.stream(null);
+}
+
+export function retry() {
+  engine.do({ type: "retry" });
 }
 
 /** What the server says about pictures and cameras. */
 function told(message) {
-  const tile = tiles.get(message.camera ?? page.shown[0]);
-  if (message.type === "welcome") {
-    setKnown(message.cameras);
-    tiles.get(message.camera)?.size(message.width, message.height);
-    tiles.get(message.camera)?.rendition({ ...message, reason: "top" });
-  } else if (message.type === "rendition") {
-    tile?.rendition(message);
-  } else if (message.type === "notice") {
-    notice(tile, message);
-  }
-}
-
-function notice(tile, { event, message }) {
-  if (event === "cameraLost") tile?.note(`No signal: ${message}`);
-  if (event === "cameraBack") tile?.note("");
-  announce(message);
-}
-
-// ---- what the buttons do ------------------------------------------------------------------
-
-const pressed = (button, on) => $(button).setAttribute("aria-pressed", String(on));
-
-function setPaused(paused) {
-  page.paused = paused;
-  pressed("pause", paused);
-  $("pause").querySelector("use").setAttribute("href", paused ? "#i-play" : "#i-pause");
-  $("pause").querySelector("span").textContent = paused ? "Go on" : "Pause";
-  page.engine?.do({ type: "pause", paused: paused || page.hidden });
-  page.plain?.pause(paused, tiles.values());
-  announce(paused ? "Paused" : "Going on");
-  drawState();
-}
-
-function setStatistics(on) {
-  document.body.classList.toggle("with-statistics", on);
-  pressed("stats", on);
-  memory.set("statistics", on);
-}
-
-function limits() {
-  const value = (id) => Number($(id).value);
-  return { fps: value("limit-fps"), quality: value("limit-quality"), maxWidth: value("limit-width") };
-}
-
-function setLimits() {
-  memory.set("limits", limits());
-  page.engine?.do({ type: "limits", limits: limits() });
-  if (page.plain) for (const tile of tiles.values()) page.plain.fill(tile);
-  $("limits-open").classList.toggle("active", Object.values(limits()).some(Boolean));
-}
-
-function openLimits(open) {
-  $("limits").hidden = !open;
-  $("limits-open").setAttribute("aria-expanded", String(open));
-  if (open) $("limit-fps").focus();
-}
-
-function save() {
-  for (const camera of page.shown) {
-    if (page.plain) page.plain.save(camera).then((jpeg) => download(camera, jpeg, null));
-    else page.engine.do({ type: "save", camera });
-  }
-}
-
-function download(camera, jpeg, captured) {
-  if (!jpeg) return announce("There is no picture to save yet");
-  const time = new Date(captured === null ? Date.now() : captured / 1000);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([jpeg], { type: "image/jpeg" }));
-  link.download = `${camera}-${time.toISOString().replaceAll(":", "-")}.jpg`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  announce(`Saved ${link.download}`);
-}
-
-function toggleFull() {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else document.documentElement.requestFullscreen?.();
-}
-
-const keys = {
-  " ": () => setPaused(!page.paused),
-  w: save,
-  s: () => setStatistics(!document.body.classList.contains("with-statistics")),
-  l: () => openLimits($("limits").hidden),
-  f: toggleFull,
-  "?": () => $("keys").showModal(),
-  escape: () => openLimits(false),
-  0: () => page.known.length > 1 && choose(page.known),
-};
-
-function onKey(event) {
-  const typing = event.target.closest?.("select, input, dialog");
-  if (event.ctrlKey || event.metaKey || event.altKey || (typing && event.key !== "Escape")) return;
-  if (event.key === " " && event.target.closest?.("button")) return;
-  const camera = page.known[Number(event.key) - 1];
-  const action = keys[event.key.toLowerCase()] ?? (camera && (() => choose([camera])));
-  if (!action) return;
-  event.preventDefault();
-  action();
-}
-
-/** In full screen the bar goes when nothing moves. */
-function watchIdle() {
-  let timer = 0;
-  const wake = () => {
-    document.body.classList.remove("resting");
-    clearTimeout(timer);
-    timer = setTimeout(() => document.body.classList.add("resting"), 2500);
-  };
-  for (const event of ["pointermove", "pointerdown", "keydown"]) addEventListener(event, wake);
-  wake();
-}
-
-function wire() {
-  $("pause").onclick = keys[" "];
-  $("save").onclick = save;
-  $("stats").onclick = keys.s;
-  $("limits-open").onclick = keys.l;
-  $("limits").onchange = setLimits;
-  $("limits").onsubmit = (event) => event.preventDefault();
-  $("full").onclick = toggleFull;
-  $("keys-open").onclick = keys["?"];
-  $("retry").onclick = () => page.engine?.do({ type: "retry" });
-  addEventListener("keydown", onKey);
-  addEventListener("hashchange", () => page.known.length && show(fromAddress()));
-  addEventListener("online", () => page.engine?.do({ type: "retry" }));
-  document.addEventListener("fullscreenchange", () => pressed("full", Boolean(document.fullscreenElement)));
-  // A page that nobody sees needs no pictures, and its camera may sleep.
-  document.addEventListener("visibilitychange", () => {
-    page.hidden = document.hidden;
-    page.engine?.do({ type: "pause", paused: page.paused || page.hidden });
-  });
-  watchIdle();
+  if (message.type === "welcome") setKnown(message.cameras);
+  if (message.type === "rendition") page.renditions[message.camera] = message;
 }
 
 const said = {
   state: setConnection,
   told: ({ message }) => told(message),
-  size: ({ camera, width, height }) => tiles.get(camera)?.size(width, height),
-  saved: ({ camera, jpeg, captured }) => download(camera, jpeg, captured),
-  broken: ({ camera, reason }) => tiles.get(camera)?.note(`A picture could not be shown: ${reason}`),
-  figures: ({ figures, roundTrip }) => {
-    for (const [camera, each] of Object.entries(figures)) tiles.get(camera)?.figures(each, roundTrip);
+  size: ({ camera, width, height }) => {
+    page.tiles.get(camera)?.size(width, height);
+    fit();
+  },
+  saved: ({ camera, jpeg, captured }) => download(camera, jpeg && new Blob([jpeg], { type: "image/jpeg" }), "jpg", captured),
+  frame: ({ camera, jpeg }) => film.take(camera, jpeg),
+  report: ({ views, roundTrip }) => {
+    if (page.connection.state !== "open") return;
+    page.views = views;
+    page.roundTrip = roundTrip;
+    draw();
   },
 };
-
-async function start() {
-  const kept = memory.get("limits", {});
-  $("limit-fps").value = kept.fps ?? 0;
-  $("limit-quality").value = kept.quality ?? 0;
-  $("limit-width").value = kept.maxWidth ?? 0;
-  wire();
-  setStatistics(memory.get("statistics", false));
-  page.engine = await startEngine(socketAddress(), (message) => said[message.type]?.(message));
-  document.documentElement.dataset.drawsIn = page.engine.inWorker ? "worker" : "page";
-  setLimits();
-  page.engine.do({ type: "open" });
-  setInterval(() => page.connection === "waiting" && drawState(), 250);
-}
-
-start();

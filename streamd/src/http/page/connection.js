@@ -3,11 +3,20 @@
 /** Milliseconds before each further attempt; the last one is kept. */
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15000];
 
+/** Milliseconds before a full server is asked for a place again. */
+const PLACE = 4000;
+
 /** Without a word for so long (pongs included), the connection is dead. */
 const SILENCE = 10000;
 
-/** Close codes after which it makes no sense to come back by itself: we were sent away. */
-const SENT_AWAY = [1008];
+/** Milliseconds for a connection to open. */
+const OPENING = 10000;
+
+/** The close code after which it makes no sense to come back by itself: we were sent away. */
+const SENT_AWAY = 1008;
+
+/** The close code of a server that has no place for us now. */
+const FULL = 1013;
 
 export class Connection {
   #url;
@@ -19,9 +28,9 @@ export class Connection {
   #wanted = false;
 
   /**
-   * @param {string} url
+   * @param {() => string} url asked anew for each attempt
    * @param {{open: Function, message: Function, state: Function}} on `state` gets
-   *   `{state, attempt, seconds, reason}`.
+   *   `{state, attempt, opened, full, wait, reason}`; `wait` in milliseconds.
    */
   constructor(url, on) {
     this.#url = url;
@@ -39,7 +48,7 @@ export class Connection {
     this.#on.state({ state: "connecting", attempt: this.#failures });
     let socket;
     try {
-      socket = new WebSocket(this.#url);
+      socket = new WebSocket(this.#url());
     } catch (error) {
       this.#on.state({ state: "impossible", reason: error.message });
       return;
@@ -47,14 +56,15 @@ export class Connection {
     this.#socket = socket;
     socket.binaryType = "arraybuffer";
     let opened = false;
+    this.#expect(socket, OPENING, () => opened);
     socket.onopen = () => {
       opened = true;
-      this.#heard();
+      this.#expect(socket, SILENCE, () => true);
       this.#on.open();
     };
     socket.onmessage = (event) => {
       this.#failures = 0;
-      this.#heard();
+      this.#expect(socket, SILENCE, () => true);
       this.#on.message(event.data);
     };
     socket.onclose = (event) => this.#closed(socket, opened, event);
@@ -79,16 +89,22 @@ export class Connection {
     if (this.isOpen) this.#socket.send(JSON.stringify(message));
   }
 
-  #heard() {
+  /** Leaves a server that shows none of what we want, and comes back later. */
+  leave(reason) {
+    const socket = this.#socket;
+    if (!socket) return;
+    this.#closed(socket, true, { code: FULL, reason });
+    socket.close(1000);
+  }
+
+  /** A peer that vanished does not answer a close either: it is given up here and now. */
+  #expect(socket, within, opened) {
     clearTimeout(this.#watchdog);
     this.#watchdog = setTimeout(() => {
-      // A peer that vanished does not answer a close either: it is given up here and now.
-      const socket = this.#socket;
-      if (!socket) return;
-      socket.onclose = null;
+      if (socket !== this.#socket) return;
+      this.#closed(socket, opened(), { code: 1006, reason: "" });
       socket.close();
-      this.#closed(socket, true, { code: 1006, reason: "nothing was heard for 10 s" });
-    }, SILENCE);
+    }, within);
   }
 
   #closed(socket, opened, { code, reason }) {
@@ -96,16 +112,16 @@ export class Connection {
     this.#socket = null;
     clearTimeout(this.#watchdog);
     if (!this.#wanted) return;
-    if (SENT_AWAY.includes(code)) {
+    if (code === SENT_AWAY) {
       this.#on.state({ state: "ended", reason });
       return;
     }
-    const pause = PAUSES[Math.min(this.#failures, PAUSES.length - 1)];
+    const full = code === FULL;
+    const pause = full ? PLACE : PAUSES[Math.min(this.#failures, PAUSES.length - 1)];
     // Many viewers of one server must not all come back in the same moment.
     const wait = pause * (0.8 + 0.4 * Math.random());
     this.#failures += 1;
-    const attempt = this.#failures;
-    this.#on.state({ state: "waiting", attempt, opened, seconds: Math.ceil(wait / 1000), reason });
+    this.#on.state({ state: "waiting", attempt: this.#failures, opened, full, wait, reason });
     this.#timer = setTimeout(() => this.open(), wait);
   }
 }

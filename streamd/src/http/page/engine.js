@@ -1,43 +1,55 @@
 // Where the viewer runs: in a worker if the browser can draw from one, else on the main thread.
 
-import { Viewer } from "./viewer.js";
-
 /** Milliseconds for a worker to come up. */
 const PATIENCE = 3000;
 
+const VIEWER = new URL("page/viewer.js", document.baseURI);
+
 /**
- * Starts a viewer.
+ * Starts a viewer. What it is asked is passed on at once, so that it connects while it comes up;
+ * only canvases, which can't be taken back, wait until it says that it can draw on them.
  * @param {string} url of the WebSocket
  * @param {(message: object) => void} tell gets what the viewer says
- * @returns {Promise<{inWorker: boolean, do: (message: object) => void}>}
+ * @returns {{do: (message: object) => void}}
  */
-export async function startEngine(url, tell) {
-  return (await startWorker(url, tell)) ?? startHere(url, tell);
-}
-
-function startHere(url, tell) {
-  const viewer = new Viewer(url, tell);
-  return { inWorker: false, do: (message) => viewer.do(message) };
-}
-
-function startWorker(url, tell) {
-  const can = window.Worker && window.OffscreenCanvas
-    && HTMLCanvasElement.prototype.transferControlToOffscreen;
-  if (!can) return null;
-  return new Promise((resolve) => {
-    const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    const give = (engine) => {
-      clearTimeout(timer);
-      if (!engine) worker.terminate();
-      resolve(engine);
-    };
-    const timer = setTimeout(() => give(null), PATIENCE);
-    worker.onerror = () => give(null);
-    worker.onmessage = ({ data }) => {
-      if (data.type !== "ready") return tell(data);
-      give(data.draws ? { inWorker: true, do: (message) => post(worker, url, message) } : null);
-    };
-  });
+export function startEngine(url, tell) {
+  const asked = [];
+  const here = async () => {
+    engine.do = (message) => asked.push(message);
+    const { Viewer } = await import(VIEWER.href);
+    const viewer = new Viewer(url, tell);
+    engine.do = (message) => viewer.do(message);
+    asked.forEach(engine.do);
+    document.documentElement.dataset.drawsIn = "page";
+  };
+  const engine = { do: (message) => asked.push(message) };
+  if (!window.Worker || !window.OffscreenCanvas || !HTMLCanvasElement.prototype.transferControlToOffscreen) {
+    here();
+    return engine;
+  }
+  const worker = new Worker(VIEWER, { type: "module" });
+  engine.do = (message) => {
+    asked.push(message);
+    if (!message.canvas) post(worker, url, message);
+  };
+  let decided = false;
+  const decide = (draws) => {
+    if (decided) return;
+    decided = true;
+    clearTimeout(timer);
+    if (!draws) {
+      worker.terminate();
+      here();
+      return;
+    }
+    document.documentElement.dataset.drawsIn = "worker";
+    engine.do = (message) => post(worker, url, message);
+    asked.filter((message) => message.canvas).forEach(engine.do);
+  };
+  const timer = setTimeout(() => decide(false), PATIENCE);
+  worker.onerror = () => decide(false);
+  worker.onmessage = ({ data }) => (data.type === "ready" ? decide(data.draws) : tell(data));
+  return engine;
 }
 
 function post(worker, url, message) {

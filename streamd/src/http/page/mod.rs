@@ -1,95 +1,183 @@
 //! The page: its files, built into the binary, and the headers they are sent with.
 
+mod join;
+
+use std::{io::Write as _, sync::LazyLock};
+
 use axum::{
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+        header::{
+            ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+            CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+        },
     },
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
+use flate2::{Compression, write::GzEncoder};
 
 /// What the page may load and talk to: this server and nothing else. Pictures drawn as `<img>`
-/// where nothing better works may be ones the page made itself (`blob:`).
-pub const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
-     base-uri 'none'; form-action 'none'";
+/// where nothing better works may be ones the page made itself (`blob:`), and the video that
+/// floats over other windows is made of such.
+const SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; \
+     manifest-src 'self'; base-uri 'none'; form-action 'none'";
+
+/// The security policy of the page, which this server's own pages and those of `ancestors` may
+/// show as a part of theirs.
+pub fn policy(ancestors: &[String]) -> String {
+    let ancestors = ancestors.iter().map(|origin| format!(" {origin}"));
+    let ancestors: String = ancestors.collect();
+    format!("{SECURITY_POLICY}; frame-ancestors 'self'{ancestors}")
+}
 
 /// A file of the page.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Asset {
     /// Where it is found.
     pub path: &'static str,
     content_type: &'static str,
-    content: &'static [u8],
-    /// Changes when the content does.
-    version: u64,
+    content: Bytes,
+    /// The same, smaller; `None` where it can't be made much smaller.
+    compressed: Option<Bytes>,
+    /// Changes when the content does. Weak: it stands for both forms of it.
+    etag: String,
 }
 
-macro_rules! assets {
-    ($($path:literal $content_type:literal $file:literal;)*) => {
-        [$(Asset {
-            path: $path,
-            content_type: $content_type,
-            content: include_bytes!($file),
-            version: fnv1a(include_bytes!($file)),
-        }),*]
-    };
-}
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+const PNG: &str = "image/png";
+const MANIFEST: &str = "application/manifest+json";
 
-/// All of them.
-pub static ASSETS: [Asset; 15] = assets! {
-    "/" "text/html; charset=utf-8" "index.html";
-    "/page/style.css" "text/css; charset=utf-8" "style.css";
-    "/page/app.js" "text/javascript; charset=utf-8" "app.js";
-    "/page/tile.js" "text/javascript; charset=utf-8" "tile.js";
-    "/page/plain.js" "text/javascript; charset=utf-8" "plain.js";
-    "/page/engine.js" "text/javascript; charset=utf-8" "engine.js";
-    "/page/viewer.js" "text/javascript; charset=utf-8" "viewer.js";
-    "/page/worker.js" "text/javascript; charset=utf-8" "worker.js";
-    "/page/connection.js" "text/javascript; charset=utf-8" "connection.js";
-    "/page/picture.js" "text/javascript; charset=utf-8" "picture.js";
-    "/page/meter.js" "text/javascript; charset=utf-8" "meter.js";
-    "/page/segment.js" "text/javascript; charset=utf-8" "segment.js";
-    "/page/icon.svg" "image/svg+xml" "icon.svg";
-    "/page/manifest.json" "application/manifest+json" "manifest.json";
-    "/favicon.ico" "image/svg+xml" "icon.svg";
-};
+/// What draws pictures, alone in a worker.
+const VIEWER: &[&str] = &[
+    include_str!("segment.js"),
+    include_str!("meter.js"),
+    include_str!("standing.js"),
+    include_str!("picture.js"),
+    include_str!("connection.js"),
+    include_str!("viewer.js"),
+    include_str!("worker.js"),
+];
+
+/// The page around it.
+const APP: &[&str] = &[
+    include_str!("words.js"),
+    include_str!("settings.js"),
+    include_str!("address.js"),
+    include_str!("engine.js"),
+    include_str!("announce.js"),
+    include_str!("tile.js"),
+    include_str!("layout.js"),
+    include_str!("history.js"),
+    include_str!("sheet.js"),
+    include_str!("zoom.js"),
+    include_str!("film.js"),
+    include_str!("screen.js"),
+    include_str!("plain.js"),
+    include_str!("app.js"),
+    include_str!("commands.js"),
+    include_str!("start.js"),
+];
+
+static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
+    let icon = include_bytes!("icon.svg");
+    let new = Asset::new;
+    [
+        new("/", HTML, include_bytes!("index.html")),
+        new("/page/style.css", CSS, include_bytes!("style.css")),
+        new("/page/app.js", JS, join::join(APP).as_bytes()),
+        new("/page/viewer.js", JS, join::join(VIEWER).as_bytes()),
+        new("/page/icon.svg", SVG, icon),
+        new("/favicon.ico", SVG, icon),
+        new("/page/icon-180.png", PNG, include_bytes!("icon-180.png")),
+        new("/page/icon-192.png", PNG, include_bytes!("icon-192.png")),
+        new("/page/icon-512.png", PNG, include_bytes!("icon-512.png")),
+        new(
+            "/page/manifest.json",
+            MANIFEST,
+            include_bytes!("manifest.json"),
+        ),
+    ]
+});
+
+/// All of them, joined and compressed once.
+pub fn assets() -> &'static [Asset] {
+    &*ASSETS
+}
 
 /// FNV-1a: enough to tell one build's file from another's.
-const fn fnv1a(bytes: &[u8]) -> u64 {
-    let mut hash = 0xCBF2_9CE4_8422_2325;
-    let mut i = 0;
-    while i < bytes.len() {
-        hash = (hash ^ bytes[i] as u64).wrapping_mul(0x0100_0000_01B3);
-        i += 1;
-    }
-    hash
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder
+        .write_all(content)
+        .and_then(|()| encoder.finish())
+        .expect("memory takes all that is written to it")
 }
 
 impl Asset {
-    /// The answer to a request for the file; `304` where the browser has it already.
-    pub fn response(&self, request: &HeaderMap) -> Response {
-        let etag = format!("\"{:016x}\"", self.version);
+    fn new(path: &'static str, content_type: &'static str, content: &[u8]) -> Self {
+        let compressed = gzip(content);
+        Self {
+            path,
+            content_type,
+            etag: format!("W/\"{:016x}\"", fnv1a(content)),
+            compressed: (compressed.len() * 10 < content.len() * 9).then(|| compressed.into()),
+            content: Bytes::copy_from_slice(content),
+        }
+    }
+
+    /// The answer to a request for the file, with this security policy; `304` where the browser
+    /// has it already.
+    pub fn response(&self, request: &HeaderMap, policy: &str) -> Response {
+        let etag = self.etag.trim_start_matches("W/");
         let known = |value: &HeaderValue| {
             let listed = value.to_str().unwrap_or_default();
             listed
                 .split(',')
                 .any(|tag| tag.trim().trim_start_matches("W/") == etag)
         };
-        let fresh = request.get(IF_NONE_MATCH).is_some_and(known);
         let headers = [
-            (ETAG.as_str(), etag.as_str()),
+            (ETAG, self.etag.as_str()),
             // Kept, and asked for again each time: an upgrade of the daemon shows at once.
-            (CACHE_CONTROL.as_str(), "no-cache"),
-            ("Content-Security-Policy", SECURITY_POLICY),
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", "no-referrer"),
+            (CACHE_CONTROL, "no-cache"),
+            (VARY, "Accept-Encoding"),
+            (CONTENT_SECURITY_POLICY, policy),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (REFERRER_POLICY, "no-referrer"),
         ];
-        if fresh {
+        if request.get(IF_NONE_MATCH).is_some_and(known) {
             return (StatusCode::NOT_MODIFIED, headers).into_response();
         }
-        (headers, [(CONTENT_TYPE, self.content_type)], self.content).into_response()
+        let kind = [(CONTENT_TYPE, self.content_type)];
+        match &self.compressed {
+            Some(compressed) if takes_gzip(request) => {
+                let coding = [(CONTENT_ENCODING, "gzip")];
+                (headers, kind, coding, compressed.clone()).into_response()
+            }
+            _ => (headers, kind, self.content.clone()).into_response(),
+        }
     }
+}
+
+/// Whether `Accept-Encoding` lists gzip, and not with `q=0`.
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let codings = request.get_all(ACCEPT_ENCODING).iter();
+    let mut codings = codings.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    codings.any(|coding| {
+        let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));
+        let quality = quality.trim().strip_prefix("q=").unwrap_or("1");
+        name.trim().eq_ignore_ascii_case("gzip") && quality.parse().is_ok_and(|q: f32| q > 0.0)
+    })
 }
 
 #[cfg(test)]
@@ -98,33 +186,74 @@ mod tests {
 
     use super::*;
 
+    /// Bytes of all files, as they are sent to a browser that takes no compression.
+    const BUDGET: usize = 100_000;
+
     fn asset(path: &str) -> Option<&'static Asset> {
-        ASSETS.iter().find(|asset| asset.path == path)
+        assets().iter().find(|asset| asset.path == path)
+    }
+
+    fn text(asset: &Asset) -> String {
+        String::from_utf8_lossy(&asset.content).into_owned()
     }
 
     #[test]
     fn a_file_is_sent_once_and_then_confirmed() {
         let page = asset("/").unwrap();
-        let first = page.response(&HeaderMap::new());
+        let first = page.response(&HeaderMap::new(), "a policy");
         assert_eq!(first.status(), StatusCode::OK);
-        assert_eq!(first.headers()["content-security-policy"], SECURITY_POLICY);
+        assert_eq!(first.headers()["content-security-policy"], "a policy");
         let etag = first.headers()["etag"].clone();
-        let again = page.response(&HeaderMap::from_iter([(IF_NONE_MATCH, etag)]));
+        let again = page.response(&HeaderMap::from_iter([(IF_NONE_MATCH, etag)]), "");
         assert_eq!(
             (again.status(), again.body().is_end_stream()),
             (StatusCode::NOT_MODIFIED, true)
         );
         let other = "\"0\", W/\"1\"".parse().unwrap();
-        let changed = page.response(&HeaderMap::from_iter([(IF_NONE_MATCH, other)]));
+        let changed = page.response(&HeaderMap::from_iter([(IF_NONE_MATCH, other)]), "");
         assert_eq!(changed.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn compressed_for_those_who_take_it() {
+        let app = asset("/page/app.js").unwrap();
+        for (accepted, compressed) in [
+            ("gzip, deflate, br", true),
+            ("br;q=1.0, GZIP;q=0.5", true),
+            ("gzip;q=0, br", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            let request = HeaderMap::from_iter([(ACCEPT_ENCODING, accepted.parse().unwrap())]);
+            let answer = app.response(&request, "");
+            let coding = answer.headers().get(CONTENT_ENCODING);
+            assert_eq!(coding.is_some(), compressed, "{accepted:?}");
+            assert_eq!(answer.headers()[VARY], "Accept-Encoding");
+            let sent = answer.body().size_hint().exact().unwrap() as usize;
+            assert_eq!(sent < app.content.len() / 2, compressed, "{accepted:?}");
+        }
+        assert!(asset("/page/icon-512.png").unwrap().compressed.is_none());
+    }
+
+    #[test]
+    fn only_pages_that_are_named_may_show_this_one_as_a_part() {
+        assert!(policy(&[]).ends_with("; frame-ancestors 'self'"));
+        let named = policy(&["https://panel.example".into(), "*".into()]);
+        assert!(named.ends_with("; frame-ancestors 'self' https://panel.example *"));
+    }
+
+    #[test]
+    fn all_files_together_are_small() {
+        let mut files = assets().iter().filter(|asset| asset.path != "/favicon.ico");
+        let bytes: usize = files.by_ref().map(|asset| asset.content.len()).sum();
+        assert!(bytes <= BUDGET, "{bytes}");
     }
 
     /// What the security policy forbids would only be seen in a browser's console.
     #[test]
     fn nothing_comes_from_elsewhere_and_nothing_is_inline() {
-        for asset in &ASSETS {
-            let text = std::str::from_utf8(asset.content).unwrap();
-            let text = text.replace("http://www.w3.org/2000/svg", "");
+        for asset in assets() {
+            let text = text(asset).replace("http://www.w3.org/2000/svg", "");
             for foreign in [
                 "http://",
                 "https://",
@@ -141,7 +270,7 @@ mod tests {
     /// A link that is not in the table would be a 404 in the browser.
     #[test]
     fn every_file_that_is_referred_to_is_there() {
-        let page = std::str::from_utf8(asset("/").unwrap().content).unwrap();
+        let page = text(asset("/").unwrap());
         let links = page.split(['"']).filter(|text| text.starts_with("page/"));
         let mut seen = 0;
         for link in links {
@@ -152,5 +281,12 @@ mod tests {
             seen >= 4,
             "the page links its style, script, icon and manifest"
         );
+        assert!(text(asset("/page/app.js").unwrap()).contains("page/viewer.js"));
+        let manifest = text(asset("/page/manifest.json").unwrap());
+        let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+        for icon in manifest["icons"].as_array().unwrap() {
+            let path = format!("/page/{}", icon["src"].as_str().unwrap());
+            assert!(asset(&path).is_some(), "{path}");
+        }
     }
 }

@@ -1,43 +1,50 @@
-// What every picture of streamd says of itself: an APP9 segment near the start of the JPEG.
+// What every picture of streamd says of itself: the APP9 segments near the start of the JPEG.
 
 const NAME = "streamd\0";
+const STAND_IN = "stand-in";
 const APP9 = 0xe9;
-const text = new TextDecoder();
+const utf8 = new TextDecoder();
 
 /**
- * Reads it from a whole JPEG file.
+ * Reads them from a whole JPEG file.
  * @param {ArrayBuffer} jpeg
- * @returns {{sequence: number, captured: number, camera: string} | null} `captured` in µs since
- *   the epoch, by the server's clock; null where the picture has no such segment.
+ * @returns {{sequence: number, captured: number, camera: string, standIn: boolean} | null}
+ *   `captured` in µs since the epoch, by the server's clock; `standIn` where the picture is not
+ *   the camera's ("no signal"); null where it has no such segment.
  */
 export function readSegment(jpeg) {
   const view = new DataView(jpeg);
+  let found = null;
   if (view.byteLength < 4 || view.getUint16(0) !== 0xffd8) return null;
-  let at = 2;
-  while (at + 4 <= view.byteLength && view.getUint8(at) === 0xff) {
+  for (let at = 2; at + 4 <= view.byteLength && view.getUint8(at) === 0xff; ) {
     const marker = view.getUint8(at + 1);
     const isApp = marker >= 0xe0 && marker <= 0xef;
-    if (!isApp && marker !== 0xfe) return null;
     const length = view.getUint16(at + 2);
     const end = at + 2 + length;
-    if (length < 2 || end > view.byteLength) return null;
-    if (marker === APP9 && length >= 43 && version(view, at + 4) === 2) {
-      const words = text.decode(new Uint8Array(jpeg, at + 13, end - at - 13));
-      return {
-        sequence: parseInt(words.slice(0, 16), 16),
-        captured: parseInt(words.slice(16, 32), 16),
-        camera: words.slice(32),
-      };
+    if ((!isApp && marker !== 0xfe) || length < 2 || end > view.byteLength) break;
+    if (marker === APP9 && spells(view, at + 4, NAME)) {
+      if (spells(view, at + 12, STAND_IN)) found &&= { ...found, standIn: true };
+      else if (length >= 43 && view.getUint8(at + 12) === 2) found ??= read(view, at, end);
     }
     at = end;
   }
-  return null;
+  return found;
 }
 
-/** The version of our segment at this place; 0 where it is not ours. */
-function version(view, at) {
-  for (let i = 0; i < NAME.length; i++) {
-    if (view.getUint8(at + i) !== NAME.charCodeAt(i)) return 0;
+function read(view, at, end) {
+  const words = utf8.decode(new Uint8Array(view.buffer, at + 13, end - at - 13));
+  return {
+    sequence: parseInt(words.slice(0, 16), 16),
+    captured: parseInt(words.slice(16, 32), 16),
+    camera: words.slice(32),
+    standIn: false,
+  };
+}
+
+function spells(view, at, word) {
+  if (at + word.length > view.byteLength) return false;
+  for (let i = 0; i < word.length; i++) {
+    if (view.getUint8(at + i) !== word.charCodeAt(i)) return false;
   }
-  return view.getUint8(at + NAME.length);
+  return true;
 }

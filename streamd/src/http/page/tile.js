@@ -1,134 +1,159 @@
-// One camera on the page: its picture, its name, and its statistics.
+// One camera on the page: its picture, its line, and what is said where there is no live picture.
 
-/** Latencies that the graph shows: a minute's. */
-const GRAPH = 120;
+import { cameraSettings } from "./settings.js";
+import { because, bits, clock, duration, frames, say, span } from "./words.js";
 
-const ROWS = [
-  ["latency", "Latency"],
-  ["fps", "Frame rate"],
-  ["rate", "Data rate"],
-  ["missed", "Missed"],
-  ["picture", "Picture"],
-  ["reason", "Reason"],
-  ["roundTrip", "Round trip"],
-];
+/** States in which the picture is the camera's present one. */
+const FRESH = ["live", "plain"];
 
-const element = (name, className, text = "") => {
+export const element = (name, className = "", text = "") => {
   const made = document.createElement(name);
   if (className) made.className = className;
   made.textContent = text;
   return made;
 };
 
-const ms = (value) => (value === null ? "–" : value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`);
-
-/** Bits a second for people. */
-function rate(bits) {
-  if (bits >= 1e6) return `${(bits / 1e6).toFixed(1)} Mb/s`;
-  return `${Math.round(bits / 1e3)} kb/s`;
+/** Sets a text only where it differs: what is not touched is not announced, laid out or painted. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 export class Tile {
-  #values = {};
-  #graph = [];
-  #line;
-  #note;
-  #rendition = null;
+  #ratio = 4 / 3;
+  #parts = {};
 
-  /** @param {string} camera its name */
-  constructor(camera) {
+  /**
+   * @param {string} camera its name
+   * @param {{open: Function, retry: Function}} on what its buttons do
+   */
+  constructor(camera, on) {
     this.camera = camera;
     this.root = element("figure", "tile");
     this.root.dataset.camera = camera;
+    this.root.dataset.state = "connecting";
+    this.frame = element("div", "frame");
+    this.film = element("div", "film");
     this.canvas = element("canvas", "picture");
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", `Live picture of camera ${camera}`);
-    this.caption = element("figcaption", "name", camera);
-    this.#note = element("p", "note");
-    this.#note.hidden = true;
-    // As large as the tile allows at the picture's own proportions, so that what lies over the
-    // picture keeps to its corners.
-    const frame = element("div", "frame");
-    frame.append(this.canvas, this.#statistics(), this.caption, this.#note);
-    this.root.append(frame);
+    this.film.append(this.canvas);
+    this.opener = element("button", "opener");
+    this.opener.type = "button";
+    this.opener.onclick = () => on.open(camera);
+    this.frame.append(this.film, this.#notice(on.retry), this.opener);
+    this.line = this.#line();
+    this.root.append(this.frame, this.line);
+    this.turn(0);
+    this.speak();
+  }
+
+  /** Its texts in the language that holds now. */
+  speak() {
+    this.canvas.setAttribute("aria-label", say("pictureOf", { name: this.camera }));
+    this.opener.setAttribute("aria-label", say("openCamera", { name: this.camera }));
+    this.#parts.retry.textContent = say("retry");
+  }
+
+  #notice(retry) {
+    const notice = element("div", "notice");
+    for (const part of ["title", "detail", "reason"]) {
+      this.#parts[part] = element("p", part);
+      notice.append(this.#parts[part]);
+    }
+    const button = element("button", "main");
+    button.type = "button";
+    button.onclick = retry;
+    this.#parts.retry = button;
+    notice.append(button);
+    return notice;
+  }
+
+  #line() {
+    const line = element("figcaption", "line");
+    const dot = element("span", "dot");
+    dot.setAttribute("aria-hidden", "true");
+    line.append(dot, element("b", "name", this.camera));
+    for (const figure of ["state", "age", "fps", "rate", "quality"]) {
+      this.#parts[figure] = element("span", figure);
+      this.#parts[figure].dataset.figure = figure;
+      line.append(this.#parts[figure]);
+    }
+    return line;
   }
 
   /** The picture's size in pixels. */
   size(width, height) {
-    this.root.style.setProperty("--ratio", width / height);
+    this.#ratio = width / height;
+    this.turn(0);
   }
 
-  #statistics() {
-    const panel = element("section", "statistics");
-    panel.setAttribute("aria-label", `Statistics of camera ${this.camera}`);
-    const list = element("dl");
-    for (const [key, label] of ROWS) {
-      const value = element("dd", "", "–");
-      value.dataset.figure = key;
-      this.#values[key] = value;
-      list.append(element("dt", "", label), value);
-    }
-    const space = "http://www.w3.org/2000/svg";
-    const graph = document.createElementNS(space, "svg");
-    graph.setAttribute("viewBox", `0 0 ${GRAPH} 32`);
-    graph.setAttribute("preserveAspectRatio", "none");
-    graph.setAttribute("aria-hidden", "true");
-    this.#line = document.createElementNS(space, "polyline");
-    graph.append(this.#line);
-    panel.append(list, graph);
-    return panel;
+  /** Width against height of what is seen, turned as it is. */
+  get ratio() {
+    return cameraSettings("turns", this.camera).turn % 180 ? 1 / this.#ratio : this.#ratio;
   }
 
-  /** Shows the plain MJPEG stream instead of the canvas. */
-  showStream(address) {
-    const picture = element("img", "picture");
-    picture.alt = `Live picture of camera ${this.camera}`;
-    picture.addEventListener("load", () => this.size(picture.naturalWidth, picture.naturalHeight));
-    picture.src = address;
-    this.root.classList.add("plain");
-    this.root.querySelector(".picture").replaceWith(picture);
-    return picture;
+  /** Turns the picture by so many degrees more, or mirrors it, for this browser. */
+  turn(by, mirror = false) {
+    const kept = cameraSettings("turns", this.camera);
+    const turn = ((kept.turn ?? 0) + by) % 360;
+    const mirrored = Boolean(kept.mirror) !== mirror;
+    if (by || mirror) cameraSettings("turns", this.camera, { turn, mirror: mirrored });
+    this.film.dataset.turn = turn;
+    this.film.classList.toggle("mirrored", mirrored);
+    this.root.style.setProperty("--ratio", this.ratio);
   }
 
-  /** A line over the picture, for instance that the camera is lost; empty for none. */
-  note(text) {
-    this.#note.textContent = text;
-    this.#note.hidden = !text;
+  /**
+   * Says what the picture is now.
+   * @param {object} standing as `standing()` gives it, or of the connection
+   * @param {object} figures of the last two seconds; null where there are none
+   * @param {{quality: number, reason: string} | undefined} rendition
+   */
+  show(standing, figures, rendition) {
+    const { state } = standing;
+    const parts = this.#parts;
+    this.root.dataset.state = state;
+    this.line.dataset.state = state;
+    const late = state === "late";
+    setText(parts.state, late ? `${say("late")}: ${duration(standing.age)}` : say(state));
+    const counts = state === "live" && figures;
+    setText(parts.age, counts && figures.latency !== null ? duration(figures.latency) : "");
+    setText(parts.fps, counts ? frames(figures.fps) : "");
+    setText(parts.rate, counts ? bits(figures.bitsPerSecond) : "");
+    const quality = rendition && `${say("quality", rendition)}, ${because(rendition.reason)}`;
+    setText(parts.quality, (counts && quality) || "");
+    if (figures) this.root.dataset.drawn = figures.drawn;
+    this.#say(standing);
   }
 
-  /** The quality and size that the server sends from now on, and why. */
-  rendition(rendition) {
-    const reason = rendition.reason === "top" ? "full quality" : rendition.reason;
-    this.#rendition = { quality: rendition.quality, reason };
+  /** In the middle of the picture, where it is not a live one. */
+  #say(standing) {
+    const { state, reason, since } = standing;
+    const parts = this.#parts;
+    const fresh = FRESH.includes(state);
+    setText(parts.title, fresh ? "" : say(state));
+    setText(parts.reason, fresh ? "" : reason ?? "");
+    setText(parts.detail, fresh ? "" : this.#detail(standing, since));
+    parts.retry.hidden = !["offline", "ended", "refused"].includes(state) || !standing.mayRetry;
   }
 
-  /** The figures of the last two seconds. */
-  figures(figures, roundTrip) {
-    const missed = [];
-    if (figures.missed) missed.push(`${figures.missed} on the way`);
-    if (figures.overtaken) missed.push(`${figures.overtaken} here`);
-    const quality = this.#rendition ? `, quality ${this.#rendition.quality}` : "";
-    const texts = {
-      latency: figures.latency === null ? "–" : `${ms(figures.latency)}, 95 % under ${ms(figures.latency95)}`,
-      fps: `${figures.fps.toFixed(1)} fps`,
-      rate: rate(figures.bitsPerSecond),
-      missed: missed.join(", ") || "none",
-      picture: figures.size ? `${figures.size}${quality}` : "–",
-      reason: this.#rendition?.reason || "–",
-      roundTrip: ms(roundTrip),
-    };
-    for (const [key, text] of Object.entries(texts)) this.#values[key].textContent = text;
-    this.root.dataset.drawn = figures.drawn;
-    this.#draw(figures.latency);
+  #detail(standing, since) {
+    const { state, age, seconds } = standing;
+    if (state === "late") return say("lateFor", { age: duration(age) });
+    if (state === "lost") return since ? say("since", { time: clock(since), span: span(Date.now() - since) }) : "";
+    if (seconds !== undefined) return seconds > 0 ? say("again", { seconds }) : say("attempting");
+    return "";
   }
 
-  #draw(latency) {
-    if (latency === null) return;
-    this.#graph.push(latency);
-    if (this.#graph.length > GRAPH) this.#graph.shift();
-    const top = Math.max(50, ...this.#graph);
-    const start = GRAPH - this.#graph.length;
-    const point = (value, n) => `${start + n},${(31 - (30 * value) / top).toFixed(1)}`;
-    this.#line.setAttribute("points", this.#graph.map(point).join(" "));
+  /** Shows a stream of plain MJPEG over the canvas; without an address, the canvas again. */
+  stream(address) {
+    this.plain?.remove();
+    this.plain = null;
+    if (!address) return null;
+    this.plain = element("img", "picture");
+    this.plain.alt = say("pictureOf", { name: this.camera });
+    this.plain.onload = () => this.size(this.plain.naturalWidth, this.plain.naturalHeight);
+    this.plain.src = address;
+    this.film.append(this.plain);
+    return this.plain;
   }
 }

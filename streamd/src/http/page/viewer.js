@@ -1,13 +1,17 @@
-// The way of a picture in the browser: WebSocket, decode, canvas. Runs in a worker, so that
-// nothing the page does delays it; on the main thread where workers can't draw.
+// The way of pictures in the browser: WebSocket, decode, canvas. Runs in a worker, so that nothing
+// the page does delays it; on the main thread where workers can't draw.
 
 import { Connection } from "./connection.js";
 import { Clock, Meter, now } from "./meter.js";
 import { Picture } from "./picture.js";
 import { readSegment } from "./segment.js";
+import { blankView, standing } from "./standing.js";
 
 /** Milliseconds between two reports to the page. */
-const REPORT = 500;
+const REPORT = 250;
+
+/** Milliseconds between two questions for a place that was refused. */
+const ASK_AGAIN = 5000;
 
 /** Milliseconds between pings: a few quick ones at first, to know the clock's offset soon. */
 const PINGS = [0, 100, 250, 500];
@@ -18,10 +22,15 @@ export class Viewer {
   #connection;
   #clock = new Clock();
   #views = new Map();
-  #cameras = [];
+  /** The names that are asked for; `["*"]` while only the server knows them. */
+  #cameras = ["*"];
   #limits = {};
   #paused = false;
   #pinger = 0;
+  #asker = 0;
+  #fps = 30;
+  /** The newest picture of each camera that has no canvas yet. */
+  #early = new Map();
 
   /**
    * @param {string} url of the WebSocket
@@ -29,11 +38,20 @@ export class Viewer {
    */
   constructor(url, post) {
     this.#post = post;
-    this.#connection = new Connection(url, {
+    const address = () => {
+      const full = new URL(url);
+      full.searchParams.set("camera", this.#cameras.join());
+      const { fps, quality, maxWidth } = this.#limits;
+      for (const [name, value] of Object.entries({ fps, quality, max_width: maxWidth })) {
+        if (value) full.searchParams.set(name, value);
+      }
+      return full.href;
+    };
+    this.#connection = new Connection(address, {
       open: () => this.#opened(),
       message: (data) => (typeof data === "string" ? this.#told(JSON.parse(data)) : this.#came(data)),
       state: (state) => {
-        if (state.state !== "connecting") clearTimeout(this.#pinger);
+        if (state.state !== "connecting") this.#reset();
         post({ type: "state", ...state });
       },
     });
@@ -51,16 +69,29 @@ export class Viewer {
       limits: ({ limits }) => this.#limit(limits),
       pause: ({ paused }) => this.#pause(paused),
       save: ({ camera }) => this.#save(camera),
+      follow: ({ camera, on }) => (this.#view(camera).followed = on),
     };
     actions[message.type]?.(message);
   }
 
+  #view(camera) {
+    if (!this.#views.has(camera)) this.#views.set(camera, { ...blankView(now()), meter: new Meter(), picture: null });
+    return this.#views.get(camera);
+  }
+
+  /** What came over the last connection says nothing of the next one. */
+  #reset() {
+    clearTimeout(this.#pinger);
+    clearTimeout(this.#asker);
+    this.#early.clear();
+    for (const view of this.#views.values()) Object.assign(view, blankView(now()), { meter: new Meter() });
+  }
+
   #opened() {
     this.#clock.reset();
-    for (const view of this.#views.values()) view.meter = new Meter();
+    this.#reset();
     this.#connection.send({ type: "hello", name: "page", ...this.#limits, paused: this.#paused });
-    if (this.#cameras.length) this.#subscribe();
-    clearTimeout(this.#pinger);
+    this.#subscribe();
     const ping = (n) => {
       this.#connection.send({ type: "ping", t: Math.round(now() * 1000) });
       const wait = n + 1 < PINGS.length ? PINGS[n + 1] - PINGS[n] : PING;
@@ -75,42 +106,83 @@ export class Viewer {
       this.#clock.answered(message.t / 1000, message.serverTime, now());
       return;
     }
+    const view = message.camera && this.#views.get(message.camera);
+    if (message.type === "welcome") this.#fps = message.fps;
+    if (message.type === "rendition" && view) view.interval = 1000 / message.fps;
+    if (message.type === "notice" && view) this.#noticed(message, view);
     this.#post({ type: "told", message });
+  }
+
+  #noticed({ event, camera, message, since }, view) {
+    if (event === "cameraLost") {
+      const reason = message.replace(`camera ${camera}: `, "");
+      view.lost = { reason, since: since ? since / 1000 - this.#clock.offset : null };
+    }
+    if (event === "cameraRefused") {
+      view.refused = message;
+      if (this.#cameras.every((name) => this.#views.get(name)?.refused)) {
+        this.#connection.leave(message);
+        return;
+      }
+      clearTimeout(this.#asker);
+      this.#asker = setTimeout(() => this.#subscribe(), ASK_AGAIN);
+    }
   }
 
   #came(jpeg) {
     const at = now();
     const segment = readSegment(jpeg);
     const camera = segment?.camera ?? this.#cameras[0];
-    const view = this.#views.get(camera);
-    if (!view) return;
     if (segment && this.#clock.known) {
       const t = Math.round((at + this.#clock.offset) * 1000);
       this.#connection.send({ type: "receipt", sequence: segment.sequence, t, camera });
     }
+    const view = this.#views.get(camera);
+    if (!view?.picture) {
+      this.#early.set(camera, jpeg);
+      return;
+    }
+    view.refused = "";
     view.meter.arrived(jpeg.byteLength, segment, at, !this.#limits.fps);
-    if (!this.#paused) view.picture.show({ jpeg, segment });
+    this.#take(view, jpeg, segment, at);
+  }
+
+  /** A stand-in is no picture of the camera: the page says in words what it has to say. */
+  #take(view, jpeg, segment, at) {
+    if (segment?.standIn) {
+      view.standIn = at;
+      view.meter.pause();
+    } else if (!this.#paused) {
+      view.picture.show({ jpeg, segment });
+    }
   }
 
   #adopt(camera, canvas) {
-    const view = { meter: new Meter(), picture: null, size: "" };
+    const view = this.#view(camera);
     view.picture = new Picture(canvas, {
       drawn: (frame, drawn) => this.#drawn(camera, view, frame, drawn),
       overtaken: () => (view.meter.overtaken += 1),
-      broken: (error) => this.#post({ type: "broken", camera, reason: error.message }),
+      broken: () => (view.broken = now()),
     });
-    this.#views.set(camera, view);
+    const early = this.#early.get(camera);
+    this.#early.delete(camera);
+    if (early) this.#take(view, early, readSegment(early), now());
   }
 
-  #drawn(camera, view, { segment }, { width, height, at }) {
-    const latency =
-      segment && this.#clock.known ? at + this.#clock.offset - segment.captured / 1000 : null;
-    view.meter.shown(at, latency);
+  #drawn(camera, view, { jpeg, segment }, { width, height, at }) {
+    const known = segment && this.#clock.known;
+    const captured = known ? segment.captured / 1000 - this.#clock.offset : null;
+    view.meter.shown(at, known ? at - captured : null);
+    const first = !view.drawn || view.drawn.at < view.from;
+    view.drawn = { at, captured };
     const size = `${width}×${height}`;
     if (size !== view.size) {
       view.size = size;
       this.#post({ type: "size", camera, width, height });
     }
+    if (view.followed) this.#post({ type: "frame", camera, jpeg });
+    // The page need not wait for the next report to say that there is a picture.
+    if (first) this.#report();
   }
 
   #show(cameras) {
@@ -118,10 +190,14 @@ export class Viewer {
     for (const camera of [...this.#views.keys()]) {
       if (!cameras.includes(camera)) this.#views.delete(camera);
     }
+    this.#early.clear();
     this.#subscribe();
   }
 
   #subscribe() {
+    clearTimeout(this.#asker);
+    if (this.#cameras[0] === "*") return;
+    for (const camera of this.#cameras) this.#view(camera).refused = "";
     this.#connection.send({ type: "subscribe", cameras: this.#cameras });
   }
 
@@ -133,21 +209,29 @@ export class Viewer {
 
   #pause(paused) {
     this.#paused = paused;
-    for (const view of this.#views.values()) view.meter.pause();
+    for (const view of this.#views.values()) {
+      view.from = now();
+      view.meter.pause();
+    }
     this.#connection.send({ type: "want", paused });
+    this.#report();
   }
 
   #save(camera) {
-    const frame = this.#views.get(camera)?.picture.shown;
+    const view = this.#views.get(camera);
+    const frame = view?.standIn > (view?.drawn?.at ?? 0) ? null : view?.picture?.shown;
     this.#post({ type: "saved", camera, jpeg: frame?.jpeg ?? null, captured: frame?.segment?.captured ?? null });
   }
 
   #report() {
     const at = now();
-    const figures = {};
+    const views = {};
     for (const [camera, view] of this.#views) {
-      figures[camera] = { ...view.meter.read(at), size: view.size };
+      const interval = Math.max(view.interval, 1000 / (this.#limits.fps || Infinity));
+      const stands = standing({ ...view, interval }, { now: at, paused: this.#paused });
+      views[camera] = { ...view.meter.read(at), ...stands, size: view.size ?? "" };
     }
-    this.#post({ type: "figures", figures, roundTrip: this.#clock.roundTrip });
+    const roundTrip = this.#connection.isOpen ? this.#clock.roundTrip : null;
+    this.#post({ type: "report", views, roundTrip });
   }
 }

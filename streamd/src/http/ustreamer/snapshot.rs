@@ -20,7 +20,8 @@ use crate::{
 /// How long a snapshot waits for a camera: a sleeping one has to be switched on first.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first picture of a camera that is no older than the request allows.
+/// The first picture of a camera that is no older than the request allows. A stand-in for a lost
+/// camera is none: OctoPrint and its like put into a time lapse whatever comes with status 200.
 pub async fn answer(
     State(served): State<Served>,
     Chosen(camera): Chosen,
@@ -31,6 +32,11 @@ pub async fn answer(
     let due = Timestamp::from_nanos(now.saturating_sub(max_delay.as_nanos() as u64));
     let (_, picture) = served.state.picture(Some(&camera.name), due)?;
     match tokio::time::timeout(PATIENCE, picture).await {
+        Ok(frame) if frame.origin == Origin::Blank => {
+            let reason = camera.loss().map_or_else(String::new, |(reason, _)| reason);
+            let text = format!("camera {} has no signal: {reason}", camera.name);
+            Err(Refusal::Unavailable(text))
+        }
         Ok(frame) => Ok(response(&frame)),
         Err(_) => Err(Refusal::Unavailable(format!(
             "camera {} has delivered no picture for {} s",
@@ -47,10 +53,7 @@ fn response(frame: &Packet) -> Response {
     let encode = |at| Seconds::monotonic(at).to_string();
     let headers = [
         ("X-Timestamp", Seconds::wall(now).to_string()),
-        (
-            "X-UStreamer-Online",
-            (frame.origin != Origin::Blank).to_string(),
-        ),
+        ("X-UStreamer-Online", "true".to_owned()),
         ("X-UStreamer-Width", frame.width.to_string()),
         ("X-UStreamer-Height", frame.height.to_string()),
         ("X-UStreamer-Grab-Timestamp", grab.clone()),

@@ -4,6 +4,7 @@ pub mod close_code;
 pub mod codec;
 pub mod handshake;
 pub mod upgrade;
+pub mod wanted;
 
 use bytes::BytesMut;
 use close_code::CloseCode;

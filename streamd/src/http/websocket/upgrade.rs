@@ -10,10 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{WebSocket, close_code::CloseCode, codec, handshake};
-use crate::access::role::{Action, may};
+use super::{WebSocket, close_code::CloseCode, codec, handshake, wanted::Wanted};
 use crate::http::{
-    chosen::Chosen,
     origin::Origins,
     query::Query,
     refusal::Refusal,
@@ -21,37 +19,41 @@ use crate::http::{
     visitor::{Newcomer, Next, Visitor, Waiting, product, user_agent},
 };
 
-/// Makes a viewer of who asks. Where there is no place, the handshake succeeds all the same and
-/// the connection is closed with the reason: a browser shows a page no status of a failed one.
+/// Makes a viewer of who asks, of the first camera that has a place. Where there is no place, the
+/// handshake succeeds all the same and the connection is closed with the reason: a browser shows a
+/// page no status of a failed one.
 pub async fn answer(
     State(served): State<Served>,
     Extension(visitor): Extension<Visitor>,
-    camera: Result<Chosen, Refusal>,
+    wanted: Result<Wanted, Refusal>,
     method: Method,
     version: Version,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let accept = handshake::accept(&method, version, &headers)?;
     Origins::of(&served.state).check(&headers)?;
-    let Chosen(camera) = camera?;
-    let limits = query.limits()?;
+    let asked = || -> Result<_, Refusal> {
+        let accept = handshake::accept(&method, version, &headers)?;
+        Ok((accept, wanted?, query.limits()?))
+    };
+    let asked = asked().map_err(|refusal| refusal.told(&visitor.who));
+    let (accept, wanted, limits) = asked?;
     let name = product(user_agent(&headers)).to_owned();
-    let may_watch = may(&visitor.who, Action::Watch, Some(&camera.name));
+    let may_watch = wanted.has_any_for(&visitor.who);
     if !may_watch && !visitor.who.is_outsider() {
         return Err(Refusal::MayNot);
     }
+    let viewers = &served.state.viewers;
     visitor.then(if !may_watch {
-        let camera = camera.name.clone();
         Next::AtTheDoor(Waiting {
-            camera,
+            wanted,
             limits,
             name,
         })
     } else {
-        match served.admit(&camera, &visitor.peer) {
+        match wanted.admit(viewers, &visitor.who, &visitor.peer) {
             Ok(place) => Next::Viewer(Newcomer {
-                id: served.state.viewers.registry.reserve(),
+                id: viewers.registry.reserve(),
                 place,
                 limits,
                 name,

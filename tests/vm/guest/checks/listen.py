@@ -50,6 +50,7 @@ def _():
     finally:
         run("systemctl", "stop", "streamd")
         drop_in.unlink()
+        drop_in.parent.rmdir()
         run("systemctl", "daemon-reload")
         configure()
         restart()

@@ -103,6 +103,7 @@ fn a_camera_is_changed() {
             camera: Some("main".into()),
             quality: Some(55),
             fps: None,
+            ..SetCamera::default()
         }))
     );
     assert_eq!(type_in(&mut model, "f\n"), Next::Nothing);

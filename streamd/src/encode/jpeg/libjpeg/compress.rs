@@ -30,6 +30,14 @@ pub enum Pixels {
     Rgb,
     /// Rows of B, G, R.
     Bgr,
+    /// Rows of R, G, B and a byte that is skipped.
+    Rgbx,
+    /// Rows of B, G, R and a byte that is skipped.
+    Bgrx,
+    /// Rows of a byte that is skipped, R, G, B.
+    Xrgb,
+    /// Rows of a byte that is skipped, B, G, R.
+    Xbgr,
     /// Rows of Y, Cb, Cr.
     YCbCr,
     /// Rows of luma.
@@ -47,10 +55,22 @@ impl Pixels {
             Self::GreyPlane | Self::Grey => J_COLOR_SPACE::JCS_GRAYSCALE,
             Self::Rgb => J_COLOR_SPACE::JCS_EXT_RGB,
             Self::Bgr => J_COLOR_SPACE::JCS_EXT_BGR,
+            Self::Rgbx => J_COLOR_SPACE::JCS_EXT_RGBX,
+            Self::Bgrx => J_COLOR_SPACE::JCS_EXT_BGRX,
+            Self::Xrgb => J_COLOR_SPACE::JCS_EXT_XRGB,
+            Self::Xbgr => J_COLOR_SPACE::JCS_EXT_XBGR,
         }
     }
 
-    /// Bytes of a pixel, or planes.
+    /// Bytes of a pixel in a row.
+    const fn bytes(self) -> usize {
+        match self {
+            Self::Rgbx | Self::Bgrx | Self::Xrgb | Self::Xbgr => 4,
+            other => other.components(),
+        }
+    }
+
+    /// Colours of a pixel, or planes.
     pub const fn components(self) -> usize {
         match self {
             Self::GreyPlane | Self::Grey => 1,
@@ -132,7 +152,7 @@ impl Compressor {
         Self { state, shape: None }
     }
 
-    fn codec(&mut self) -> &mut jpeg_compress_struct {
+    pub(super) fn codec(&mut self) -> &mut jpeg_compress_struct {
         // SAFETY: `state` is live, and `&mut self` makes this the only reference from Rust.
         unsafe { &mut (*self.state).codec }
     }
@@ -153,8 +173,7 @@ impl Compressor {
             self.configure(shape)?;
             self.shape = Some(shape);
         }
-        // SAFETY: `state` is live, and the library writes through it only inside its functions.
-        unsafe { (*self.state).out = Vec::with_capacity(capacity.max(MIN_SPARE)) };
+        self.room(capacity);
         let mut writing = Writing {
             compressor: self,
             shape,
@@ -164,12 +183,35 @@ impl Compressor {
         Ok(writing)
     }
 
+    fn room(&mut self, capacity: usize) {
+        // SAFETY: `state` is live, and the library writes through it only inside its functions.
+        unsafe { (*self.state).out = Vec::with_capacity(capacity.max(MIN_SPARE)) };
+    }
+
+    /// Room for a picture that is not written by [`Compressor::begin`]; the tables are forgotten.
+    pub(super) fn make_room(&mut self, capacity: usize) {
+        self.shape = None;
+        self.room(capacity);
+    }
+
+    /// The bytes of a picture that is finished.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        // SAFETY: `state` is live; `close_buffer` has set the length of `out`.
+        std::mem::take(unsafe { &mut (*self.state).out })
+    }
+
+    /// Throws away what is being written; of a whole picture there is nothing.
+    pub(super) fn close(&mut self) {
+        // SAFETY: allowed in every state of a live codec.
+        unsafe { jpeg_abort_compress(self.codec()) };
+    }
+
     /// Tables and sampling: the fastest profile, baseline, the standard Huffman tables.
     fn configure(&mut self, shape: Shape) -> Result<(), Error> {
         let codec = self.codec();
         codec.image_width = shape.width;
         codec.image_height = shape.height;
-        codec.input_components = shape.pixels.components() as i32;
+        codec.input_components = shape.pixels.bytes() as i32;
         codec.in_color_space = shape.pixels.color_space();
         // SAFETY: plain calls on a live codec that is between pictures.
         protect(|| unsafe {
@@ -276,7 +318,7 @@ impl Writing<'_> {
     /// # Errors
     /// If the library fails.
     pub fn rows(&mut self, rows: Plane<'_>, count: usize) -> Result<(), Error> {
-        let bytes = self.shape.width as usize * self.shape.pixels.components();
+        let bytes = self.shape.width as usize * self.shape.pixels.bytes();
         assert!(!self.shape.pixels.is_planar() && rows.stride >= bytes);
         assert!(count == 0 || rows.bytes.len() >= rows.stride * (count - 1) + bytes);
         let codec = self.compressor.codec();
@@ -302,15 +344,13 @@ impl Writing<'_> {
         let codec = self.compressor.codec();
         // SAFETY: a picture is being written.
         protect(|| unsafe { jpeg_finish_compress(codec) })?;
-        // SAFETY: `state` is live; `close_buffer` has set the length of `out`.
-        Ok(std::mem::take(unsafe { &mut (*self.compressor.state).out }))
+        Ok(self.compressor.take())
     }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        // SAFETY: allowed in every state of a live codec; after a whole picture it does nothing.
-        unsafe { jpeg_abort_compress(self.compressor.codec()) };
+        self.compressor.close();
     }
 }
 

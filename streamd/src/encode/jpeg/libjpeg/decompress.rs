@@ -55,7 +55,7 @@ impl Decompressor {
         Self { state }
     }
 
-    fn codec(&mut self) -> &mut jpeg_decompress_struct {
+    pub(super) fn codec(&mut self) -> &mut jpeg_decompress_struct {
         // SAFETY: `state` is live, and `&mut self` makes this the only reference from Rust.
         unsafe { &mut (*self.state).codec }
     }
@@ -72,14 +72,7 @@ impl Decompressor {
         divisor: u32,
         fits: impl FnOnce(u32, u32) -> bool,
     ) -> Result<Reading<'a>, Error> {
-        // SAFETY: `state` is live, and no call of the library is under way. The library would keep
-        // the tables of the picture before for one that has none, so it begins afresh.
-        unsafe {
-            jpeg_destroy_decompress(&mut (*self.state).codec);
-            create(self.state);
-            (*self.state).source.next_input_byte = jpeg.as_ptr();
-            (*self.state).source.bytes_in_buffer = jpeg.len();
-        }
+        self.open(jpeg);
         let mut reading = Reading {
             decompressor: self,
             pixels: Pixels::YCbCr,
@@ -89,6 +82,40 @@ impl Decompressor {
         };
         reading.start(divisor, fits)?;
         Ok(reading)
+    }
+}
+
+impl Decompressor {
+    /// Points the library at a picture, which must stay until [`Decompressor::close`].
+    pub(super) fn open(&mut self, jpeg: &[u8]) {
+        // SAFETY: `state` is live, and no call of the library is under way. The library would keep
+        // the tables of the picture before for one that has none, so it begins afresh.
+        unsafe {
+            jpeg_destroy_decompress(&mut (*self.state).codec);
+            create(self.state);
+            (*self.state).source.next_input_byte = jpeg.as_ptr();
+            (*self.state).source.bytes_in_buffer = jpeg.len();
+        }
+    }
+
+    /// Reads the header of the picture.
+    pub(super) fn header(&mut self) -> Result<&mut jpeg_decompress_struct, Error> {
+        let codec = self.codec();
+        // SAFETY: the source is set to bytes that last until the picture is closed.
+        protect(|| unsafe { jpeg_read_header(codec, 1) })?;
+        Ok(codec)
+    }
+
+    /// Whether all that was read so far was sound.
+    pub(super) fn is_sound(&mut self) -> bool {
+        // SAFETY: `state` is live, and no call of the library is under way.
+        unsafe { (*self.state).errors.num_warnings == 0 }
+    }
+
+    /// Forgets the picture.
+    pub(super) fn close(&mut self) {
+        // SAFETY: allowed in every state of a live codec; it forgets the source's bytes.
+        unsafe { jpeg_abort_decompress(self.codec()) };
     }
 }
 
@@ -129,9 +156,7 @@ pub struct Reading<'a> {
 
 impl Reading<'_> {
     fn start(&mut self, divisor: u32, fits: impl FnOnce(u32, u32) -> bool) -> Result<(), Error> {
-        let codec = self.decompressor.codec();
-        // SAFETY: the source is set to bytes that outlive `self`.
-        protect(|| unsafe { jpeg_read_header(codec, 1) })?;
+        let codec = self.decompressor.header()?;
         if !fits(codec.image_width, codec.image_height) {
             return Err(Error(format!(
                 "unexpected size {}x{}",
@@ -221,15 +246,13 @@ impl Reading<'_> {
 
     /// Whether all that was read so far was sound.
     pub fn is_sound(&mut self) -> bool {
-        // SAFETY: `state` is live, and no call of the library is under way.
-        unsafe { (*self.decompressor.state).errors.num_warnings == 0 }
+        self.decompressor.is_sound()
     }
 }
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
-        // SAFETY: allowed in every state of a live codec; it forgets the source's bytes.
-        unsafe { jpeg_abort_decompress(self.decompressor.codec()) };
+        self.decompressor.close();
     }
 }
 

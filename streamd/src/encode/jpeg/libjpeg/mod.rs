@@ -8,6 +8,7 @@ mod compress;
 mod decompress;
 #[cfg(test)]
 pub mod made;
+mod turn;
 
 use std::{
     ffi::c_int,
@@ -20,6 +21,7 @@ use mozjpeg_sys::{
 
 pub use compress::{Compressor, Pixels, Plane, Shape, Writing};
 pub use decompress::Decompressor;
+pub use turn::{Turn, turn};
 
 #[cfg(panic = "abort")]
 compile_error!("a broken picture would end the daemon: build with panic = \"unwind\"");
