@@ -34,7 +34,7 @@ fn picture() -> Vec<u8> {
 }
 
 fn look(bytes: &[u8]) -> Result<Whole, Broken> {
-    Check::default().look(bytes, Some(&Endings::default()))
+    Check::default().look(bytes, Some(&Past::default()))
 }
 
 /// What is handed on of it.
@@ -205,9 +205,9 @@ fn stray_bytes_are_cut_out_where_they_are_a_habit() {
         &END,
     ];
     let stray = parts.concat();
-    let (mut check, endings) = (Check::default(), Endings::default());
+    let (mut check, past) = (Check::default(), Past::default());
     let mut look = |bytes: &[u8]| {
-        let whole = check.look(bytes, Some(&endings));
+        let whole = check.look(bytes, Some(&past));
         whole.map(|whole| whole.file(bytes, &[], true))
     };
     for _ in 0..5 {
