@@ -15,6 +15,7 @@ use super::{
 use crate::{
     access::{address::Address, counts::Share, role::Identity},
     link::{
+        channel::Channel,
         listener::{Listener, say},
         socket::Socket,
     },
@@ -87,10 +88,11 @@ async fn open_door(
 ) -> io::Result<()> {
     let socket = Socket::new(descriptor(stream)?)?;
     let (peer, viewers) = (socket.peer(), &site.state.viewers);
+    let mut channel = Channel::from(socket);
     let framing = WebSocket::default();
     let wanted = &waiting.wanted;
     let good = |who: &Identity| wanted.has_any_for(who);
-    let heard = door::knock(viewers, good, &socket, framing, &mut input).await;
+    let heard = door::knock(viewers, good, &mut channel, framing, &mut input).await;
     let (code, why) = match heard {
         Err(closed) => {
             log_refused(&closed, &peer, wanted.first());
@@ -106,7 +108,7 @@ async fn open_door(
                     limits: waiting.limits,
                     name: waiting.name,
                 };
-                let viewer = enter(socket, newcomer, input, share, &site.state)?;
+                let viewer = enter(channel, newcomer, input, share, &site.state)?;
                 viewer.run().await;
                 return Ok(());
             }
@@ -115,7 +117,7 @@ async fn open_door(
     };
     let mut words = Vec::new();
     write_close(&mut words, code, &why);
-    say(socket.into(), &words);
+    say(channel.into_socket().into(), &words);
     Ok(())
 }
 
@@ -150,11 +152,11 @@ fn viewer(
     state: &State,
 ) -> io::Result<Viewer> {
     let socket = Socket::new(descriptor(stream)?)?;
-    enter(socket, newcomer, input, share, state)
+    enter(socket.into(), newcomer, input, share, state)
 }
 
 fn enter(
-    socket: Socket,
+    channel: Channel,
     newcomer: Newcomer,
     input: BytesMut,
     share: Share,
@@ -162,7 +164,7 @@ fn enter(
 ) -> io::Result<Viewer> {
     let arrival = Arrival {
         id: newcomer.id,
-        socket,
+        channel,
         framing: newcomer.framing,
         key: newcomer.key,
         share: Some(share),

@@ -1,11 +1,13 @@
 //! A viewer's connection: what the kernel is asked, and what is decided from its answers.
 //!
-//! Kernel: [`bound`], [`listener`], [`socket`], [`readiness`]. Deciding, without I/O or a clock:
+//! Kernel: [`bound`], [`listener`], [`socket`], [`readiness`]; TLS between it and a viewer:
+//! [`channel`]. Deciding, without I/O or a clock:
 //! [`estimate`], [`gate`], [`adapt`], [`delivery`].
 
 pub mod adapt;
 mod bind;
 pub mod bound;
+pub mod channel;
 pub mod delivery;
 pub mod descriptors;
 pub mod estimate;

@@ -3,7 +3,7 @@
 //! Everything here is a thin, safe wrapper around one system call each.
 
 use std::{
-    io,
+    io::{self, IoSlice},
     mem::{size_of, zeroed},
     net::SocketAddr,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
@@ -210,19 +210,16 @@ impl Socket {
 
     /// Writes what the socket takes of `parts`, one after another. With `stamp`, the kernel will
     /// say when the last byte written was acknowledged.
-    pub fn send(&mut self, parts: [&[u8]; 3], stamp: bool) -> io::Result<usize> {
-        let iov = parts.map(|part| libc::iovec {
-            iov_base: part.as_ptr().cast_mut().cast(),
-            iov_len: part.len(),
-        });
+    pub fn send(&mut self, parts: &[IoSlice<'_>], stamp: bool) -> io::Result<usize> {
         // A control message of one u32, aligned as the kernel wants it.
         #[repr(C, align(8))]
         struct ControlMessage([u8; 32]);
         let mut control = ControlMessage([0; 32]);
         // SAFETY: an all-zero msghdr is a valid one.
         let mut message: libc::msghdr = unsafe { zeroed() };
-        message.msg_iov = iov.as_ptr().cast_mut();
-        message.msg_iovlen = iov.len() as _;
+        // An IoSlice is laid out as an iovec.
+        message.msg_iov = parts.as_ptr().cast_mut().cast();
+        message.msg_iovlen = parts.len() as _;
         let mut flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         if stamp && self.tcp {
             // No later byte may join the segment whose last byte is stamped.
@@ -251,18 +248,22 @@ impl Socket {
     pub fn receive(&self, input: &mut BytesMut) -> io::Result<usize> {
         let old = input.len();
         input.resize(old + READ_CHUNK, 0);
-        let room = &mut input[old..];
+        let got = self.receive_into(&mut input[old..]);
+        input.truncate(old + *got.as_ref().unwrap_or(&0));
+        got
+    }
+
+    /// Reads what is there, as far as there is room; 0 at the peer's end of stream.
+    pub fn receive_into(&self, room: &mut [u8]) -> io::Result<usize> {
         // SAFETY: the buffer is `room`, writable for its whole length.
-        let got = check(unsafe {
+        check(unsafe {
             libc::recv(
                 self.fd.as_raw_fd(),
                 room.as_mut_ptr().cast(),
                 room.len(),
                 libc::MSG_DONTWAIT,
             )
-        });
-        input.truncate(old + *got.as_ref().unwrap_or(&0));
-        got
+        })
     }
 
     /// Bytes sent that the peer's kernel (on a Unix socket: the peer) has not taken yet.
@@ -458,7 +459,12 @@ mod tests {
     fn sends_parts_and_is_told_when_they_arrived() {
         let (mut socket, mut client) = pair();
         let before = Timestamp::now();
-        assert_eq!(socket.send([b"ab", b"cde", b"f"], true).unwrap(), 6);
+        assert_eq!(
+            socket
+                .send(&[b"ab".as_slice(), b"cde", b"f"].map(IoSlice::new), true)
+                .unwrap(),
+            6
+        );
         let mut got = [0; 6];
         client.read_exact(&mut got).unwrap();
         assert_eq!(&got, b"abcdef");

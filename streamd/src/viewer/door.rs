@@ -14,8 +14,8 @@ use super::{
 use crate::{
     access::role::Identity,
     link::{
+        channel::{Channel, Received as Got},
         readiness::{READABLE, Registration},
-        socket::Socket,
     },
 };
 
@@ -55,13 +55,13 @@ pub enum Closed {
 pub async fn knock(
     viewers: &Viewers,
     good: impl Fn(&Identity) -> bool,
-    socket: &Socket,
+    channel: &mut Channel,
     mut framing: impl Framing,
     input: &mut BytesMut,
 ) -> Result<Identity, Closed> {
     let _waiting = WAITING.try_acquire().map_err(|_| Closed::Crowded)?;
     let listen = async {
-        let ready = viewers.readiness.register(socket);
+        let ready = viewers.readiness.register(channel);
         let ready = ready.map_err(|_| Closed::Crowded)?;
         let mut ahead = input.clone();
         loop {
@@ -79,7 +79,7 @@ pub async fn knock(
                 return Err(Closed::NoHello);
             }
             let before = input.len();
-            read(socket, &ready, input)
+            read(channel, &ready, input)
                 .await
                 .map_err(|_| Closed::NoHello)?;
             ahead.extend_from_slice(&input[before..]);
@@ -90,11 +90,11 @@ pub async fn knock(
 }
 
 /// Reads what comes next.
-async fn read(socket: &Socket, ready: &Registration, input: &mut BytesMut) -> io::Result<()> {
+async fn read(channel: &mut Channel, ready: &Registration, input: &mut BytesMut) -> io::Result<()> {
     loop {
-        match socket.receive(input) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => return Ok(()),
+        match channel.receive(input) {
+            Ok(Got::End) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(Got::Bytes(_)) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }

@@ -151,7 +151,7 @@ impl Viewer {
         };
         let arrival = Arrival {
             id: kept.id,
-            socket,
+            channel: socket.into(),
             framing,
             key: kept.key,
             // It is there already, whatever an address may have by now.

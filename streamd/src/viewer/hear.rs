@@ -148,7 +148,8 @@ impl Viewer {
             self.talk.framing.farewell(why, &mut self.talk.outbox);
             let _ = self.wire.write(&mut self.talk.outbox);
         }
-        let _ = shutdown(self.wire.socket.as_raw_fd(), Shutdown::Write);
+        self.wire.channel.say_end();
+        let _ = shutdown(self.wire.channel.as_raw_fd(), Shutdown::Write);
     }
 }
 

@@ -44,9 +44,9 @@ use crate::{
     config::values::Congestion,
     events,
     link::{
+        channel::Channel,
         delivery::{Arrived, By},
         gate::{Path, Verdict},
-        socket::Socket,
     },
     media::{Origin, Packet, Timestamp},
 };
@@ -69,8 +69,8 @@ pub struct Viewer {
 pub struct Arrival {
     /// Its number, by [`Registry::reserve`](registry::Registry::reserve).
     pub id: u64,
-    /// Its connected socket.
-    pub socket: Socket,
+    /// Its connection.
+    pub channel: Channel,
     /// How its transport wraps things.
     pub framing: Box<dyn Framing>,
     /// What the token is known by that it came with, if it came with one.
@@ -97,7 +97,7 @@ impl Viewer {
     pub fn new(viewers: Arc<Viewers>, arrival: Arrival) -> io::Result<Self> {
         let Arrival {
             id,
-            mut socket,
+            mut channel,
             framing,
             key,
             share,
@@ -107,13 +107,14 @@ impl Viewer {
             limits,
             congestion,
         } = arrival;
-        if socket.is_gone() {
+        if channel.socket().is_gone() {
             return Err(io::ErrorKind::NotConnected.into());
         }
         let now = Timestamp::now();
-        socket.prepare(congestion, viewers.client_timeout());
-        let registration = viewers.readiness.register(&socket)?;
-        let (peer, transport) = (socket.peer(), framing.transport());
+        let timeout = viewers.client_timeout();
+        channel.socket_mut().prepare(congestion, timeout);
+        let registration = viewers.readiness.register(&channel)?;
+        let (peer, transport) = (channel.socket().peer(), framing.transport());
         let entry = viewers.registry.enter(id, peer, transport, limits);
         entry.set_key(key);
         let watching = {
@@ -126,7 +127,7 @@ impl Viewer {
             viewers,
             entry,
             watching,
-            wire: Wire::new(registration, socket, now),
+            wire: Wire::new(registration, channel, now),
             talk: Talk::new(framing, input),
             asked: None,
             share,
@@ -149,9 +150,13 @@ impl Viewer {
 
     /// Serves the viewer until it goes, and says in the log why it went.
     pub async fn run(mut self) {
-        let why = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let mut why = std::future::poll_fn(|cx| self.poll(cx)).await;
         if why == Goodbye::Kept {
-            return self.hand_over();
+            // What was agreed on by TLS can't be handed over.
+            match self.wire.channel.is_secure() {
+                true => why = Goodbye::Stopping,
+                false => return self.hand_over(),
+            }
         }
         self.say_goodbye(&why);
         let (id, reason) = match why {
@@ -241,7 +246,7 @@ impl Viewer {
         let mut said = Vec::new();
         let heard = self
             .talk
-            .read(&self.wire.socket, &mut said, Timestamp::now())?;
+            .read(&mut self.wire.channel, &mut said, Timestamp::now())?;
         for received in said {
             self.hear(received)?;
         }

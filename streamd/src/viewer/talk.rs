@@ -9,7 +9,10 @@ use super::{
     framing::{Framing, Goodbye, Received, Violation},
     wire::closed,
 };
-use crate::{link::socket::Socket, media::Timestamp};
+use crate::{
+    link::channel::{Channel, Received as Got},
+    media::Timestamp,
+};
 
 /// Bytes of messages to a viewer that reads none of them: beyond this it is dropped.
 const MAX_OUTBOX: usize = 64 * 1024;
@@ -110,7 +113,7 @@ impl Talk {
     /// The connection's end, or what breaks the protocol.
     pub fn read(
         &mut self,
-        socket: &Socket,
+        channel: &mut Channel,
         said: &mut Vec<Received>,
         now: Timestamp,
     ) -> Result<Heard, Goodbye> {
@@ -123,10 +126,10 @@ impl Talk {
                 heard = Heard::More;
                 break;
             }
-            match socket.receive(&mut self.input) {
-                Ok(0) if self.framing.may_half_close() => return Ok(Heard::HalfClosed),
-                Ok(0) => return Err(Goodbye::Closed),
-                Ok(bytes) => self.allow(bytes, 0, now)?,
+            match channel.receive(&mut self.input) {
+                Ok(Got::End) if self.framing.may_half_close() => return Ok(Heard::HalfClosed),
+                Ok(Got::End) => return Err(Goodbye::Closed),
+                Ok(Got::Bytes(bytes)) => self.allow(bytes, 0, now)?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(closed(&error)),
             }

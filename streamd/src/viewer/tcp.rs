@@ -18,7 +18,7 @@ use crate::{
         token::Key,
     },
     events,
-    link::{listener::Listener, socket::Socket},
+    link::{channel::Channel, listener::Listener, socket::Socket},
     media::Packet,
     viewer::{
         Arrival, Viewer, door,
@@ -83,20 +83,21 @@ pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String) {
 fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Result<()> {
     let socket = Socket::new(connection)?;
     let peer = socket.peer();
+    let mut channel = Channel::from(socket);
     let Some(share) = viewers.connect(Address::of_peer(&peer)) else {
         log_refused(&viewers.too_many(), &peer, camera);
         return Ok(());
     };
     let anybody = viewers.rules.identity(None);
     if may(&anybody, Action::Watch, Some(camera)) {
-        return enter(viewers, camera, socket, share, None, BytesMut::new());
+        return enter(viewers, camera, channel, share, None, BytesMut::new());
     }
     let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
     tokio::spawn(async move {
         let mut input = BytesMut::new();
         let good = |who: &Identity| may(who, Action::Watch, Some(&camera));
-        let entered = match door::knock(&viewers, good, &socket, Tcp, &mut input).await {
-            Ok(who) => enter(&viewers, &camera, socket, share, who.key, input),
+        let entered = match door::knock(&viewers, good, &mut channel, Tcp, &mut input).await {
+            Ok(who) => enter(&viewers, &camera, channel, share, who.key, input),
             Err(closed) => {
                 log_refused(&closed, &peer, &camera);
                 Ok(())
@@ -113,22 +114,23 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
 fn enter(
     viewers: &Arc<Viewers>,
     camera: &str,
-    socket: Socket,
+    channel: Channel,
     share: Share,
     key: Option<Key>,
     input: BytesMut,
 ) -> io::Result<()> {
-    let place = match viewers.admit(Some(camera), &socket.peer()) {
+    let peer = channel.socket().peer();
+    let place = match viewers.admit(Some(camera), &peer) {
         Ok(place) => place,
         Err(refused) => {
-            log_refused(&refused, &socket.peer(), camera);
+            log_refused(&refused, &peer, camera);
             return Ok(());
         }
     };
     let congestion = place.camera().settings().config.congestion;
     let arrival = Arrival {
         id: viewers.registry.reserve(),
-        socket,
+        channel,
         framing: Box::new(Tcp),
         key,
         share: Some(share),

@@ -6,6 +6,7 @@ use std::{io, task::Waker, time::Duration};
 use super::{feed::HeldUp, framing::Goodbye, outgoing::Outgoing};
 use crate::{
     link::{
+        channel::Channel,
         delivery::{Acknowledged, Arrived, Deliveries},
         estimate::{Estimate, Forecast},
         gate::{Gate, Path},
@@ -25,7 +26,7 @@ const QUEUED: (f64, Duration) = (1.5, Duration::from_millis(15));
 pub(super) struct Wire {
     // Dropped before the socket that it watches.
     registration: Registration,
-    pub socket: Socket,
+    pub channel: Channel,
     pub gate: Gate,
     pub estimate: Estimate,
     pub deliveries: Deliveries,
@@ -48,10 +49,10 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub fn new(registration: Registration, socket: Socket, now: Timestamp) -> Self {
+    pub fn new(registration: Registration, channel: Channel, now: Timestamp) -> Self {
         Self {
             registration,
-            socket,
+            channel,
             gate: Gate::default(),
             estimate: Estimate::default(),
             deliveries: Deliveries::default(),
@@ -78,11 +79,11 @@ impl Wire {
 
     /// Looks at what is in flight, and drops a viewer that takes nothing for `timeout`.
     pub fn look(&mut self, now: Timestamp, timeout: Duration) -> Result<Path, Goodbye> {
-        let in_flight = self.socket.unacknowledged();
+        let in_flight = self.channel.socket().unacknowledged();
         if !self.fast || in_flight > 0 {
             self.ask();
         }
-        let taken = self.socket.written().wrapping_sub(in_flight);
+        let taken = self.channel.socket().written().wrapping_sub(in_flight);
         if in_flight == 0 || taken != self.taken.0 {
             self.taken = (taken, now);
         } else if now.since(self.taken.1) >= timeout {
@@ -173,20 +174,26 @@ impl Wire {
         messages: &mut Vec<u8>,
         whole: &mut Option<Outgoing>,
     ) -> io::Result<()> {
+        self.channel.flush()?;
         self.write_unsent()?;
         if self.outgoing.as_ref().is_none_or(|frame| !frame.begun()) {
             self.write_messages(messages)?;
         }
         while let Some(outgoing) = &mut self.outgoing {
             let leads = outgoing.leads();
-            let written = self.socket.send(outgoing.rest(), outgoing.stamping.end)?;
-            let key = self.socket.written().wrapping_sub(1);
-            if leads {
+            let rest = outgoing.rest();
+            let written = match rest.iter().all(|part| part.is_empty()) {
+                // It is taken, and not yet with the kernel.
+                true => self.channel.flush().map(|()| 0)?,
+                false => self.channel.send(rest, outgoing.stamping.end)?,
+            };
+            let (taken, socket) = (outgoing.advance(written), self.channel.socket());
+            let key = socket.written().wrapping_sub(1);
+            if leads && self.channel.is_flushed() {
                 self.deliveries.led(key, outgoing.began);
             }
-            if outgoing.advance(written) {
-                self.deliveries
-                    .written(outgoing.sent(key, self.socket.is_tcp()));
+            if taken && self.channel.is_flushed() {
+                self.deliveries.written(outgoing.sent(key, socket.is_tcp()));
                 let limited = self.info.map(|info| info.receiver_limited);
                 self.receiver_limited = limited.unwrap_or_default();
                 *whole = self.outgoing.take();
@@ -198,13 +205,13 @@ impl Wire {
 
     fn write_unsent(&mut self) -> io::Result<()> {
         while !self.unsent.is_empty() {
-            let sent = self.socket.send([&self.unsent, &[], &[]], false)?;
+            let sent = self.channel.send([&self.unsent, &[], &[]], false)?;
             self.unsent.drain(..sent);
         }
-        Ok(())
+        self.channel.flush()
     }
 
-    /// Ends with the socket, and with what it has not taken yet: the rest of a frame, and
+    /// Ends with the socket of a plain channel, and with what it has not taken yet: the rest of a frame, and
     /// `messages`.
     pub fn hand_over(self, messages: &mut Vec<u8>) -> (Socket, Vec<u8>) {
         let mut unsent = self.unsent;
@@ -216,15 +223,15 @@ impl Wire {
         unsent.extend(frame.map(Outgoing::left).unwrap_or_default());
         unsent.append(messages);
         drop(self.registration);
-        (self.socket, unsent)
+        (self.channel.into_socket(), unsent)
     }
 
     fn write_messages(&mut self, messages: &mut Vec<u8>) -> io::Result<()> {
         while !messages.is_empty() {
-            let sent = self.socket.send([messages, &[], &[]], false)?;
+            let sent = self.channel.send([messages, &[], &[]], false)?;
             messages.drain(..sent);
         }
-        Ok(())
+        self.channel.flush()
     }
 
     /// Takes the kernel's stamps, if there are any; `arrived` is told of frames that are there.
@@ -236,7 +243,7 @@ impl Wire {
             return Ok(false);
         }
         let mut any = false;
-        while let Some(stamp) = self.socket.take_stamp() {
+        while let Some(stamp) = self.channel.socket().take_stamp() {
             if !std::mem::replace(&mut any, true) {
                 self.ask();
             }
@@ -257,7 +264,7 @@ impl Wire {
             }
         }
         // Without a stamp, the event can only mean that the connection has failed.
-        match self.socket.error().filter(|_| !any) {
+        match self.channel.socket().error().filter(|_| !any) {
             Some(error) => Err(closed(&error)),
             None => Ok(any),
         }
@@ -265,7 +272,7 @@ impl Wire {
 
     /// Asks the kernel about the connection anew.
     fn ask(&mut self) {
-        self.info = self.socket.info();
+        self.info = self.channel.socket().info();
         if self.info.is_some_and(|info| info.probing) {
             self.deliveries.disturb();
             if let Some(outgoing) = &mut self.outgoing {
@@ -279,7 +286,7 @@ impl Wire {
     pub fn figures(&self) -> (Duration, f64, u32) {
         let rtt = self.info.map_or(Duration::ZERO, |info| info.rtt);
         let rate = self.estimate.rate().unwrap_or(0.0);
-        (rtt, rate, self.socket.unacknowledged())
+        (rtt, rate, self.channel.socket().unacknowledged())
     }
 }
 
