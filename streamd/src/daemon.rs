@@ -30,7 +30,11 @@ use crate::{
     encode, events,
     http::{self, Served, Site, listener},
     hub::WorkList,
-    link::{bound::Bound, readiness::Readiness},
+    link::{
+        bound::Bound,
+        readiness::Readiness,
+        tls::{Files, Tls},
+    },
     metrics, report,
     restart::{self, Returning},
     state::State,
@@ -52,6 +56,9 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// Who may connect to a Unix socket, control or pictures: the daemon's user and group.
 const SOCKET_MODE: u32 = 0o660;
+
+/// Between two looks at whether the certificate has changed.
+const RENEW: Duration = Duration::from_secs(60);
 
 /// Between two beats of the runtime that serves the clients.
 const BEAT: Duration = Duration::from_secs(1);
@@ -90,6 +97,7 @@ impl Daemon {
         if !rules.are_there() {
             exposure::check(&config)?;
         }
+        let tls = Files::of(&config.tls).map(Tls::load).transpose()?;
         let mut inherited = Inherited::take();
         let returning = Returning::take(inherited.take_left());
         let sockets = Sockets::bind(&config, inherited)?;
@@ -125,7 +133,8 @@ impl Daemon {
             &config.clients,
             rules,
         ));
-        let state = Arc::new(State::new(viewers, heartbeats.clone(), log, path, config));
+        let state = State::new(viewers, heartbeats.clone(), log, path, config).with_tls(tls);
+        let state = Arc::new(state);
         let served = Served::new(Arc::clone(&state));
         if let Some(returning) = returning {
             returning.serve(&state, &served);
@@ -133,6 +142,7 @@ impl Daemon {
         let (listening, control) = sockets.serve(served, &heartbeats)?;
         let notify = Arc::<Notify>::default();
         runtime.spawn(report::run(Arc::clone(&state), Arc::clone(&notify)));
+        runtime.spawn(renew(Arc::clone(&state)));
         let watchdog = watchdog::spawn(heartbeats)?;
         drop(_entered);
         Ok(Self {
@@ -259,32 +269,43 @@ impl Sockets {
         heartbeats: &Heartbeats,
     ) -> anyhow::Result<(JoinSet<()>, Control)> {
         let state = &Arc::clone(&served.state);
+        let config = state.configuration();
+        let tls = |wanted: bool| state.tls.clone().filter(|_| wanted);
         let mut listening = JoinSet::new();
         for (camera, listeners) in self.raw {
             for listener in listeners {
+                let of_camera = config
+                    .camera
+                    .iter()
+                    .find(|(name, _)| name.as_str() == camera);
+                let tls = tls(of_camera.is_some_and(|(_, camera)| camera.tls));
+                let what = encrypted("raw TCP", tls.is_some());
                 tracing::info!(
                     message_id = events::LISTENING,
                     camera,
-                    "listening at {listener} (raw TCP)"
+                    "listening at {listener} ({what})"
                 );
                 let viewers = Arc::clone(&state.viewers);
                 let listener = listener.try_into()?;
-                listening.spawn(tcp::serve(listener, viewers, camera.clone()));
+                listening.spawn(tcp::serve(listener, viewers, camera.clone(), tls));
             }
         }
         let pages = http::router(served);
         let metrics = metrics::router::router(Arc::clone(state));
-        for (listeners, router, what) in [
-            (self.http, pages, "HTTP"),
-            (self.metrics, metrics, "metrics"),
+        for (listeners, router, what, wanted) in [
+            (self.http, pages, "HTTP", config.http.tls),
+            (self.metrics, metrics, "metrics", config.metrics.tls),
         ] {
             let site = Site::new(Arc::clone(state), router);
+            let tls = tls(wanted);
+            let what = encrypted(what, wanted);
             for listener in listeners {
                 tracing::info!(
                     message_id = events::LISTENING,
                     "listening at {listener} ({what})"
                 );
-                listening.spawn(listener::serve(listener.try_into()?, Arc::clone(&site)));
+                let (listener, site) = (listener.try_into()?, Arc::clone(&site));
+                listening.spawn(listener::serve(listener, site, tls.clone()));
             }
         }
         let target = Arc::clone(state);
@@ -292,6 +313,12 @@ impl Sockets {
             .context("the control plane can't be started")?;
         Ok((listening, control))
     }
+}
+
+/// What a listener serves, in the log.
+fn encrypted(what: &str, tls: bool) -> String {
+    let tls = if tls { " over TLS" } else { "" };
+    format!("{what}{tls}")
 }
 
 /// The listeners of this name that systemd hands over.
@@ -367,6 +394,14 @@ async fn beat(heartbeat: Heartbeat) {
     loop {
         heartbeat.beat();
         tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// Takes certificates that others renew.
+async fn renew(state: Arc<State>) {
+    while state.tls.is_some() {
+        tokio::time::sleep(RENEW).await;
+        state.renew_certificate();
     }
 }
 

@@ -22,6 +22,10 @@ events! {
     RELOADED = "3a7c9e1f5b2d4d8ca0e4f6081b2c3d14";
     /// The configuration could not be read again; the old one stays.
     RELOAD_FAILED = "c4d2e6f80a1b4c3d9e5f70819a2b3c15";
+    /// The certificate of encrypted listeners was read again.
+    CERTIFICATE_RENEWED = "3c718cf6a2aa4f28803ce95ab017d9a8";
+    /// The certificate could not be read again; the old one stays.
+    CERTIFICATE_REFUSED = "7c903a7ebacd407496ecd9c6e9c6628a";
     /// A client connected.
     CLIENT_CONNECTED = "71f3a5b7c9d1453f8b0e2d4c6a8f1b16";
     /// A client went away.

@@ -137,6 +137,32 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
         .map(|(_, key)| key)
 }
 
+/// What is to be encrypted without a certificate or its key.
+pub fn tls(file: &str, text: &str, document: &DeTable<'_>, config: &Config) -> Vec<Fault> {
+    let lacks = match (&config.tls.certificate, &config.tls.key) {
+        (Some(_), Some(_)) => return Vec::new(),
+        (None, None) => "certificate and key",
+        (None, Some(_)) => "certificate",
+        (Some(_), None) => "key",
+    };
+    let cameras = config.camera.iter();
+    let cameras = cameras.map(|(name, camera)| (vec![CAMERA, name.as_str()], camera.tls));
+    let sections = [
+        (vec!["http"], config.http.tls),
+        (vec!["metrics"], config.metrics.tls),
+    ];
+    let asked = sections.into_iter().chain(cameras).filter(|(_, tls)| *tls);
+    let asked = asked.map(|(path, _)| [&path[..], &["tls"]].concat());
+    asked
+        .filter_map(|path| {
+            let span = find(document, &path)?.span();
+            let message = format!("{}: [tls] has no {lacks}", path.join("."));
+            let help = "needed: certificate and key in [tls]; `streamctl certificate` makes both";
+            Some(Fault::new(file, text, span, message, help))
+        })
+        .collect()
+}
+
 /// A listener and where the file asks for it; no span for a default.
 struct Wanted {
     key: String,

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use changes::{Change, Changes, reloaded};
 pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
-pub use text::check_filter;
+pub use text::{CREDENTIAL, check_filter};
 use values::{
     Anonymous, Arrangement, CameraName, Caption, Chroma, Congestion, Controls, Crop, Device,
     Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality,
@@ -43,6 +43,8 @@ pub struct Config {
     pub control: Control,
     /// Who may watch.
     pub access: Access,
+    /// The certificate of encrypted listeners.
+    pub tls: Tls,
     /// What holds for every client.
     pub clients: Clients,
     /// The page, WebSocket, MJPEG and snapshots.
@@ -63,6 +65,7 @@ impl Default for Config {
             log: Log::default(),
             control: Control::default(),
             access: Access::default(),
+            tls: Tls::default(),
             clients: Clients::default(),
             http: Http::default(),
             metrics: Metrics::default(),
@@ -220,6 +223,30 @@ impl Access {
     }
 }
 
+/// `[tls]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Tls {
+    /// The certificate and those it was issued by, as PEM: a file, or `credential:NAME`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::credential"
+    )]
+    pub certificate: Option<PathBuf>,
+    /// Its private key, as PEM: a file, or `credential:NAME`.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::credential"
+    )]
+    pub key: Option<PathBuf>,
+    /// Who must have issued the certificate that a client then has to show; else clients show none.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::credential"
+    )]
+    pub client_ca: Option<PathBuf>,
+}
+
 /// `[clients]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -246,6 +273,8 @@ pub struct Http {
     /// Addresses or `unix:/path`; an empty list for no HTTP.
     #[serde(deserialize_with = "text::listen")]
     pub listen: Vec<Listen>,
+    /// Whether those on the network are encrypted, by the certificate of `[tls]`.
+    pub tls: bool,
     /// Origins, besides the page's own, whose scripts may open a WebSocket: `https://panel.example`, or `*`.
     #[serde(deserialize_with = "text::origins")]
     pub allowed_origins: Vec<String>,
@@ -263,6 +292,7 @@ impl Default for Http {
     fn default() -> Self {
         Self {
             listen: vec![Listen::loopback(8080)],
+            tls: false,
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             frame_ancestors: Vec::new(),
@@ -278,6 +308,8 @@ pub struct Metrics {
     /// Addresses of the Prometheus listener; none by default.
     #[serde(deserialize_with = "text::listen")]
     pub listen: Vec<Listen>,
+    /// Whether those on the network are encrypted, by the certificate of `[tls]`.
+    pub tls: bool,
 }
 
 /// `[camera.NAME]`
@@ -327,6 +359,8 @@ pub struct Camera {
         deserialize_with = "text::some_listen"
     )]
     pub listen: Option<Vec<Listen>>,
+    /// Whether those on the network are encrypted, by the certificate of `[tls]`.
+    pub tls: bool,
     /// Clients at most, over all transports.
     pub max_clients: MaxClients,
     /// The camera is switched off when nobody has watched for so long; `0s` for never.
@@ -373,6 +407,7 @@ impl Default for Camera {
             flip: Flip::None,
             text: Caption::default(),
             listen: None,
+            tls: false,
             max_clients: MaxClients::new(100),
             idle_after: Duration::from_secs(10),
             adapt: true,

@@ -7,7 +7,7 @@ use toml::{
 };
 
 use super::{
-    text::{FilePath, GroupName, HostName, Level, Origin, SocketPath},
+    text::{CredentialPath, FilePath, GroupName, HostName, Level, Origin, SocketPath},
     values::{
         Anonymous, Caption, Chroma, Congestion, ControlValue, Crop, Device, Duration, File, Flip,
         Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality, Rotate, Rung,
@@ -16,8 +16,8 @@ use super::{
 };
 
 /// The tables of the file. `camera` holds one table a camera, by name.
-pub const TABLES: [&str; 7] = [
-    "log", "control", "access", "clients", "http", "metrics", CAMERA,
+pub const TABLES: [&str; 8] = [
+    "log", "control", "access", "tls", "clients", "http", "metrics", CAMERA,
 ];
 
 /// The table of the cameras.
@@ -131,14 +131,19 @@ pub const KEYS: &[Key] = {
         key::<Anonymous>("access", "anonymous", Live, OneOrList),
         key::<FilePath>("access", "token-file", Restart, One),
         key::<bool>("access", "token-in-query", Live, One),
+        key::<CredentialPath>("tls", "certificate", Restart, One),
+        key::<CredentialPath>("tls", "key", Restart, One),
+        key::<CredentialPath>("tls", "client-ca", Restart, One),
         key::<Duration>("clients", "client-timeout", Live, One),
         key::<MaxClients>("clients", "max-per-address", Live, One),
         key::<Listen>("http", "listen", Restart, OneOrList),
+        key::<bool>("http", "tls", Restart, One),
         key::<Origin>("http", "allowed-origins", Live, List),
         key::<HostName>("http", "allowed-hosts", Live, List),
         key::<Origin>("http", "frame-ancestors", Live, List),
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
+        key::<bool>("metrics", "tls", Restart, One),
         key::<Device>(CAMERA, "device", Live, One),
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),
@@ -156,6 +161,7 @@ pub const KEYS: &[Key] = {
         key::<Flip>(CAMERA, "flip", Live, One),
         key::<Caption>(CAMERA, "text", Live, One),
         key::<Listen>(CAMERA, "listen", Restart, OneOrList),
+        key::<bool>(CAMERA, "tls", Restart, One),
         key::<MaxClients>(CAMERA, "max-clients", Live, One),
         key::<Duration>(CAMERA, "idle-after", Live, One),
         key::<bool>(CAMERA, "adapt", Live, One),

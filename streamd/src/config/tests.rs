@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, crop, rotate, flip, text, listen, max-clients, idle-after, adapt, ladder, congestion, controls"
+    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, crop, rotate, flip, text, listen, tls, max-clients, idle-after, adapt, ladder, congestion, controls"
     );
 }
 
@@ -88,7 +88,7 @@ fn a_device_has_a_path_or_a_name_that_stays() {
 
 #[test]
 fn an_unknown_table_says_where_the_key_belongs() {
-    let tables = "= allowed: log, control, access, clients, http, metrics, camera";
+    let tables = "= allowed: log, control, access, tls, clients, http, metrics, camera";
     assert_eq!(
         refused("quality = 70"),
         format!(
@@ -302,6 +302,10 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         config.access.anonymous = is("anonymous").then(|| vec![values::Anonymous::Viewer]);
         let file = || "/var/lib/streamd/tokens.json".into();
         config.access.token_file = is("token-file").then(file);
+        let pem = |name: &str| is(name).then(|| format!("/etc/streamd/tls/{name}.pem").into());
+        config.tls.certificate = pem("certificate");
+        config.tls.key = pem("key");
+        config.tls.client_ca = pem("client-ca");
     };
     without(&mut filled, "");
     assert_eq!(parse(&all.join("\n"), "etc").unwrap(), filled);
@@ -411,6 +415,7 @@ fn camera() -> impl Strategy<Value = Camera> {
                     text: if adapt { "%H:%M {camera} \"x\"" } else { "" }
                         .parse()
                         .unwrap(),
+                    tls: adapt,
                     listen: Some(listen.iter().map(|l| l.parse().unwrap()).collect()),
                     max_clients: MaxClients::try_from(clients).unwrap(),
                     idle_after: idle.parse::<Duration>().unwrap(),
@@ -439,6 +444,8 @@ proptest! {
             ..Config::default()
         };
         config.control.socket = Some("/run/x".into());
+        config.tls.certificate = Some("/etc/x.pem".into());
+        config.tls.key = Some("credential:key".into());
         let read = parse(&config.to_toml(), "printed");
         prop_assert_eq!(read.map_err(|error| error.to_string()), Ok(config));
     }
@@ -449,6 +456,35 @@ proptest! {
             prop_assert!(error.to_string().starts_with("f:"));
         }
     }
+}
+
+#[test]
+fn encryption_needs_certificate_and_key() {
+    let faults = |text: &str| parse(text, "f").unwrap_err().to_string();
+    for (text, fault) in [
+        (
+            "[http]\ntls = true",
+            "f:2:7: http.tls: [tls] has no certificate and key",
+        ),
+        (
+            "[tls]\nkey = \"/k\"\n[camera.a]\ntls = true",
+            "camera.a.tls: [tls] has no certificate",
+        ),
+        (
+            "[tls]\ncertificate = \"/c\"\n[metrics]\ntls = true",
+            "metrics.tls: [tls] has no key",
+        ),
+        ("[tls]\nkey = \"k\"", "tls.key: \"k\" is not allowed"),
+        (
+            "[tls]\nkey = \"credential:\"",
+            "tls.key: \"credential:\" is not allowed",
+        ),
+    ] {
+        let said = faults(text);
+        assert!(said.contains(fault), "{said}");
+    }
+    let both = "[tls]\ncertificate = \"/c\"\nkey = \"credential:k\"\n[http]\ntls = true";
+    assert!(parse(both, "f").unwrap().http.tls);
 }
 
 #[test]

@@ -103,6 +103,34 @@ impl Value for FilePath {
     }
 }
 
+/// The absolute path of a file, or the name of a credential that systemd hands to the service.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct CredentialPath(PathBuf);
+
+/// What stands before the name of a credential.
+pub const CREDENTIAL: &str = "credential:";
+
+impl TryFrom<String> for CredentialPath {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.strip_prefix(CREDENTIAL) {
+            // As systemd.exec(5) has it.
+            Some(name) if !name.is_empty() && !name.contains(['/', '\0']) => Ok(Self(text.into())),
+            Some(_) => Err(refused::<Self>("credential", text)),
+            None => FilePath::try_from(text)
+                .map(|path| Self(path.0))
+                .map_err(|_| format!("not a file or credential; allowed: {}", Self::allowed())),
+        }
+    }
+}
+
+impl Value for CredentialPath {
+    fn allowed() -> String {
+        "the absolute path of a file, or \"credential:NAME\" of systemd".into()
+    }
+}
+
 /// The name of a group of the system.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
@@ -180,6 +208,10 @@ pub(super) fn hosts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D
 
 pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
     FilePath::deserialize(from).map(|path| Some(path.0))
+}
+
+pub(super) fn credential<'de, D: Deserializer<'de>>(from: D) -> Result<Option<PathBuf>, D::Error> {
+    CredentialPath::deserialize(from).map(|path| Some(path.0))
 }
 
 pub(super) fn group<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {

@@ -67,11 +67,12 @@ pub enum Became {
     Waiting(Waiting),
 }
 
-/// Answers the requests of a connection from `peer`. Returns the viewer that it has become, and
+/// Answers the requests of a connection from `peer`, plain or encrypted. Returns the viewer that it has become, and
 /// what that has sent beyond its request; `None` when the connection is over.
 pub async fn serve<T>(
     site: &Arc<Site>,
     peer: Arc<str>,
+    is_encrypted: bool,
     socket: &mut T,
 ) -> Option<(Became, BytesMut)>
 where
@@ -83,6 +84,7 @@ where
         return None;
     };
     let mut visitor = Visitor::new(peer);
+    visitor.is_encrypted = is_encrypted;
     visitor.is_crowded = seat.is_spare;
     match answer_all(site, &visitor, &seat, socket).await {
         Ended::Displaced { unheard: true } => dismiss(socket, NO_PLACE).await,

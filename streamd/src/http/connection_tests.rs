@@ -45,7 +45,7 @@ impl Daemon {
     fn serve_peer(&self, peer: &'static str, mut socket: DuplexStream) -> JoinHandle<Became> {
         let site = Arc::clone(&self.site);
         tokio::spawn(async move {
-            let became = serve(&site, peer.into(), &mut socket).await;
+            let became = serve(&site, peer.into(), false, &mut socket).await;
             became.map(|(became, input)| match became {
                 crate::http::connection::Became::Viewer(newcomer) => (newcomer, input),
                 crate::http::connection::Became::Waiting(_) => panic!("there are no rules"),

@@ -4,6 +4,7 @@ use std::{io, os::fd::OwnedFd, sync::Arc};
 
 use bytes::BytesMut;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::either::Either;
 
 use super::{
@@ -18,19 +19,28 @@ use crate::{
         channel::Channel,
         listener::{Listener, say},
         socket::Socket,
+        tls::{self, Secure, Tls},
     },
     state::State,
     viewer::{Arrival, Viewer, door, tcp::log_refused},
 };
 
-/// A connection to a web listener.
-type Connection = Either<TcpStream, UnixStream>;
+/// A connection to a web listener, plain or encrypted.
+type Connection = Either<Plain, Secure>;
+
+type Plain = Either<TcpStream, UnixStream>;
 
 /// Serves a site on a listener.
-pub async fn serve(listener: Listener, site: Arc<Site>) {
+pub async fn serve(listener: Listener, site: Arc<Site>, tls: Option<Arc<Tls>>) {
     let serve = |connection| match open(connection) {
         Ok((stream, peer)) => {
-            tokio::spawn(answer(stream, peer, Arc::clone(&site)));
+            let (site, tls) = (Arc::clone(&site), tls.as_deref().map(Tls::http));
+            tokio::spawn(async move {
+                match secure(stream, tls).await {
+                    Ok(stream) => answer(stream, peer, site).await,
+                    Err(error) => unserved(&error),
+                }
+            });
         }
         Err(error) => unserved(&error),
     };
@@ -41,7 +51,15 @@ fn unserved(error: &io::Error) {
     tracing::debug!(%error, "a connection ended before it was served");
 }
 
-fn open(connection: OwnedFd) -> io::Result<(Connection, Arc<str>)> {
+/// Agrees on TLS, where that is wanted and the connection comes by the network.
+async fn secure(stream: Plain, tls: Option<TlsAcceptor>) -> io::Result<Connection> {
+    Ok(match (stream, tls) {
+        (Either::Left(tcp), Some(tls)) => Either::Right(tls::agree(tls, tcp).await?),
+        (plain, _) => Either::Left(plain),
+    })
+}
+
+fn open(connection: OwnedFd) -> io::Result<(Plain, Arc<str>)> {
     let socket = Socket::new(connection)?;
     let peer = socket.peer().into();
     let stream = if socket.is_tcp() {
@@ -59,7 +77,8 @@ async fn answer(mut stream: Connection, peer: Arc<str>, site: Arc<Site>) {
         connection::dismiss(&mut stream, NO_PLACE).await;
         return;
     };
-    let became = connection::serve(&site, peer, &mut stream).await;
+    let is_encrypted = matches!(stream, Either::Right(_));
+    let became = connection::serve(&site, peer, is_encrypted, &mut stream).await;
     // On the heap, so that the many that are only answered stay small.
     match became {
         Some((Became::Viewer(newcomer), input)) => {
@@ -86,9 +105,8 @@ async fn open_door(
     share: Share,
     site: &Site,
 ) -> io::Result<()> {
-    let socket = Socket::new(descriptor(stream)?)?;
-    let (peer, viewers) = (socket.peer(), &site.state.viewers);
-    let mut channel = Channel::from(socket);
+    let mut channel = channel(stream, &mut input)?;
+    let (peer, viewers) = (channel.socket().peer(), &site.state.viewers);
     let framing = WebSocket::default();
     let wanted = &waiting.wanted;
     let good = |who: &Identity| wanted.has_any_for(who);
@@ -121,11 +139,14 @@ async fn open_door(
     Ok(())
 }
 
-fn descriptor(stream: Connection) -> io::Result<OwnedFd> {
-    Ok(match stream {
-        Either::Left(tcp) => OwnedFd::from(tcp.into_std()?),
-        Either::Right(unix) => OwnedFd::from(unix.into_std()?),
-    })
+/// What a viewer's bytes go through from here on.
+fn channel(stream: Connection, input: &mut BytesMut) -> io::Result<Channel> {
+    let descriptor = match stream {
+        Either::Right(secure) => return tls::channel(secure, input),
+        Either::Left(Either::Left(tcp)) => OwnedFd::from(tcp.into_std()?),
+        Either::Left(Either::Right(unix)) => OwnedFd::from(unix.into_std()?),
+    };
+    Socket::new(descriptor).map(Channel::from)
 }
 
 /// Counts a connection of this address. Where it has as many as it may have, the one that has
@@ -147,12 +168,12 @@ fn share(site: &Site, peer: &str) -> Option<Share> {
 fn viewer(
     stream: Connection,
     newcomer: Newcomer,
-    input: BytesMut,
+    mut input: BytesMut,
     share: Share,
     state: &State,
 ) -> io::Result<Viewer> {
-    let socket = Socket::new(descriptor(stream)?)?;
-    enter(socket.into(), newcomer, input, share, state)
+    let channel = channel(stream, &mut input)?;
+    enter(channel, newcomer, input, share, state)
 }
 
 fn enter(
@@ -210,7 +231,7 @@ mod tests {
         let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = bound.local_addr().unwrap();
         bound.set_nonblocking(true).unwrap();
-        let serving = tokio::spawn(serve(Bound::Tcp(bound).try_into().unwrap(), site));
+        let serving = tokio::spawn(serve(Bound::Tcp(bound).try_into().unwrap(), site, None));
         let listed = async || {
             let mut socket = TcpStream::connect(address).await.unwrap();
             let request = b"GET /state HTTP/1.0\r\n\r\n";

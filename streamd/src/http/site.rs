@@ -7,8 +7,8 @@ use axum::{
     Router,
     body::{Body, HttpBody, to_bytes},
     http::{
-        Method, Request, StatusCode,
-        header::{CONTENT_LENGTH, WWW_AUTHENTICATE},
+        HeaderValue, Method, Request, StatusCode,
+        header::{CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -28,6 +28,10 @@ const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
 /// Scripts send it with their requests. A browser that shows a window of its own for a password
 /// would show it for theirs too.
 const BY_SCRIPT: &str = "X-Requested-With";
+
+/// A browser that has once come encrypted, to a name and with a good certificate, comes to that
+/// name no other way for half a year.
+const ALWAYS_ENCRYPTED: &str = "max-age=15768000";
 
 /// What HTTP listeners serve.
 pub struct Site {
@@ -71,6 +75,7 @@ impl Site {
         }
         let origins = Origins::of(&self.state);
         let sharing = origins.sharing(request.headers());
+        let is_encrypted = visitor.is_encrypted;
         let by_script = request.headers().contains_key(BY_SCRIPT);
         let mut response = match self.respond(visitor, request).await {
             Ok(response) => response,
@@ -84,6 +89,12 @@ impl Site {
             response
                 .headers_mut()
                 .insert(WWW_AUTHENTICATE, login::NO_WINDOW);
+        }
+        if is_encrypted {
+            let always = HeaderValue::from_static(ALWAYS_ENCRYPTED);
+            response
+                .headers_mut()
+                .insert(STRICT_TRANSPORT_SECURITY, always);
         }
         response.headers_mut().extend(sharing);
         Ok(response)

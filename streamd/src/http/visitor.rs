@@ -18,6 +18,8 @@ use crate::{
 pub struct Visitor {
     /// Its address.
     pub peer: Arc<str>,
+    /// Its connection is encrypted.
+    pub is_encrypted: bool,
     /// There are too many others: only questions about the daemon itself are answered.
     pub is_crowded: bool,
     /// Who it is, by what its request shows.
@@ -66,6 +68,7 @@ impl Visitor {
     pub fn new(peer: Arc<str>) -> Self {
         Self {
             peer,
+            is_encrypted: false,
             is_crowded: false,
             who: Identity::default(),
             next: Arc::default(),

@@ -17,3 +17,4 @@ pub mod readiness;
 #[cfg(test)]
 mod simulation;
 pub mod socket;
+pub mod tls;

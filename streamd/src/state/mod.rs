@@ -20,6 +20,7 @@ use crate::{
         Config, DEFAULT_PATH,
         values::{Flip, Fps, Quality, Rotate},
     },
+    link::tls::Tls,
     media::{Packet, Timestamp, Track},
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::{framing::Goodbye, viewers::Viewers},
@@ -39,6 +40,8 @@ pub struct State {
     /// The settings in force that belong to no camera: its `camera` is empty, since each camera
     /// owns its own.
     general: Mutex<Config>,
+    /// What encrypted listeners show.
+    pub tls: Option<Arc<Tls>>,
     started: Timestamp,
 }
 
@@ -109,8 +112,15 @@ impl State {
             log,
             path,
             general: Mutex::new(without_cameras(config)),
+            tls: None,
             started: Timestamp::now(),
         }
+    }
+
+    /// The same with encrypted listeners.
+    pub fn with_tls(self, tls: Option<Tls>) -> Self {
+        let tls = tls.map(Arc::new);
+        Self { tls, ..self }
     }
 
     /// The configuration in force.

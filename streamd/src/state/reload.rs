@@ -46,6 +46,21 @@ impl State {
         result
     }
 
+    /// Takes a certificate that has changed. One that is not good is said so, and the old one stays.
+    pub fn renew_certificate(&self) {
+        match self.tls.as_ref().map(|tls| tls.reload()) {
+            None | Some(Ok(false)) => {}
+            Some(Ok(true)) => tracing::info!(
+                message_id = events::CERTIFICATE_RENEWED,
+                "the certificate was read again"
+            ),
+            Some(Err(error)) => tracing::error!(
+                message_id = events::CERTIFICATE_REFUSED,
+                "the certificate was not read again, the old one stays: {error}"
+            ),
+        }
+    }
+
     /// Puts in force what can be of a new configuration.
     fn apply(&self, new: Config) -> Result<Reloaded, Refused> {
         let old = self.configuration();
@@ -62,6 +77,7 @@ impl State {
                 .set(&config.log.level)
                 .map_err(Refused::BadConfiguration)?;
         }
+        self.renew_certificate();
         self.viewers.change(&config.clients);
         self.viewers.rules.change(&config.access);
         self.viewers.look_over();

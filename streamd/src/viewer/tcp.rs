@@ -9,6 +9,7 @@ use streamd_protocol::{
     stats::Transport,
     stream::{FromClient, LENGTH_BYTES, MAX_FROM_CLIENT, announced, header},
 };
+use tokio::net::TcpStream;
 
 use crate::{
     access::{
@@ -18,7 +19,12 @@ use crate::{
         token::Key,
     },
     events,
-    link::{channel::Channel, listener::Listener, socket::Socket},
+    link::{
+        channel::Channel,
+        listener::Listener,
+        socket::Socket,
+        tls::{self, Tls},
+    },
     media::Packet,
     viewer::{
         Arrival, Viewer, door,
@@ -71,40 +77,79 @@ impl Framing for Tcp {
 }
 
 /// Serves raw TCP clients of a camera.
-pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String) {
+pub async fn serve(
+    listener: Listener,
+    viewers: Arc<Viewers>,
+    camera: String,
+    tls: Option<Arc<Tls>>,
+) {
     let serve = |connection| {
-        if let Err(error) = admit(connection, &viewers, &camera) {
-            tracing::debug!(%error, camera, "a connection ended before it was served");
+        if let Err(error) = admit(connection, &viewers, &camera, tls.as_deref()) {
+            unserved(&error, &camera);
         }
     };
     listener.run(b"", serve).await;
 }
 
-fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Result<()> {
+fn unserved(error: &io::Error, camera: &str) {
+    tracing::debug!(%error, camera, "a connection ended before it was served");
+}
+
+fn admit(
+    connection: OwnedFd,
+    viewers: &Arc<Viewers>,
+    camera: &str,
+    tls: Option<&Tls>,
+) -> io::Result<()> {
     let socket = Socket::new(connection)?;
     let peer = socket.peer();
-    let mut channel = Channel::from(socket);
     let Some(share) = viewers.connect(Address::of_peer(&peer)) else {
         log_refused(&viewers.too_many(), &peer, camera);
         return Ok(());
     };
-    let anybody = viewers.rules.identity(None);
-    if may(&anybody, Action::Watch, Some(camera)) {
-        return enter(viewers, camera, channel, share, None, BytesMut::new());
-    }
     let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
+    let Some(tls) = tls.filter(|_| socket.is_tcp()) else {
+        return arrives(viewers, camera, socket.into(), share, BytesMut::new());
+    };
+    let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
+    let agreed = tls::agree(tls.raw(), stream);
     tokio::spawn(async move {
         let mut input = BytesMut::new();
+        let channel = agreed
+            .await
+            .and_then(|stream| tls::channel(stream, &mut input));
+        let arrived =
+            channel.and_then(|channel| arrives(viewers, camera.clone(), channel, share, input));
+        if let Err(error) = arrived {
+            unserved(&error, &camera);
+        }
+    });
+    Ok(())
+}
+
+/// Somebody is there: let in at once where everybody may watch, else once they show a token.
+fn arrives(
+    viewers: Arc<Viewers>,
+    camera: String,
+    mut channel: Channel,
+    share: Share,
+    mut input: BytesMut,
+) -> io::Result<()> {
+    let anybody = viewers.rules.identity(None);
+    if may(&anybody, Action::Watch, Some(&camera)) {
+        return enter(&viewers, &camera, channel, share, None, input);
+    }
+    tokio::spawn(async move {
         let good = |who: &Identity| may(who, Action::Watch, Some(&camera));
         let entered = match door::knock(&viewers, good, &mut channel, Tcp, &mut input).await {
             Ok(who) => enter(&viewers, &camera, channel, share, who.key, input),
             Err(closed) => {
-                log_refused(&closed, &peer, &camera);
+                log_refused(&closed, &channel.socket().peer(), &camera);
                 Ok(())
             }
         };
         if let Err(error) = entered {
-            tracing::debug!(%error, camera, "a connection ended before it was served");
+            unserved(&error, &camera);
         }
     });
     Ok(())
