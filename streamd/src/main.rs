@@ -12,6 +12,7 @@ use streamd::{
     config::{self, Config},
     daemon::Daemon,
     encode,
+    link::tls,
 };
 
 fn main() -> ExitCode {
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     if args.check_config {
         let warnings = config.warnings();
         warnings.iter().for_each(|w| eprintln!("warning: {w}"));
-        if let Err(error) = check_access(&config) {
+        if let Err(error) = check_access(&config).and_then(|()| check_certificate(&config)) {
             eprintln!("{error}");
             return ExitCode::from(config::EX_CONFIG);
         }
@@ -43,12 +44,26 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            if error.is::<Exposed>() || error.is::<Broken>() {
+            if error.is::<Exposed>() || error.is::<Broken>() || error.is::<tls::Error>() {
                 // Nor does this get better by another start.
                 return ExitCode::from(config::EX_CONFIG);
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether certificate and key are good. Who may not read them, as anybody may check a file, is
+/// told nothing of them; credentials are there in the service only.
+fn check_certificate(config: &Config) -> Result<(), anyhow::Error> {
+    match tls::Files::of(&config.tls).map(tls::Tls::load) {
+        None | Some(Ok(_)) => Ok(()),
+        Some(Err(tls::Error::Read { error, .. }))
+            if error.kind() == std::io::ErrorKind::PermissionDenied =>
+        {
+            Ok(())
+        }
+        Some(Err(error)) => Err(error.into()),
     }
 }
 

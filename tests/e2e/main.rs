@@ -9,6 +9,7 @@ mod administration;
 mod controls;
 mod crowds;
 mod devices;
+mod encrypted;
 mod faults;
 mod feeds;
 mod misbehaviour;

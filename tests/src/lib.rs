@@ -15,6 +15,7 @@ pub mod film;
 pub mod picture;
 pub mod said;
 pub mod setup;
+pub mod tls;
 pub mod usage;
 pub mod viewer;
 pub mod web;

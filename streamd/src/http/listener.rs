@@ -37,7 +37,8 @@ pub async fn serve(listener: Listener, site: Arc<Site>, tls: Option<Arc<Tls>>) {
             let (site, tls) = (Arc::clone(&site), tls.as_deref().map(Tls::http));
             tokio::spawn(async move {
                 match secure(stream, tls).await {
-                    Ok(stream) => answer(stream, peer, site).await,
+                    Ok(Some(stream)) => answer(stream, peer, site).await,
+                    Ok(None) => {}
                     Err(error) => unserved(&error),
                 }
             });
@@ -51,12 +52,24 @@ fn unserved(error: &io::Error) {
     tracing::debug!(%error, "a connection ended before it was served");
 }
 
-/// Agrees on TLS, where that is wanted and the connection comes by the network.
-async fn secure(stream: Plain, tls: Option<TlsAcceptor>) -> io::Result<Connection> {
-    Ok(match (stream, tls) {
-        (Either::Left(tcp), Some(tls)) => Either::Right(tls::agree(tls, tcp).await?),
-        (plain, _) => Either::Left(plain),
-    })
+/// What is said to plain HTTP where TLS is wanted.
+const ENCRYPTED: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
+    Content-Type: text/plain\r\nContent-Length: 49\r\n\r\n\
+    HTTPS is spoken here: ask for https:// instead.\r\n";
+
+/// Agrees on TLS, where that is wanted and the connection comes by the network. Nothing is left of
+/// a connection that speaks plain HTTP.
+async fn secure(stream: Plain, tls: Option<TlsAcceptor>) -> io::Result<Option<Connection>> {
+    let (mut tcp, tls) = match (stream, tls) {
+        (Either::Left(tcp), Some(tls)) => (tcp, tls),
+        (plain, _) => return Ok(Some(Either::Left(plain))),
+    };
+    if !tls::is_spoken(&tcp).await? {
+        connection::dismiss(&mut tcp, ENCRYPTED).await;
+        return Ok(None);
+    }
+    let secure = tls::agree(tls, tcp).await?;
+    Ok(Some(Either::Right(secure)))
 }
 
 fn open(connection: OwnedFd) -> io::Result<(Plain, Arc<str>)> {

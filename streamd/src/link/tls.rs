@@ -152,6 +152,22 @@ impl Tls {
     }
 }
 
+/// What a TLS connection begins with: a record of a handshake (RFC 8446, 5.1).
+const HANDSHAKE: u8 = 22;
+
+/// Whether the first byte of a connection is one of TLS.
+///
+/// # Errors
+/// When none comes, or not in time.
+pub async fn is_spoken(stream: &TcpStream) -> io::Result<bool> {
+    let mut first = [0];
+    match tokio::time::timeout(PATIENCE, stream.peek(&mut first)).await {
+        Ok(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(peeked) => peeked.map(|_| first[0] == HANDSHAKE),
+        Err(_) => Err(io::ErrorKind::TimedOut.into()),
+    }
+}
+
 /// Agrees on TLS with a client that has just connected.
 ///
 /// # Errors
