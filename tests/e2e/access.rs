@@ -12,7 +12,7 @@ use streamd_protocol::{
     control::{self, AddToken, ListTokens, RevokeToken, RotateToken},
     stream::{Event, FromClient, ToClient, Want},
 };
-use streamd_tests::{PATIENCE, daemon::Daemon, setup::Setup, viewer::Viewer, web};
+use streamd_tests::{PATIENCE, daemon::Daemon, eventually, setup::Setup, viewer::Viewer, web};
 
 /// A daemon that lets nobody in without a token.
 fn closed() -> Daemon {
@@ -382,6 +382,67 @@ fn over_a_restart_a_token_is_good_for_those_who_came_with_it_until_it_is_revoked
     assert_eq!(reply.disconnected, 1);
     stays.until_closed();
     daemon.wait_for_clients(0);
+}
+
+/// Asks with a wrong token over a connection of its own, and waits for nothing.
+fn tries(daemon: &Daemon) -> TcpStream {
+    let http = daemon.setup.http();
+    let mut socket = TcpStream::connect_timeout(&http, PATIENCE).unwrap();
+    let request = format!(
+        "GET /snapshot HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\nAuthorization: Bearer wrong\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+/// The status of an answer that may not have come yet.
+fn status(mut socket: &TcpStream) -> Option<u16> {
+    let mut head = [0; 12];
+    match socket.read(&mut head) {
+        Ok(12) => String::from_utf8_lossy(&head[9..]).parse().ok(),
+        _ => None,
+    }
+}
+
+#[test]
+fn who_tries_tokens_is_slowed_down_and_keeps_nobody_out() {
+    let daemon = closed();
+    let token = add(&daemon, "kept");
+    let mut watching = daemon.viewer();
+    hello(&mut watching, &token);
+    watching.picture();
+    let lines = daemon.log.count();
+    let mut crowd: Vec<_> = (0..1000).map(|_| tries(&daemon)).collect();
+    let mut answers = Vec::new();
+    // All but the few that are held back are answered, the first ones as any wrong token is.
+    eventually("answers", || {
+        crowd.retain(|socket| {
+            status(socket)
+                .inspect(|status| answers.push(*status))
+                .is_none()
+        });
+        let words = format!("{} to come, {answers:?}", crowd.len());
+        (crowd.len() <= 8).then_some(()).ok_or(words)
+    });
+    let count = |status| answers.iter().filter(|got| **got == status).count();
+    assert!(count(401) >= 3 && count(429) >= 900, "{answers:?}");
+    let mut refused = web::get(daemon.setup.http(), "/state", &[&basic("wrong")]);
+    while refused.status == 401 {
+        refused = web::get(daemon.setup.http(), "/state", &[&basic("wrong")]);
+    }
+    assert_eq!(refused.status, 429);
+    let after: u32 = refused.header("Retry-After").unwrap().parse().unwrap();
+    assert!((1..=16).contains(&after), "{after}");
+    // From the same address, good ones are let in by every door, and who watches goes on.
+    let state = web::get(daemon.setup.http(), "/state", &[&basic(&token)]);
+    assert_eq!(state.status, 200);
+    let mut comes = daemon.viewer();
+    hello(&mut comes, &token);
+    comes.picture();
+    watching.picture();
+    let lines = &daemon.log.all()[lines..];
+    assert!(lines.len() < 25, "{}", lines.join("\n"));
 }
 
 /// Runs streamd with this configuration, which it is to refuse; returns what it says.

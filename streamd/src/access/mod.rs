@@ -3,6 +3,7 @@
 //! Asked by every door (raw TCP, HTTP, WebSocket, metrics) before it does anything for a peer.
 
 pub mod address;
+pub mod attempts;
 pub mod counts;
 pub mod exposure;
 pub mod role;

@@ -90,12 +90,10 @@ async fn open_door(
     let framing = WebSocket::default();
     let wanted = &waiting.wanted;
     let good = |who: &Identity| wanted.has_any_for(who);
-    let heard = door::knock(viewers, good, &socket, framing, &mut input).await;
+    let first = wanted.first();
+    let heard = door::knock(viewers, first, good, &socket, framing, &mut input).await;
     let (code, why) = match heard {
-        Err(closed) => {
-            log_refused(&closed, &peer, wanted.first());
-            (CloseCode::POLICY, closed.to_string())
-        }
+        Err(closed) => (CloseCode::POLICY, closed.to_string()),
         Ok(who) => match wanted.admit(viewers, &who, &peer) {
             Ok(place) => {
                 let newcomer = Newcomer {

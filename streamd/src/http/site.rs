@@ -112,7 +112,7 @@ impl Site {
         }
         let rules = &self.state.viewers.rules;
         let Some(who) = credentials::identity(rules, &parts.headers, &parts.uri) else {
-            login::refused(&visitor.peer);
+            self.state.viewers.refuse_token(&visitor.peer).await?;
             return Err(Refusal::Unauthorized);
         };
         let plain = action::plain(&parts.uri, &self.state.cameras);

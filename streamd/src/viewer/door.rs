@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     framing::{Framing, Received},
+    tcp::log_refused,
     viewers::Viewers,
 };
 use crate::{
@@ -39,21 +40,26 @@ pub enum Closed {
     /// Nothing that was accepted came in time.
     #[error("no hello with a token within {} s", PATIENCE.as_secs())]
     TooLate,
-    /// What came is no token, or not for this.
-    #[error("the token is none, or not good for this camera")]
-    Refused,
+    /// What came is no token, or no longer one.
+    #[error("the token is none, or no longer one")]
+    Wrong,
+    /// What came is a token that is for something else.
+    #[error("the token is not good for this camera")]
+    MayNot,
     /// It went away, or said something else.
     #[error("no hello with a token came first")]
     NoHello,
 }
 
-/// Waits for a `hello` whose token is of somebody who is `good` here. What was read is left in
+/// Waits for a `hello` whose token is of somebody who is `good` for what begins with this camera;
+/// says in the log why none came. What was read is left in
 /// `input`, for the viewer; `framing` is one of its kind, and not the viewer's own.
 ///
 /// # Errors
 /// When none comes.
 pub async fn knock(
     viewers: &Viewers,
+    camera: &str,
     good: impl Fn(&Identity) -> bool,
     socket: &Socket,
     mut framing: impl Framing,
@@ -69,8 +75,8 @@ pub async fn knock(
                 Ok(Some(Received::Message(FromClient::Hello {
                     token: Some(token), ..
                 }))) => {
-                    let who = viewers.rules.known(&token).ok_or(Closed::Refused)?;
-                    return good(&who).then_some(who).ok_or(Closed::Refused);
+                    let who = viewers.rules.known(&token).ok_or(Closed::Wrong)?;
+                    return good(&who).then_some(who).ok_or(Closed::MayNot);
                 }
                 Ok(None) => {}
                 _ => return Err(Closed::NoHello),
@@ -86,7 +92,23 @@ pub async fn knock(
         }
     };
     let heard = tokio::time::timeout(PATIENCE, listen).await;
-    heard.unwrap_or(Err(Closed::TooLate))
+    let heard = heard.unwrap_or(Err(Closed::TooLate));
+    if let Err(closed) = &heard {
+        closed.say(viewers, &socket.peer(), camera).await;
+    }
+    heard
+}
+
+impl Closed {
+    /// Says it in the log, and comes back when it may be told to who is sent away.
+    async fn say(&self, viewers: &Viewers, peer: &str, camera: &str) {
+        match self {
+            Self::Wrong => {
+                let _at_once = viewers.refuse_token(peer).await;
+            }
+            _ => log_refused(self, peer, camera),
+        }
+    }
 }
 
 /// Reads what comes next.

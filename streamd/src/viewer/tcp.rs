@@ -95,12 +95,9 @@ fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Resul
     tokio::spawn(async move {
         let mut input = BytesMut::new();
         let good = |who: &Identity| may(who, Action::Watch, Some(&camera));
-        let entered = match door::knock(&viewers, good, &socket, Tcp, &mut input).await {
+        let entered = match door::knock(&viewers, &camera, good, &socket, Tcp, &mut input).await {
             Ok(who) => enter(&viewers, &camera, socket, share, who.key, input),
-            Err(closed) => {
-                log_refused(&closed, &peer, &camera);
-                Ok(())
-            }
+            Err(_) => Ok(()),
         };
         if let Err(error) = entered {
             tracing::debug!(%error, camera, "a connection ended before it was served");
