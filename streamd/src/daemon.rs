@@ -269,14 +269,17 @@ impl Sockets {
                 );
                 let viewers = Arc::clone(&state.viewers);
                 let listener = listener.try_into()?;
-                listening.spawn(tcp::serve(listener, viewers, camera.clone()));
+                let proxied = state.cameras.find(Some(&camera))?.settings();
+                let proxied = proxied.config.proxy_protocol;
+                listening.spawn(tcp::serve(listener, viewers, camera.clone(), proxied));
             }
         }
         let pages = http::router(served);
         let metrics = metrics::router::router(Arc::clone(state));
-        for (listeners, router, what) in [
-            (self.http, pages, "HTTP"),
-            (self.metrics, metrics, "metrics"),
+        let proxied = state.general(|config| config.http.proxy_protocol);
+        for (listeners, router, what, proxied) in [
+            (self.http, pages, "HTTP", proxied),
+            (self.metrics, metrics, "metrics", false),
         ] {
             let site = Site::new(Arc::clone(state), router);
             for listener in listeners {
@@ -284,7 +287,8 @@ impl Sockets {
                     message_id = events::LISTENING,
                     "listening at {listener} ({what})"
                 );
-                listening.spawn(listener::serve(listener.try_into()?, Arc::clone(&site)));
+                let (listener, site) = (listener.try_into()?, Arc::clone(&site));
+                listening.spawn(listener::serve(listener, site, proxied));
             }
         }
         let target = Arc::clone(state);

@@ -13,6 +13,7 @@ mod faults;
 mod feeds;
 mod misbehaviour;
 mod pictures;
+mod proxies;
 mod reloading;
 mod restarting;
 mod starting;

@@ -6,6 +6,7 @@ pub mod address;
 pub mod attempts;
 pub mod counts;
 pub mod exposure;
+pub mod proxies;
 pub mod role;
 pub mod rules;
 pub mod token;

@@ -13,7 +13,7 @@ use super::{
     websocket::{WebSocket, close_code::CloseCode, codec::write_close},
 };
 use crate::{
-    access::{address::Address, counts::Share, role::Identity},
+    access::{counts::Share, role::Identity},
     link::{
         listener::{Listener, say},
         socket::Socket,
@@ -25,13 +25,28 @@ use crate::{
 /// A connection to a web listener.
 type Connection = Either<TcpStream, UnixStream>;
 
-/// Serves a site on a listener.
-pub async fn serve(listener: Listener, site: Arc<Site>) {
-    let serve = |connection| match open(connection) {
-        Ok((stream, peer)) => {
-            tokio::spawn(answer(stream, peer, Arc::clone(&site)));
+/// Serves a site on a listener; `proxied`: each connection is a proxy's, and begins with whom it
+/// serves.
+pub async fn serve(listener: Listener, site: Arc<Site>, proxied: bool) {
+    let serve = |connection: OwnedFd| {
+        let site = Arc::clone(&site);
+        if !proxied {
+            match open(connection) {
+                Ok((stream, peer)) => drop(tokio::spawn(answer(stream, peer, site))),
+                Err(error) => unserved(&error),
+            }
+            return;
         }
-        Err(error) => unserved(&error),
+        tokio::spawn(async move {
+            let introduced = door::introduced(&site.state.viewers, connection, "").await;
+            let Some((connection, peer)) = introduced else {
+                return;
+            };
+            match open(connection) {
+                Ok((stream, _)) => Box::pin(answer(stream, peer.into(), site)).await,
+                Err(error) => unserved(&error),
+            }
+        });
     };
     listener.run(NO_PLACE, serve).await;
 }
@@ -86,18 +101,19 @@ async fn open_door(
     site: &Site,
 ) -> io::Result<()> {
     let socket = Socket::new(descriptor(stream)?)?;
-    let (peer, viewers) = (socket.peer(), &site.state.viewers);
+    let (peer, viewers) = (waiting.peer, &site.state.viewers);
     let framing = WebSocket::default();
     let wanted = &waiting.wanted;
     let good = |who: &Identity| wanted.has_any_for(who);
-    let first = wanted.first();
-    let heard = door::knock(viewers, first, good, &socket, framing, &mut input).await;
+    let at = (&*peer, wanted.first());
+    let heard = door::knock(viewers, at, good, &socket, framing, &mut input).await;
     let (code, why) = match heard {
         Err(closed) => (CloseCode::POLICY, closed.to_string()),
         Ok(who) => match wanted.admit(viewers, &who, &peer) {
             Ok(place) => {
                 let newcomer = Newcomer {
                     id: viewers.registry.reserve(),
+                    peer,
                     place,
                     framing: Box::new(WebSocket::default()),
                     key: who.key,
@@ -128,7 +144,7 @@ fn descriptor(stream: Connection) -> io::Result<OwnedFd> {
 /// waited longest for a request gives way.
 fn share(site: &Site, peer: &str) -> Option<Share> {
     let viewers = &site.state.viewers;
-    let address = Address::of_peer(peer);
+    let address = viewers.address_of(peer);
     let share = viewers.connect(address);
     if share.is_some() {
         return share;
@@ -158,9 +174,22 @@ fn enter(
     share: Share,
     state: &State,
 ) -> io::Result<Viewer> {
+    let viewers = &state.viewers;
+    let address = viewers.address_of(&newcomer.peer);
+    let share = if share.address() == address {
+        share
+    } else {
+        // From now on the connection is of who is behind the proxy.
+        let Some(own) = viewers.connect(address) else {
+            log_refused(&viewers.too_many(), &newcomer.peer, "");
+            return Err(io::Error::other(viewers.too_many()));
+        };
+        own
+    };
     let arrival = Arrival {
         id: newcomer.id,
         socket,
+        peer: newcomer.peer.to_string(),
         framing: newcomer.framing,
         key: newcomer.key,
         share: Some(share),
@@ -206,7 +235,7 @@ mod tests {
         let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = bound.local_addr().unwrap();
         bound.set_nonblocking(true).unwrap();
-        let serving = tokio::spawn(serve(Bound::Tcp(bound).try_into().unwrap(), site));
+        let serving = tokio::spawn(serve(Bound::Tcp(bound).try_into().unwrap(), site, false));
         let listed = async || {
             let mut socket = TcpStream::connect(address).await.unwrap();
             let request = b"GET /state HTTP/1.0\r\n\r\n";

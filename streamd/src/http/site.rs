@@ -111,6 +111,12 @@ impl Site {
             return Err(Refusal::BadAddress(parts.uri.to_string()));
         }
         let rules = &self.state.viewers.rules;
+        let proxies = rules.proxies();
+        if proxies.trust(&visitor.peer) {
+            let said = parts.headers.get_all(proxies.header()).iter();
+            let said = said.map(|value| value.to_str().unwrap_or_default());
+            visitor.peer = proxies.client(&visitor.peer, said).into();
+        }
         let Some(who) = credentials::identity(rules, &parts.headers, &parts.uri) else {
             self.state.viewers.refuse_token(&visitor.peer).await?;
             return Err(Refusal::Unauthorized);

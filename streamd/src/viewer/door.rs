@@ -1,7 +1,7 @@
 //! The door of raw TCP and WebSocket: who shows no token before may show one in `hello`, and gets
 //! nothing until then.
 
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{future::poll_fn, io, os::fd::OwnedFd, task::Poll, time::Duration};
 
 use bytes::BytesMut;
 use streamd_protocol::stream::FromClient;
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     access::role::Identity,
     link::{
+        proxied,
         readiness::{READABLE, Registration},
         socket::Socket,
     },
@@ -25,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who is at the door at once: beyond it, the next are sent away.
 const MAX_WAITING: usize = 1024;
+
+/// Why a connection to a listener for proxies is refused.
+const NOT_TRUSTED: &str =
+    "this listener is for proxies (proxy-protocol), and it is none that is in trusted-proxies";
 
 static WAITING: Semaphore = Semaphore::const_new(MAX_WAITING);
 
@@ -51,15 +56,40 @@ pub enum Closed {
     NoHello,
 }
 
-/// Waits for a `hello` whose token is of somebody who is `good` for what begins with this camera;
-/// says in the log why none came. What was read is left in
+/// Whose connection this is: where it comes by a listener for proxies, by the word that a trusted
+/// one begins it with. `None`, and a line in the log, where there is none.
+pub async fn introduced(
+    viewers: &Viewers,
+    connection: OwnedFd,
+    camera: &str,
+) -> Option<(OwnedFd, String)> {
+    let socket = Socket::new(connection).ok()?;
+    let proxy = socket.peer();
+    if !viewers.rules.proxies().trust(&proxy) {
+        log_refused(&NOT_TRUSTED, &proxy, camera);
+        return None;
+    }
+    match proxied::client(socket).await {
+        Ok((connection, client)) => {
+            let peer = client.map_or(proxy, |client| client.to_string());
+            Some((connection, peer))
+        }
+        Err(error) => {
+            log_refused(&error, &proxy, camera);
+            None
+        }
+    }
+}
+
+/// Waits for a `hello` from this peer whose token is of somebody who is `good` for what begins with
+/// this camera; says in the log why none came. What was read is left in
 /// `input`, for the viewer; `framing` is one of its kind, and not the viewer's own.
 ///
 /// # Errors
 /// When none comes.
 pub async fn knock(
     viewers: &Viewers,
-    camera: &str,
+    (peer, camera): (&str, &str),
     good: impl Fn(&Identity) -> bool,
     socket: &Socket,
     mut framing: impl Framing,
@@ -94,7 +124,7 @@ pub async fn knock(
     let heard = tokio::time::timeout(PATIENCE, listen).await;
     let heard = heard.unwrap_or(Err(Closed::TooLate));
     if let Err(closed) = &heard {
-        closed.say(viewers, &socket.peer(), camera).await;
+        closed.say(viewers, peer, camera).await;
     }
     heard
 }

@@ -71,6 +71,8 @@ pub struct Arrival {
     pub id: u64,
     /// Its connected socket.
     pub socket: Socket,
+    /// Where it is, also behind a proxy.
+    pub peer: String,
     /// How its transport wraps things.
     pub framing: Box<dyn Framing>,
     /// What the token is known by that it came with, if it came with one.
@@ -98,6 +100,7 @@ impl Viewer {
         let Arrival {
             id,
             mut socket,
+            peer,
             framing,
             key,
             share,
@@ -113,7 +116,7 @@ impl Viewer {
         let now = Timestamp::now();
         socket.prepare(congestion, viewers.client_timeout());
         let registration = viewers.readiness.register(&socket)?;
-        let (peer, transport) = (socket.peer(), framing.transport());
+        let transport = framing.transport();
         let entry = viewers.registry.enter(id, peer, transport, limits);
         entry.set_key(key);
         let watching = {

@@ -12,7 +12,6 @@ use streamd_protocol::{
 
 use crate::{
     access::{
-        address::Address,
         counts::Share,
         role::{Action, Identity, may},
         token::Key,
@@ -70,68 +69,103 @@ impl Framing for Tcp {
     fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}
 }
 
-/// Serves raw TCP clients of a camera.
-pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String) {
-    let serve = |connection| {
-        if let Err(error) = admit(connection, &viewers, &camera) {
-            tracing::debug!(%error, camera, "a connection ended before it was served");
+/// Serves raw TCP clients of a camera; `proxied`: each connection is a proxy's, and begins with whom
+/// it serves.
+pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String, proxied: bool) {
+    let serve = |connection: OwnedFd| {
+        if !proxied {
+            let socket = Socket::new(connection);
+            unserved(socket.and_then(|socket| {
+                let peer = socket.peer();
+                admit(socket, peer, &viewers, &camera)
+            }));
+            return;
         }
+        let (viewers, camera) = (Arc::clone(&viewers), camera.clone());
+        tokio::spawn(async move {
+            let introduced = door::introduced(&viewers, connection, &camera).await;
+            if let Some((connection, peer)) = introduced {
+                let socket = Socket::new(connection);
+                unserved(socket.and_then(|socket| admit(socket, peer, &viewers, &camera)));
+            }
+        });
     };
     listener.run(b"", serve).await;
 }
 
-fn admit(connection: OwnedFd, viewers: &Arc<Viewers>, camera: &str) -> io::Result<()> {
-    let socket = Socket::new(connection)?;
-    let peer = socket.peer();
-    let Some(share) = viewers.connect(Address::of_peer(&peer)) else {
+fn unserved(served: io::Result<()>) {
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended before it was served");
+    }
+}
+
+fn admit(socket: Socket, peer: String, viewers: &Arc<Viewers>, camera: &str) -> io::Result<()> {
+    let Some(share) = viewers.connect(viewers.address_of(&peer)) else {
         log_refused(&viewers.too_many(), &peer, camera);
         return Ok(());
     };
     let anybody = viewers.rules.identity(None);
     if may(&anybody, Action::Watch, Some(camera)) {
-        return enter(viewers, camera, socket, share, None, BytesMut::new());
+        let come = Come {
+            socket,
+            peer,
+            share,
+            key: None,
+            input: BytesMut::new(),
+        };
+        return enter(viewers, camera, come);
     }
     let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
     tokio::spawn(async move {
         let mut input = BytesMut::new();
         let good = |who: &Identity| may(who, Action::Watch, Some(&camera));
-        let entered = match door::knock(&viewers, &camera, good, &socket, Tcp, &mut input).await {
-            Ok(who) => enter(&viewers, &camera, socket, share, who.key, input),
-            Err(_) => Ok(()),
+        let at = (&*peer, &*camera);
+        let Ok(who) = door::knock(&viewers, at, good, &socket, Tcp, &mut input).await else {
+            return;
         };
-        if let Err(error) = entered {
-            tracing::debug!(%error, camera, "a connection ended before it was served");
-        }
+        let come = Come {
+            socket,
+            peer,
+            share,
+            key: who.key,
+            input,
+        };
+        unserved(enter(&viewers, &camera, come));
     });
     Ok(())
 }
 
-/// Gives somebody who may watch a place, and serves them.
-fn enter(
-    viewers: &Arc<Viewers>,
-    camera: &str,
+/// Somebody who has come and may watch.
+struct Come {
     socket: Socket,
+    peer: String,
     share: Share,
+    /// What the token is known by that was shown.
     key: Option<Key>,
+    /// What was read already.
     input: BytesMut,
-) -> io::Result<()> {
-    let place = match viewers.admit(Some(camera), &socket.peer()) {
+}
+
+/// Gives them a place, and serves them.
+fn enter(viewers: &Arc<Viewers>, camera: &str, come: Come) -> io::Result<()> {
+    let place = match viewers.admit(Some(camera), &come.peer) {
         Ok(place) => place,
         Err(refused) => {
-            log_refused(&refused, &socket.peer(), camera);
+            log_refused(&refused, &come.peer, camera);
             return Ok(());
         }
     };
     let congestion = place.camera().settings().config.congestion;
     let arrival = Arrival {
         id: viewers.registry.reserve(),
-        socket,
+        socket: come.socket,
+        peer: come.peer,
         framing: Box::new(Tcp),
-        key,
-        share: Some(share),
+        key: come.key,
+        share: Some(come.share),
         place,
         name: String::new(),
-        input,
+        input: come.input,
         limits: Limits::default(),
         congestion,
     };

@@ -85,6 +85,15 @@ impl Viewers {
         self.max_per_address.store(most, Ordering::Relaxed);
     }
 
+    /// The address of a peer, as it is shown, that limits count. A trusted proxy stands for everybody
+    /// behind it, as this machine does.
+    pub fn address_of(&self, peer: &str) -> Address {
+        match self.rules.proxies().trust(peer) {
+            true => Address::Machine,
+            false => Address::of_peer(peer),
+        }
+    }
+
     /// Counts one more connection of an address; `None` when it has as many as it may have.
     pub fn connect(&self, address: Address) -> Option<Share> {
         self.connections
@@ -112,7 +121,7 @@ impl Viewers {
             "a token was refused: it is none, or no longer one"
         );
         let now = tokio::time::Instant::now();
-        self.attempts.count(Address::of_peer(peer), now)
+        self.attempts.count(self.address_of(peer), now)
     }
 
     /// The same; comes back when they may be told.
@@ -130,7 +139,7 @@ impl Viewers {
     /// # Errors
     /// When there is no such camera, or no place.
     pub fn admit(&self, name: Option<&str>, peer: &str) -> Result<Place, Refused> {
-        let address = Address::of_peer(peer);
+        let address = self.address_of(peer);
         let refused = match self.cameras.admit(name, address, self.max_per_address()) {
             Err(refused) => refused,
             admitted => return admitted,
@@ -176,7 +185,7 @@ impl Viewers {
             let watches = |figures: &super::figures::Figures| {
                 figures.feeds.iter().any(|feed| feed.camera == camera)
             };
-            of.is_none_or(|address| Address::of_peer(&viewer.peer) == address)
+            of.is_none_or(|address| self.address_of(&viewer.peer) == address)
                 && watches(&viewer.figures())
                 && viewer.give_way()
         })
