@@ -9,7 +9,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use streamd_protocol::{
     client,
-    control::{self, AddToken, ListTokens, RevokeToken, RotateToken},
+    control::{self, AddToken, AuditEntry, ListTokens, RevokeToken, RotateToken},
     stream::{Event, FromClient, ToClient, Want},
 };
 use streamd_tests::{PATIENCE, daemon::Daemon, eventually, setup::Setup, viewer::Viewer, web};
@@ -382,6 +382,73 @@ fn over_a_restart_a_token_is_good_for_those_who_came_with_it_until_it_is_revoked
     assert_eq!(reply.disconnected, 1);
     stays.until_closed();
     daemon.wait_for_clients(0);
+}
+
+#[test]
+fn the_audit_says_who_did_what_from_where_whatever_the_log_says() {
+    let daemon = closed();
+    daemon.streamctl("log-level off").succeeded();
+    let token = add(&daemon, "robot");
+    let mut viewer = daemon.viewer();
+    hello(&mut viewer, &token);
+    viewer.picture();
+    let http = daemon.setup.http();
+    assert_eq!(web::get(http, "/state", &[&basic("wrong")]).status, 401);
+    let call = AddToken {
+        name: "side".into(),
+        camera: Some("side".into()),
+        ..AddToken::default()
+    };
+    let side = daemon.call(&call).unwrap().token;
+    assert_eq!(
+        web::get(http, "/snapshot/main", &[&basic(&side)]).status,
+        403
+    );
+    let foreign = ["Host: evil.example"];
+    assert_eq!(
+        web::get(http, "/state", &foreign).status,
+        400,
+        "two of them"
+    );
+    daemon.streamctl("set fps 7 --camera main").succeeded();
+    daemon
+        .streamctl("kick --all --reason maintenance")
+        .succeeded();
+    viewer.until_closed();
+    daemon.wait_for_clients(0);
+    let said = daemon.streamctl("audit --json");
+    let said = said.succeeded();
+    let entries: Vec<AuditEntry> = serde_json::from_str(said).unwrap();
+    let has = |kind: &str, who: &str, from: &str, what: &str| {
+        let is_it = |entry: &AuditEntry| {
+            entry.kind == kind
+                && entry.who.contains(who)
+                && entry.from.contains(from)
+                && entry.what.contains(what)
+        };
+        assert!(
+            entries.iter().any(is_it),
+            "{kind} {who} {from} {what}: {entries:#?}"
+        );
+    };
+    let own = viewer.address();
+    has(
+        "change",
+        "uid ",
+        "control",
+        "AddToken: done {\"camera\":\"side\"",
+    );
+    has("change", "streamctl", "control", "SetCamera: done");
+    has("change", "streamctl", "control", "KickClient: done");
+    has("login", "robot", &own, "client connected");
+    has("refusal", "", "127.", "a token was refused");
+    has("refusal", "side", "127.", "GET /snapshot/main refused: 403");
+    has("refusal", "", "127.", "GET /state refused: 400");
+    has("kick", "", &own, "maintenance");
+    assert!(!said.contains(&token), "no secrets");
+    let table = daemon.streamctl("audit -n 1");
+    let table = table.succeeded();
+    assert!(table.starts_with("AGO") && table.lines().count() == 2, "{table}");
 }
 
 /// Asks with a wrong token over a connection of its own, and waits for nothing.

@@ -144,6 +144,7 @@ impl Viewer {
             peer = %self.entry.peer,
             camera = %self.entry.figures().cameras(),
             transport = ?self.entry.transport,
+            token = %self.viewers.rules.identity(self.entry.key().as_ref()).name,
             "client connected: {}",
             self.entry.peer
         );
