@@ -448,7 +448,10 @@ fn the_audit_says_who_did_what_from_where_whatever_the_log_says() {
     assert!(!said.contains(&token), "no secrets");
     let table = daemon.streamctl("audit -n 1");
     let table = table.succeeded();
-    assert!(table.starts_with("AGO") && table.lines().count() == 2, "{table}");
+    assert!(
+        table.starts_with("AGO") && table.lines().count() == 2,
+        "{table}"
+    );
 }
 
 /// Asks with a wrong token over a connection of its own, and waits for nothing.
