@@ -32,6 +32,10 @@ pub const END: [u8; 2] = [0xFF, 0xD9];
 /// The most blocks of an MCU (T.81, B.2.3).
 const MAX_BLOCKS: u32 = 10;
 
+/// The most pixels of a picture that has to be decoded: as a progressive one, it takes 6 bytes a
+/// pixel meanwhile, whether or not its data is there.
+const MAX_DECODED: u64 = 32 << 20;
+
 /// Tables that are kept for the pictures that follow: a camera repeats its own two pairs.
 const MAX_KEPT: usize = 4;
 
@@ -120,6 +124,10 @@ impl Check {
             data: Vec::new(),
         };
         if !is_common {
+            let (width, height) = whole.size;
+            if u64::from(width) * u64::from(height) > MAX_DECODED {
+                return Err(Broken::Size { width, height });
+            }
             // The decoder looks for itself; what it does not need is the filling at the end.
             let filling = bytes.iter().rev().take_while(|byte| **byte == 0).count();
             let start = whole.header.data;

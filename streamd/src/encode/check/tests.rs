@@ -266,6 +266,18 @@ fn kinds_that_not_every_viewer_shows_are_told_apart() {
 }
 
 #[test]
+fn a_picture_that_would_be_decoded_into_all_memory_is_refused() {
+    let mut jpeg = made(Kind {
+        is_progressive: true,
+        ..PLAIN
+    });
+    let sizes = at(&jpeg, 0xC2) + 5;
+    jpeg[sizes..sizes + 4].fill(0xF0);
+    let (width, height) = (0xF0F0, 0xF0F0);
+    assert_eq!(look(&jpeg), Err(Broken::Size { width, height }));
+}
+
+#[test]
 fn tables_of_pictures_before_are_not_mistaken() {
     let mut check = Check::default();
     let kinds: Vec<_> = (1..9)
