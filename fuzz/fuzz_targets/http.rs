@@ -2,6 +2,7 @@
 //! whose cameras deliver nothing.
 #![no_main]
 
+use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use streamd::{

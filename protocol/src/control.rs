@@ -245,6 +245,14 @@ methods! {
     /// The tokens, without their secrets, which nobody keeps.
     ListTokens() -> ListTokensReply;
 
+    /// Who came in with a token, who was refused, who changed what and who was disconnected. For root
+    /// and the daemon's own user.
+    ListAudit(
+        /// So many entries at most, 1 or more; 50 where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<i64>,
+    ) -> ListAuditReply;
+
     /// The next frame of a camera.
     GetPicture(
         /// Its name; the first camera where `None`.
@@ -349,6 +357,28 @@ pub struct RevokeTokenReply {
 pub struct ListTokensReply {
     /// The oldest first.
     pub tokens: Vec<TokenInfo>,
+}
+
+/// The reply of [`ListAudit`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListAuditReply {
+    /// The last ones of this process, the oldest first.
+    pub entries: Vec<AuditEntry>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Seconds since the epoch.
+    pub at: i64,
+    /// `login`, `refusal`, `change` or `kick`.
+    pub kind: String,
+    /// The name of a token, or a user of the control socket; empty for nobody known.
+    pub who: String,
+    /// An address, or `control`; empty for the machine itself, by a signal.
+    pub from: String,
+    /// What it was, for people.
+    pub what: String,
 }
 
 /// What is known of a token.

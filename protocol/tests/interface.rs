@@ -321,6 +321,8 @@ fn the_methods_for_tokens() {
     };
     let tokens = vec![listed];
     method_conforms(ListTokens {}, &ListTokensReply { tokens });
+    let entries = vec![AuditEntry::default()];
+    method_conforms(ListAudit { count: Some(5) }, &ListAuditReply { entries });
 }
 
 #[test]

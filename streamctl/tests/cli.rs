@@ -523,6 +523,8 @@ fn every_verb_has_a_man_page_and_is_completed() {
         "snapshot",
         "reload",
         "log-level",
+        "token",
+        "audit",
     ];
     for verb in verbs {
         let page = daemon.file(&format!("streamctl-{verb}.1"));

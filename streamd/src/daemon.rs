@@ -32,6 +32,7 @@ use crate::{
     hub::WorkList,
     link::{
         bound::Bound,
+        listener::Taken,
         readiness::Readiness,
         tls::{Files, Tls},
     },
@@ -287,25 +288,33 @@ impl Sockets {
                 );
                 let viewers = Arc::clone(&state.viewers);
                 let listener = listener.try_into()?;
-                listening.spawn(tcp::serve(listener, viewers, camera.clone(), tls));
+                let proxied = state.cameras.find(Some(&camera))?.settings();
+                let proxied = proxied.config.proxy_protocol;
+                let taken = Taken { proxied, tls };
+                listening.spawn(tcp::serve(listener, viewers, camera.clone(), taken));
             }
         }
         let pages = http::router(served);
         let metrics = metrics::router::router(Arc::clone(state));
-        for (listeners, router, what, wanted) in [
-            (self.http, pages, "HTTP", config.http.tls),
-            (self.metrics, metrics, "metrics", config.metrics.tls),
+        let proxied = config.http.proxy_protocol;
+        for (listeners, router, what, proxied, encrypts) in [
+            (self.http, pages, "HTTP", proxied, config.http.tls),
+            (self.metrics, metrics, "metrics", false, config.metrics.tls),
         ] {
             let site = Site::new(Arc::clone(state), router);
-            let tls = tls(wanted);
-            let what = encrypted(what, wanted);
+            let tls = tls(encrypts);
+            let what = encrypted(what, encrypts);
             for listener in listeners {
                 tracing::info!(
                     message_id = events::LISTENING,
                     "listening at {listener} ({what})"
                 );
                 let (listener, site) = (listener.try_into()?, Arc::clone(&site));
-                listening.spawn(listener::serve(listener, site, tls.clone()));
+                let taken = Taken {
+                    proxied,
+                    tls: tls.clone(),
+                };
+                listening.spawn(listener::serve(listener, site, taken));
             }
         }
         let target = Arc::clone(state);

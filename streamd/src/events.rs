@@ -70,6 +70,8 @@ events! {
     LOGGED_IN = "92b4c6d8e0f24a4aa1cf38d7b9a29f27";
     /// A token was refused.
     LOGIN_REFUSED = "a3c5d7e9f1034b5bb2d049e8cab3a028";
+    /// A request over HTTP was for something that who asks may not have, or for another server.
+    REQUEST_REFUSED = "f4a790f300f2b28ab131d266fbfbc1d4";
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use streamd_protocol::{
     client,
-    control::{self, AddToken, ListTokens, RevokeToken, RotateToken},
+    control::{self, AddToken, AuditEntry, ListTokens, RevokeToken, RotateToken},
     stream::{Event, FromClient, ToClient, Want},
 };
-use streamd_tests::{PATIENCE, daemon::Daemon, setup::Setup, viewer::Viewer, web};
+use streamd_tests::{PATIENCE, daemon::Daemon, eventually, setup::Setup, viewer::Viewer, web};
 
 /// A daemon that lets nobody in without a token.
 fn closed() -> Daemon {
@@ -382,6 +382,137 @@ fn over_a_restart_a_token_is_good_for_those_who_came_with_it_until_it_is_revoked
     assert_eq!(reply.disconnected, 1);
     stays.until_closed();
     daemon.wait_for_clients(0);
+}
+
+#[test]
+fn the_audit_says_who_did_what_from_where_whatever_the_log_says() {
+    let daemon = closed();
+    daemon.streamctl("log-level off").succeeded();
+    let token = add(&daemon, "robot");
+    let mut viewer = daemon.viewer();
+    hello(&mut viewer, &token);
+    viewer.picture();
+    let http = daemon.setup.http();
+    assert_eq!(web::get(http, "/state", &[&basic("wrong")]).status, 401);
+    let call = AddToken {
+        name: "side".into(),
+        camera: Some("side".into()),
+        ..AddToken::default()
+    };
+    let side = daemon.call(&call).unwrap().token;
+    assert_eq!(
+        web::get(http, "/snapshot/main", &[&basic(&side)]).status,
+        403
+    );
+    let foreign = ["Host: evil.example"];
+    assert_eq!(
+        web::get(http, "/state", &foreign).status,
+        400,
+        "two of them"
+    );
+    daemon.streamctl("set fps 7 --camera main").succeeded();
+    daemon
+        .streamctl("kick --all --reason maintenance")
+        .succeeded();
+    viewer.until_closed();
+    daemon.wait_for_clients(0);
+    let said = daemon.streamctl("audit --json");
+    let said = said.succeeded();
+    let entries: Vec<AuditEntry> = serde_json::from_str(said).unwrap();
+    let has = |kind: &str, who: &str, from: &str, what: &str| {
+        let is_it = |entry: &AuditEntry| {
+            entry.kind == kind
+                && entry.who.contains(who)
+                && entry.from.contains(from)
+                && entry.what.contains(what)
+        };
+        assert!(
+            entries.iter().any(is_it),
+            "{kind} {who} {from} {what}: {entries:#?}"
+        );
+    };
+    let own = viewer.address();
+    has(
+        "change",
+        "uid ",
+        "control",
+        "AddToken: done {\"camera\":\"side\"",
+    );
+    has("change", "streamctl", "control", "SetCamera: done");
+    has("change", "streamctl", "control", "KickClient: done");
+    has("login", "robot", &own, "client connected");
+    has("refusal", "", "127.", "a token was refused");
+    has("refusal", "side", "127.", "GET /snapshot/main refused: 403");
+    has("refusal", "", "127.", "GET /state refused: 400");
+    has("kick", "", &own, "maintenance");
+    assert!(!said.contains(&token), "no secrets");
+    let table = daemon.streamctl("audit -n 1");
+    let table = table.succeeded();
+    assert!(
+        table.starts_with("AGO") && table.lines().count() == 2,
+        "{table}"
+    );
+}
+
+/// Asks with a wrong token over a connection of its own, and waits for nothing.
+fn tries(daemon: &Daemon) -> TcpStream {
+    let http = daemon.setup.http();
+    let mut socket = TcpStream::connect_timeout(&http, PATIENCE).unwrap();
+    let request = format!(
+        "GET /snapshot HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\nAuthorization: Bearer wrong\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    socket
+}
+
+/// The status of an answer that may not have come yet.
+fn status(mut socket: &TcpStream) -> Option<u16> {
+    let mut head = [0; 12];
+    match socket.read(&mut head) {
+        Ok(12) => String::from_utf8_lossy(&head[9..]).parse().ok(),
+        _ => None,
+    }
+}
+
+#[test]
+fn who_tries_tokens_is_slowed_down_and_keeps_nobody_out() {
+    let daemon = closed();
+    let token = add(&daemon, "kept");
+    let mut watching = daemon.viewer();
+    hello(&mut watching, &token);
+    watching.picture();
+    let lines = daemon.log.count();
+    let mut crowd: Vec<_> = (0..1000).map(|_| tries(&daemon)).collect();
+    let mut answers = Vec::new();
+    // All but the few that are held back are answered, the first ones as any wrong token is.
+    eventually("answers", || {
+        crowd.retain(|socket| {
+            status(socket)
+                .inspect(|status| answers.push(*status))
+                .is_none()
+        });
+        let words = format!("{} to come, {answers:?}", crowd.len());
+        (crowd.len() <= 8).then_some(()).ok_or(words)
+    });
+    let count = |status| answers.iter().filter(|got| **got == status).count();
+    assert!(count(401) >= 3 && count(429) >= 900, "{answers:?}");
+    let mut refused = web::get(daemon.setup.http(), "/state", &[&basic("wrong")]);
+    while refused.status == 401 {
+        refused = web::get(daemon.setup.http(), "/state", &[&basic("wrong")]);
+    }
+    assert_eq!(refused.status, 429);
+    let after: u32 = refused.header("Retry-After").unwrap().parse().unwrap();
+    assert!((1..=16).contains(&after), "{after}");
+    // From the same address, good ones are let in by every door, and who watches goes on.
+    let state = web::get(daemon.setup.http(), "/state", &[&basic(&token)]);
+    assert_eq!(state.status, 200);
+    let mut comes = daemon.viewer();
+    hello(&mut comes, &token);
+    comes.picture();
+    watching.picture();
+    let lines = &daemon.log.all()[lines..];
+    assert!(lines.len() < 25, "{}", lines.join("\n"));
 }
 
 /// Runs streamd with this configuration, which it is to refuse; returns what it says.

@@ -14,6 +14,7 @@ mod faults;
 mod feeds;
 mod misbehaviour;
 mod pictures;
+mod proxies;
 mod reloading;
 mod restarting;
 mod starting;

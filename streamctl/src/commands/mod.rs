@@ -1,5 +1,6 @@
 //! The verbs, one file each: `Args` is what the verb takes, `run` does it.
 
+mod audit;
 mod certificate;
 mod clients;
 mod completions;
@@ -37,6 +38,7 @@ pub enum Verb {
     Reload(reload::Args),
     LogLevel(log_level::Args),
     Token(token::Args),
+    Audit(audit::Args),
     Certificate(certificate::Args),
     Top(top::Args),
     Watch(Box<watch::Args>),
@@ -58,6 +60,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Reload(args) => reload::run(args, session),
         Verb::LogLevel(args) => log_level::run(args, session),
         Verb::Token(args) => token::run(args, session),
+        Verb::Audit(args) => audit::run(args, session),
         Verb::Certificate(args) => certificate::run(&args, session),
         Verb::Completions(args) => completions::run(args, command),
         Verb::Top(args) => top::run(args, session),

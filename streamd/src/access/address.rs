@@ -1,6 +1,8 @@
 //! Where a peer is, as limits count it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::proxies::ip;
 
 /// One household, as far as an address tells: who has one address of an IPv6 /64 has all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,11 +26,10 @@ impl Address {
         }
     }
 
-    /// The one of a peer as it is shown, `192.0.2.7:5000`. What comes by a Unix socket is from this
-    /// machine.
+    /// The one of a peer as it is shown, `192.0.2.7:5000`, or `192.0.2.7` behind a proxy. What
+    /// comes by a Unix socket is from this machine.
     pub fn of_peer(peer: &str) -> Self {
-        let address = peer.parse::<SocketAddr>();
-        address.map_or(Self::Machine, |address| Self::of(address.ip()))
+        ip(peer).map_or(Self::Machine, Self::of)
     }
 
     /// Whether it is limited in what it may take.
@@ -48,6 +49,7 @@ mod tests {
         assert_ne!(of("[2001:db8::1]:5"), of("[2001:db8:0:1::1]:5"));
         assert_eq!(of("192.0.2.7:1"), of("[::ffff:192.0.2.7]:2"));
         assert_ne!(of("192.0.2.7:1"), of("192.0.2.8:1"));
+        assert_eq!(of("192.0.2.7:1"), of("192.0.2.7"), "behind a proxy");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use super::{
+    proxies::Proxies,
     role::{Identity, Role},
     token::Key,
     tokens::{Broken, Refused, Token, Tokens},
@@ -38,6 +39,7 @@ struct Inner {
     /// What the configuration lets everybody do; `None` where it says nothing.
     anonymous: Option<Vec<Role>>,
     in_query: bool,
+    proxies: Arc<Proxies>,
 }
 
 impl Rules {
@@ -64,6 +66,7 @@ impl Rules {
         let mut inner = self.inner.lock();
         inner.anonymous = config.anonymous.as_deref().map(roles);
         inner.in_query = config.token_in_query;
+        inner.proxies = Arc::new(Proxies::new(config));
     }
 
     /// Whether there are any: a listener that the network reaches may only be opened then.
@@ -80,6 +83,11 @@ impl Rules {
     /// Whether a token may stand in an address.
     pub fn in_query(&self) -> bool {
         self.inner.lock().in_query
+    }
+
+    /// The proxies whose word on whom they serve counts.
+    pub fn proxies(&self) -> Arc<Proxies> {
+        Arc::clone(&self.inner.lock().proxies)
     }
 
     /// Who shows this token; `None` if it is none, or none any more.

@@ -29,8 +29,8 @@ pub use load::{DEFAULT_PATH, load, parse};
 pub use text::{CREDENTIAL, check_filter};
 use values::{
     Anonymous, Arrangement, CameraName, Caption, Chroma, Congestion, Controls, Crop, Device,
-    Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality,
-    Rotate, Rung, Size, Standard,
+    Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Proxy,
+    ProxyHeader, Quality, Rotate, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -93,6 +93,24 @@ impl Config {
             .unwrap_or_default()
     }
 
+    /// Listeners for proxies while none is trusted.
+    fn unserved_proxies(&self) -> impl Iterator<Item = String> {
+        let cameras = self
+            .camera
+            .iter()
+            .filter(|(_, camera)| camera.proxy_protocol);
+        let mut listeners: Vec<_> = cameras.map(|(name, _)| format!("camera.{name}")).collect();
+        if self.http.proxy_protocol {
+            listeners.push("http".into());
+        }
+        listeners.retain(|_| self.access.trusted_proxies.is_empty());
+        listeners.into_iter().map(|table| {
+            format!(
+                "{table}.proxy-protocol: access.trusted-proxies names nobody, so all connections there are refused"
+            )
+        })
+    }
+
     /// What is allowed and yet hardly meant, for people.
     pub fn warnings(&self) -> Vec<String> {
         let large = |(name, camera): (&CameraName, &Camera)| {
@@ -105,7 +123,8 @@ impl Config {
                 )
             })
         };
-        self.camera.iter().filter_map(large).collect()
+        let large = self.camera.iter().filter_map(large);
+        large.chain(self.unserved_proxies()).collect()
     }
 
     /// The control socket in force: as configured, else by the environment, else `/run/streamd/control`.
@@ -205,6 +224,10 @@ pub struct Access {
     pub token_file: Option<PathBuf>,
     /// Whether a token may stand in an address, `?token=`, where others may read it.
     pub token_in_query: bool,
+    /// Proxies whose word on whom they serve counts.
+    pub trusted_proxies: Vec<Proxy>,
+    /// In which header they say it, over HTTP.
+    pub proxy_header: ProxyHeader,
 }
 
 impl Access {
@@ -284,6 +307,8 @@ pub struct Http {
     /// Origins, besides the page's own, whose pages may show the page as a part of theirs.
     #[serde(deserialize_with = "text::origins")]
     pub frame_ancestors: Vec<String>,
+    /// Whether each connection begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Congestion control of the connections.
     pub congestion: Congestion,
 }
@@ -296,6 +321,7 @@ impl Default for Http {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             frame_ancestors: Vec::new(),
+            proxy_protocol: false,
             congestion: Congestion::System,
         }
     }
@@ -361,6 +387,8 @@ pub struct Camera {
     pub listen: Option<Vec<Listen>>,
     /// Whether those on the network are encrypted, by the certificate of `[tls]`.
     pub tls: bool,
+    /// Whether each connection there begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
     /// Clients at most, over all transports.
     pub max_clients: MaxClients,
     /// The camera is switched off when nobody has watched for so long; `0s` for never.
@@ -408,6 +436,7 @@ impl Default for Camera {
             text: Caption::default(),
             listen: None,
             tls: false,
+            proxy_protocol: false,
             max_clients: MaxClients::new(100),
             idle_after: Duration::from_secs(10),
             adapt: true,

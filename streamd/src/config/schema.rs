@@ -10,8 +10,8 @@ use super::{
     text::{CredentialPath, FilePath, GroupName, HostName, Level, Origin, SocketPath},
     values::{
         Anonymous, Caption, Chroma, Congestion, ControlValue, Crop, Device, Duration, File, Flip,
-        Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality, Rotate, Rung,
-        Size, Standard, Value,
+        Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Proxy, ProxyHeader,
+        Quality, Rotate, Rung, Size, Standard, Value,
     },
 };
 
@@ -131,6 +131,8 @@ pub const KEYS: &[Key] = {
         key::<Anonymous>("access", "anonymous", Live, OneOrList),
         key::<FilePath>("access", "token-file", Restart, One),
         key::<bool>("access", "token-in-query", Live, One),
+        key::<Proxy>("access", "trusted-proxies", Live, List),
+        key::<ProxyHeader>("access", "proxy-header", Live, One),
         key::<CredentialPath>("tls", "certificate", Restart, One),
         key::<CredentialPath>("tls", "key", Restart, One),
         key::<CredentialPath>("tls", "client-ca", Restart, One),
@@ -141,6 +143,7 @@ pub const KEYS: &[Key] = {
         key::<Origin>("http", "allowed-origins", Live, List),
         key::<HostName>("http", "allowed-hosts", Live, List),
         key::<Origin>("http", "frame-ancestors", Live, List),
+        key::<bool>("http", "proxy-protocol", Restart, One),
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<bool>("metrics", "tls", Restart, One),
@@ -162,6 +165,7 @@ pub const KEYS: &[Key] = {
         key::<Caption>(CAMERA, "text", Live, One),
         key::<Listen>(CAMERA, "listen", Restart, OneOrList),
         key::<bool>(CAMERA, "tls", Restart, One),
+        key::<bool>(CAMERA, "proxy-protocol", Restart, One),
         key::<MaxClients>(CAMERA, "max-clients", Live, One),
         key::<Duration>(CAMERA, "idle-after", Live, One),
         key::<bool>(CAMERA, "adapt", Live, One),

@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, crop, rotate, flip, text, listen, tls, max-clients, idle-after, adapt, ladder, congestion, controls"
+    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, ladder, congestion, controls"
     );
 }
 
@@ -417,6 +417,7 @@ fn camera() -> impl Strategy<Value = Camera> {
                         .unwrap(),
                     tls: adapt,
                     listen: Some(listen.iter().map(|l| l.parse().unwrap()).collect()),
+                    proxy_protocol: adapt,
                     max_clients: MaxClients::try_from(clients).unwrap(),
                     idle_after: idle.parse::<Duration>().unwrap(),
                     adapt,

@@ -47,7 +47,7 @@ mod network;
 mod picture;
 mod source;
 
-pub use access::Anonymous;
+pub use access::{Anonymous, Proxy, ProxyHeader};
 pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use network::{Congestion, Listen, MaxClients};

@@ -28,7 +28,7 @@ use super::{
     site::Site,
     visitor::{Newcomer, Next, Visitor, Waiting},
 };
-use crate::{access::address::Address, viewer::tcp::log_refused};
+use crate::viewer::tcp::log_refused;
 
 /// For the head of a request, and between two requests. Long enough for a phone on a bad network.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ pub async fn serve<T>(
 where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let Some(seat) = site.room.enter(Address::of_peer(&peer)) else {
+    let Some(seat) = site.room.enter(site.state.viewers.address_of(&peer)) else {
         log_refused(&"there are too many connections", &peer, "");
         dismiss(socket, NO_PLACE).await;
         return None;

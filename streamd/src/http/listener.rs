@@ -14,10 +14,10 @@ use super::{
     websocket::{WebSocket, close_code::CloseCode, codec::write_close},
 };
 use crate::{
-    access::{address::Address, counts::Share, role::Identity},
+    access::{counts::Share, role::Identity},
     link::{
         channel::Channel,
-        listener::{Listener, say},
+        listener::{Listener, Taken, say},
         socket::Socket,
         tls::{self, Secure, Tls},
     },
@@ -30,26 +30,42 @@ type Connection = Either<Plain, Secure>;
 
 type Plain = Either<TcpStream, UnixStream>;
 
-/// Serves a site on a listener.
-pub async fn serve(listener: Listener, site: Arc<Site>, tls: Option<Arc<Tls>>) {
-    let serve = |connection| match open(connection) {
-        Ok((stream, peer)) => {
-            let (site, tls) = (Arc::clone(&site), tls.as_deref().map(Tls::http));
-            tokio::spawn(async move {
-                match secure(stream, tls).await {
-                    Ok(Some(stream)) => answer(stream, peer, site).await,
-                    Ok(None) => {}
-                    Err(error) => unserved(&error),
-                }
-            });
+/// Serves a site on a listener, whose connections are taken so.
+pub async fn serve(listener: Listener, site: Arc<Site>, taken: Taken) {
+    let serve = |connection: OwnedFd| {
+        let (site, tls) = (Arc::clone(&site), taken.tls.as_deref().map(Tls::http));
+        if !taken.proxied {
+            match open(connection) {
+                Ok((stream, peer)) => drop(tokio::spawn(begin(stream, peer, tls, site))),
+                Err(error) => unserved(&error),
+            }
+            return;
         }
-        Err(error) => unserved(&error),
+        tokio::spawn(async move {
+            let introduced = door::introduced(&site.state.viewers, connection, "").await;
+            let Some((connection, peer)) = introduced else {
+                return;
+            };
+            match open(connection) {
+                Ok((stream, _)) => Box::pin(begin(stream, peer.into(), tls, site)).await,
+                Err(error) => unserved(&error),
+            }
+        });
     };
     listener.run(NO_PLACE, serve).await;
 }
 
 fn unserved(error: &io::Error) {
     tracing::debug!(%error, "a connection ended before it was served");
+}
+
+/// Agrees on TLS where that is wanted, then answers.
+async fn begin(stream: Plain, peer: Arc<str>, tls: Option<TlsAcceptor>, site: Arc<Site>) {
+    match secure(stream, tls).await {
+        Ok(Some(stream)) => answer(stream, peer, site).await,
+        Ok(None) => {}
+        Err(error) => unserved(&error),
+    }
 }
 
 /// What is said to plain HTTP where TLS is wanted.
@@ -119,20 +135,19 @@ async fn open_door(
     site: &Site,
 ) -> io::Result<()> {
     let mut channel = channel(stream, &mut input)?;
-    let (peer, viewers) = (channel.socket().peer(), &site.state.viewers);
+    let (peer, viewers) = (waiting.peer, &site.state.viewers);
     let framing = WebSocket::default();
     let wanted = &waiting.wanted;
     let good = |who: &Identity| wanted.has_any_for(who);
-    let heard = door::knock(viewers, good, &mut channel, framing, &mut input).await;
+    let at = (&*peer, wanted.first());
+    let heard = door::knock(viewers, at, good, &mut channel, framing, &mut input).await;
     let (code, why) = match heard {
-        Err(closed) => {
-            log_refused(&closed, &peer, wanted.first());
-            (CloseCode::POLICY, closed.to_string())
-        }
+        Err(closed) => (CloseCode::POLICY, closed.to_string()),
         Ok(who) => match wanted.admit(viewers, &who, &peer) {
             Ok(place) => {
                 let newcomer = Newcomer {
                     id: viewers.registry.reserve(),
+                    peer,
                     place,
                     framing: Box::new(WebSocket::default()),
                     key: who.key,
@@ -166,7 +181,7 @@ fn channel(stream: Connection, input: &mut BytesMut) -> io::Result<Channel> {
 /// waited longest for a request gives way.
 fn share(site: &Site, peer: &str) -> Option<Share> {
     let viewers = &site.state.viewers;
-    let address = Address::of_peer(peer);
+    let address = viewers.address_of(peer);
     let share = viewers.connect(address);
     if share.is_some() {
         return share;
@@ -196,9 +211,22 @@ fn enter(
     share: Share,
     state: &State,
 ) -> io::Result<Viewer> {
+    let viewers = &state.viewers;
+    let address = viewers.address_of(&newcomer.peer);
+    let share = if share.address() == address {
+        share
+    } else {
+        // From now on the connection is of who is behind the proxy.
+        let Some(own) = viewers.connect(address) else {
+            log_refused(&viewers.too_many(), &newcomer.peer, "");
+            return Err(io::Error::other(viewers.too_many()));
+        };
+        own
+    };
     let arrival = Arrival {
         id: newcomer.id,
         channel,
+        peer: newcomer.peer.to_string(),
         framing: newcomer.framing,
         key: newcomer.key,
         share: Some(share),
@@ -244,7 +272,8 @@ mod tests {
         let bound = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = bound.local_addr().unwrap();
         bound.set_nonblocking(true).unwrap();
-        let serving = tokio::spawn(serve(Bound::Tcp(bound).try_into().unwrap(), site, None));
+        let bound = Bound::Tcp(bound).try_into().unwrap();
+        let serving = tokio::spawn(serve(bound, site, Taken::default()));
         let listed = async || {
             let mut socket = TcpStream::connect(address).await.unwrap();
             let request = b"GET /state HTTP/1.0\r\n\r\n";

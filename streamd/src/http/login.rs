@@ -8,7 +8,7 @@ use axum::{
         HeaderMap, HeaderValue, StatusCode, Uri,
         header::{
             CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, LOCATION, ORIGIN,
-            SET_COOKIE, WWW_AUTHENTICATE,
+            RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE,
         },
         uri::PathAndQuery,
     },
@@ -22,7 +22,7 @@ use super::{
     served::Served,
     visitor::Visitor,
 };
-use crate::events;
+use crate::{events, viewer::viewers::Viewers};
 
 /// The form. It needs no other file, since who has no token gets none.
 const FORM: &str = include_str!("page/login.html");
@@ -69,12 +69,7 @@ pub async fn log_in(
         Some((token, who))
     });
     let Some((token, who)) = known else {
-        refused(&visitor.peer);
-        return Ok(answer(
-            StatusCode::UNAUTHORIZED,
-            "This is no token, or no longer one.",
-            &to,
-        ));
+        return Ok(refused(&served.state.viewers, &visitor.peer, &to).await);
     };
     tracing::info!(
         message_id = events::LOGGED_IN,
@@ -109,13 +104,21 @@ pub async fn log_out(
     Ok(response)
 }
 
-/// Says in the log that a token was refused.
-pub fn refused(peer: &str) {
-    tracing::warn!(
-        message_id = events::LOGIN_REFUSED,
-        peer,
-        "a token was refused: it is none, or no longer one"
-    );
+/// The form again, to who has typed something else into it.
+async fn refused(viewers: &Viewers, peer: &str, to: &str) -> Response {
+    match viewers.refuse_token(peer).await {
+        Ok(()) => {
+            let message = "This is no token, or no longer one.";
+            answer(StatusCode::UNAUTHORIZED, message, to)
+        }
+        Err(too_many) => {
+            let message = format!("There were {too_many}.");
+            let mut response = answer(StatusCode::TOO_MANY_REQUESTS, &message, to);
+            let after = too_many.seconds().into();
+            response.headers_mut().insert(RETRY_AFTER, after);
+            response
+        }
+    }
 }
 
 /// Whether a browser would take a cookie for encrypted connections: it says by which scheme the

@@ -13,7 +13,7 @@ use streamd_protocol::control::NoSuchCamera;
 use super::{
     host::BadHost, origin::Forbidden, query::BadParameter, websocket::handshake::NoHandshake,
 };
-use crate::access::role::Identity;
+use crate::access::{attempts::TooMany, role::Identity};
 
 /// Seconds after which what is not to be had now may be asked for again.
 const LATER: &str = "2";
@@ -52,6 +52,9 @@ pub enum Refusal {
     /// No token was shown, or one that is not good.
     #[error("a token is needed: as a bearer, or as the password of any user; or log in at /login")]
     Unauthorized,
+    /// Too many tokens of this address are none.
+    #[error(transparent)]
+    TooManyWrong(#[from] TooMany),
     /// A token was shown that is for something else.
     #[error("this token is not good for that")]
     MayNot,
@@ -83,7 +86,8 @@ impl Refusal {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
         match self {
             Self::NotFound(_) | Self::NoCamera(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -94,6 +98,7 @@ impl Refusal {
             Self::BadHost(BadHost::Foreign(_)) => StatusCode::MISDIRECTED_REQUEST,
             Self::NoHandshake(why) => why.status(),
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::TooManyWrong(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Forbidden(_) | Self::MayNot => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -125,8 +130,14 @@ impl IntoResponse for Refusal {
         for (name, value) in self.headers() {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if let Self::Method { allowed, .. } = self {
-            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        match self {
+            Self::Method { allowed, .. } => {
+                headers.insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            Self::TooManyWrong(too_many) => {
+                headers.insert(RETRY_AFTER, too_many.seconds().into());
+            }
+            _ => {}
         }
         response
     }

@@ -106,7 +106,7 @@ pub fn options(allowed: &'static str) -> Response {
 mod tests {
     use std::sync::Arc;
 
-    use axum::http::Request;
+    use axum::{body::to_bytes, http::Request};
 
     use super::*;
     use crate::{
@@ -115,8 +115,8 @@ mod tests {
         http::{Site, visitor::Visitor},
     };
 
-    /// What a site of two cameras answers to somebody with this token at each address and by each
-    /// method that it has; `None` at the door of a WebSocket.
+    /// What a site of two cameras answers to somebody with this token at each address that the router
+    /// has, and by each method. Nobody is told of a camera that they may not watch.
     async fn statuses(site: &Arc<Site>, token: Option<&str>) -> Vec<(String, Action, u16)> {
         let mut statuses = Vec::new();
         for route in table() {
@@ -131,6 +131,11 @@ mod tests {
                 let visitor = Visitor::new("192.0.2.1:5".into());
                 let Ok(answer) = site.answer(visitor, request).await;
                 let status = answer.status().as_u16();
+                if matches!(status, 401 | 403) {
+                    let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+                    let told = String::from_utf8_lossy(&body);
+                    assert!(!told.contains("side"), "{method} {path}: {told}");
+                }
                 statuses.push((format!("{method} {path}"), route.action, status));
             }
         }
@@ -150,8 +155,13 @@ mod tests {
         let site = site(&folder);
         for (asked, action, status) in statuses(&site, None).await {
             match action {
-                // The form, and a WebSocket, in whose `hello` the token may be.
-                Action::LogIn => assert_ne!(status, 101, "{asked}"),
+                // The form and its end, and no more of a WebSocket than its door.
+                Action::LogIn if asked.contains("/ws") => {
+                    assert!(matches!(status, 401 | 405), "{asked}: {status}");
+                }
+                Action::LogIn => {
+                    assert!(matches!(status, 200 | 303 | 401 | 405), "{asked}: {status}");
+                }
                 _ => assert_eq!(status, 401, "{asked}"),
             }
         }
@@ -171,6 +181,11 @@ mod tests {
                 action == Action::LogIn || status == 403,
                 "{asked}: {status}"
             );
+        }
+        let operator = rules.add("o", Role::Operator, None, None).unwrap();
+        for (asked, _, status) in statuses(&site, Some(&operator)).await {
+            let refused = matches!(status, 401 | 403) && !asked.contains("/login");
+            assert!(!refused, "{asked}: {status}");
         }
         let side = Some("side".to_owned());
         let side = rules.add("s", Role::Viewer, side, None).unwrap();

@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::{Body, HttpBody, to_bytes},
     http::{
-        HeaderValue, Method, Request, StatusCode,
+        HeaderValue, Method, Request, StatusCode, Uri,
         header::{CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
@@ -20,10 +20,13 @@ use super::{
     credentials, host::Hosts, login, origin::Origins, refusal::Refusal, room::Room, routes,
     ustreamer::action, visitor::Visitor,
 };
-use crate::state::State;
+use crate::{events, state::State};
 
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
 const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
+
+/// Characters of a path in the log at most.
+const MAX_LOGGED: usize = 100;
 
 /// Scripts send it with their requests. A browser that shows a window of its own for a password
 /// would show it for theirs too.
@@ -70,8 +73,11 @@ impl Site {
         let hosts = Hosts::of(&self.state, &visitor.peer);
         let host = hosts.check(request.version(), request.uri(), request.headers());
         if let Err(bad) = host {
+            let refusal = Refusal::from(bad);
+            let asked = asked(request.method(), request.uri());
+            say_refused(&asked, &visitor, refusal.status());
             // Before anything is shared: whoever reads this may not be meant to.
-            return Ok(Refusal::from(bad).into_response());
+            return Ok(refusal.into_response());
         }
         let origins = Origins::of(&self.state);
         let sharing = origins.sharing(request.headers());
@@ -122,8 +128,14 @@ impl Site {
             return Err(Refusal::BadAddress(parts.uri.to_string()));
         }
         let rules = &self.state.viewers.rules;
+        let proxies = rules.proxies();
+        if proxies.trust(&visitor.peer) {
+            let said = parts.headers.get_all(proxies.header()).iter();
+            let said = said.map(|value| value.to_str().unwrap_or_default());
+            visitor.peer = proxies.client(&visitor.peer, said).into();
+        }
         let Some(who) = credentials::identity(rules, &parts.headers, &parts.uri) else {
-            login::refused(&visitor.peer);
+            self.state.viewers.refuse_token(&visitor.peer).await?;
             return Err(Refusal::Unauthorized);
         };
         let plain = action::plain(&parts.uri, &self.state.cameras);
@@ -131,11 +143,32 @@ impl Site {
             parts.uri = plain;
         }
         visitor.who = who;
+        let who = visitor.clone();
         parts.extensions.insert(visitor);
+        let asked = asked(&parts.method, &parts.uri);
         let request = Request::from_parts(parts, Body::from(body));
         let Ok(response) = self.router.call(request).await;
+        if response.status() == StatusCode::FORBIDDEN {
+            say_refused(&asked, &who, response.status());
+        }
         Ok(response)
     }
+}
+
+/// What a request asks for, as far as a line of the log has room for it.
+fn asked(method: &Method, uri: &Uri) -> String {
+    let path: String = uri.path().chars().take(MAX_LOGGED).collect();
+    format!("{method} {path}")
+}
+
+/// Says in the log that somebody asked for what they may not have.
+fn say_refused(asked: &str, visitor: &Visitor, status: StatusCode) {
+    tracing::warn!(
+        message_id = events::REQUEST_REFUSED,
+        peer = %visitor.peer,
+        token = %visitor.who.name,
+        "{asked} refused: {status}"
+    );
 }
 
 /// Whether an address tells what the daemon does, and is answered however crowded it is.

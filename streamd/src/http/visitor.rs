@@ -16,7 +16,7 @@ use crate::{
 /// A connection as the requests on it see it.
 #[derive(Clone)]
 pub struct Visitor {
-    /// Its address.
+    /// Its address; of a request through a trusted proxy, that of who is behind it.
     pub peer: Arc<str>,
     /// Its connection is encrypted.
     pub is_encrypted: bool,
@@ -41,6 +41,8 @@ pub enum Next {
 pub struct Newcomer {
     /// The number that is reserved for it.
     pub id: u64,
+    /// Where it is.
+    pub peer: Arc<str>,
     /// Its place at the camera.
     pub place: Place,
     /// How pictures are wrapped.
@@ -55,6 +57,8 @@ pub struct Newcomer {
 
 /// Who wants to be a viewer over WebSocket and has shown no token yet.
 pub struct Waiting {
+    /// Where it is.
+    pub peer: Arc<str>,
     /// The cameras it asks for.
     pub wanted: Wanted,
     /// The limits in its address.

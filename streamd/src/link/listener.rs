@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
     net::TcpStream,
     os::fd::OwnedFd,
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 use super::{
     bound::Bound,
     descriptors::{Shortage, is_kept},
+    tls::Tls,
 };
 
 /// A wait after the process has run out of descriptors or memory: others may free some.
@@ -21,6 +22,15 @@ const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
 
 /// The process's, whichever listener feels it.
 static SHORTAGE: LazyLock<Shortage> = LazyLock::new(Shortage::default);
+
+/// How a listener takes its connections.
+#[derive(Clone, Default)]
+pub struct Taken {
+    /// Each is a proxy's, and begins with whom it serves.
+    pub proxied: bool,
+    /// Each over the network is encrypted.
+    pub tls: Option<Arc<Tls>>,
+}
 
 /// A bound listener.
 #[derive(Debug)]

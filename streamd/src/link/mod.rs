@@ -13,6 +13,7 @@ pub mod descriptors;
 pub mod estimate;
 pub mod gate;
 pub mod listener;
+pub mod proxied;
 pub mod readiness;
 #[cfg(test)]
 mod simulation;

@@ -38,6 +38,7 @@ pub fn render(state: &State) -> String {
     text(Scrape {
         stats: state.stats(),
         cameras: Arc::clone(&state.cameras),
+        wrong_tokens: state.viewers.attempts.wrong(),
     })
 }
 
@@ -54,6 +55,7 @@ fn text(scrape: Scrape) -> String {
 struct Scrape {
     stats: Stats,
     cameras: Arc<Cameras>,
+    wrong_tokens: u64,
 }
 
 /// A family's head.
@@ -295,6 +297,12 @@ impl Scrape {
         );
         let dropped = self.counted(|c| c.dropped_clients.get() as i64);
         numbers(encoder, &head, MetricType::Counter, dropped)?;
+        let head = family(
+            "tokens_refused",
+            "Tokens that were shown and are none, or no longer one",
+        );
+        let refused = [(vec![], self.wrong_tokens as i64)];
+        numbers(encoder, &head, MetricType::Counter, refused)?;
         self.renditions(encoder)
     }
 

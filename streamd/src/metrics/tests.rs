@@ -19,6 +19,7 @@ async fn scrape() -> String {
     text(Scrape {
         stats: fixtures::stats(),
         cameras: Arc::clone(&state.cameras),
+        wrong_tokens: 6,
     })
 }
 
@@ -43,6 +44,7 @@ fn every_family_is_there() {
         "streamd_clients{camera=\"side\",transport=\"tcp\"} 0",
         "streamd_clients_refused_total{camera=\"front\"} 0",
         "streamd_clients_dropped_total{camera=\"front\"} 0",
+        "streamd_tokens_refused_total 6",
         "streamd_rendition_clients{camera=\"front\",quality=\"80\",width=\"640\"} 2",
         "streamd_sent_bytes_total{camera=\"front\"} 45000000",
         "streamd_frames_not_sent_total{camera=\"front\",reason=\"slow_link\"} 7",

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::State;
-use crate::access::{
-    role::Role,
-    tokens::{Refused, Token},
+use crate::{
+    access::{
+        role::Role,
+        tokens::{Refused, Token},
+    },
+    supervise::audit,
 };
 
 impl State {
@@ -43,6 +46,11 @@ impl State {
     pub fn revoke_token(&self, name: &str) -> Result<usize, Refused> {
         self.viewers.rules.revoke(name)?;
         Ok(self.viewers.look_over())
+    }
+
+    /// Who came in, who was refused and who changed what: the last ones, the oldest first.
+    pub fn audit(&self, most: usize) -> Vec<audit::Entry> {
+        self.log.audit.last(most)
     }
 
     /// All tokens.

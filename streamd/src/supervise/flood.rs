@@ -12,7 +12,7 @@ use tracing_subscriber::layer::{Context, Filter};
 use crate::{events, media::Timestamp};
 
 /// The events that anybody can cause, and what they are called where they are counted.
-const BOUNDED: [(&str, &str); 8] = [
+const BOUNDED: [(&str, &str); 9] = [
     (events::CLIENT_CONNECTED, "connected"),
     (events::CLIENT_DISCONNECTED, "disconnected"),
     (events::CLIENT_REFUSED, "refused"),
@@ -20,6 +20,7 @@ const BOUNDED: [(&str, &str); 8] = [
     (events::CONTROL_REFUSED, "refused at the control socket"),
     (events::LOGGED_IN, "logged in"),
     (events::LOGIN_REFUSED, "tokens refused"),
+    (events::REQUEST_REFUSED, "requests refused"),
     (events::PANICKED, "panicked"),
 ];
 

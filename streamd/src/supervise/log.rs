@@ -16,6 +16,7 @@ use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     field::RecordFields,
+    filter::FilterExt,
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields,
         format::Writer,
@@ -29,7 +30,10 @@ use tracing_subscriber::{
 
 use streamd_protocol::printable::is_hidden;
 
-use super::flood::{Bounded, Flood};
+use super::{
+    audit::{Audit, Keeping, WithId},
+    flood::{Bounded, Flood},
+};
 use crate::config::check_filter;
 
 /// Changes what is logged, while the daemon runs.
@@ -40,6 +44,8 @@ pub struct LogLevel {
     filter: Option<reload::Handle<EnvFilter, Registry>>,
     /// What is left out of the log, and counted.
     pub flood: Arc<Flood>,
+    /// Who came in, who was refused and who changed what.
+    pub audit: Arc<Audit>,
 }
 
 impl LogLevel {
@@ -70,7 +76,9 @@ pub fn init(level: &str) -> Result<LogLevel, String> {
     let level = LogLevel {
         filter: Some(handle),
         flood: Arc::default(),
+        audit: Arc::default(),
     };
+    let keeping = Keeping(Arc::clone(&level.audit));
     let bounded = Bounded(Arc::clone(&level.flood));
     let journal = stderr_is_journal().then(journal).transpose();
     let (output, failed): (Box<dyn Layer<_> + Send + Sync>, _) = match journal {
@@ -79,8 +87,8 @@ pub fn init(level: &str) -> Result<LogLevel, String> {
         Err(error) => (text(io::stderr, colours()).boxed(), Some(error)),
     };
     tracing_subscriber::registry()
-        .with(filter)
-        .with(output.with_filter(bounded))
+        .with(output.with_filter(filter.and(bounded)))
+        .with(keeping.with_filter(WithId))
         .try_init()
         .map_err(|error| error.to_string())?;
     if let Some(error) = failed {
@@ -315,6 +323,7 @@ pub(crate) mod tests {
         let level = LogLevel {
             filter: Some(handle),
             flood: Arc::default(),
+            audit: Arc::default(),
         };
         let memory = Memory::default();
         let writer = memory.clone();

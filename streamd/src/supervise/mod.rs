@@ -3,6 +3,7 @@
 //! Everything here does nothing, or the plain equivalent, when systemd is not there: no
 //! `NOTIFY_SOCKET`, no `LISTEN_FDS`, no `JOURNAL_STREAM`.
 
+pub mod audit;
 pub mod flood;
 pub mod heartbeat;
 pub mod inherited;

@@ -1,7 +1,7 @@
 //! The door of raw TCP and WebSocket: who shows no token before may show one in `hello`, and gets
 //! nothing until then.
 
-use std::{future::poll_fn, io, task::Poll, time::Duration};
+use std::{future::poll_fn, io, os::fd::OwnedFd, task::Poll, time::Duration};
 
 use bytes::BytesMut;
 use streamd_protocol::stream::FromClient;
@@ -9,13 +9,16 @@ use tokio::sync::Semaphore;
 
 use super::{
     framing::{Framing, Received},
+    tcp::log_refused,
     viewers::Viewers,
 };
 use crate::{
     access::role::Identity,
     link::{
         channel::{Channel, Received as Got},
+        proxied,
         readiness::{READABLE, Registration},
+        socket::Socket,
     },
 };
 
@@ -24,6 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who is at the door at once: beyond it, the next are sent away.
 const MAX_WAITING: usize = 1024;
+
+/// Why a connection to a listener for proxies is refused.
+const NOT_TRUSTED: &str =
+    "this listener is for proxies (proxy-protocol), and it is none that is in trusted-proxies";
 
 static WAITING: Semaphore = Semaphore::const_new(MAX_WAITING);
 
@@ -39,21 +46,51 @@ pub enum Closed {
     /// Nothing that was accepted came in time.
     #[error("no hello with a token within {} s", PATIENCE.as_secs())]
     TooLate,
-    /// What came is no token, or not for this.
-    #[error("the token is none, or not good for this camera")]
-    Refused,
+    /// What came is no token, or no longer one.
+    #[error("the token is none, or no longer one")]
+    Wrong,
+    /// What came is a token that is for something else.
+    #[error("the token is not good for this camera")]
+    MayNot,
     /// It went away, or said something else.
     #[error("no hello with a token came first")]
     NoHello,
 }
 
-/// Waits for a `hello` whose token is of somebody who is `good` here. What was read is left in
+/// Whose connection this is: where it comes by a listener for proxies, by the word that a trusted
+/// one begins it with. `None`, and a line in the log, where there is none.
+pub async fn introduced(
+    viewers: &Viewers,
+    connection: OwnedFd,
+    camera: &str,
+) -> Option<(OwnedFd, String)> {
+    let socket = Socket::new(connection).ok()?;
+    let proxy = socket.peer();
+    if !viewers.rules.proxies().trust(&proxy) {
+        log_refused(&NOT_TRUSTED, &proxy, camera);
+        return None;
+    }
+    match proxied::client(socket).await {
+        Ok((connection, client)) => {
+            let peer = client.map_or(proxy, |client| client.to_string());
+            Some((connection, peer))
+        }
+        Err(error) => {
+            log_refused(&error, &proxy, camera);
+            None
+        }
+    }
+}
+
+/// Waits for a `hello` from this peer whose token is of somebody who is `good` for what begins with
+/// this camera; says in the log why none came. What was read is left in
 /// `input`, for the viewer; `framing` is one of its kind, and not the viewer's own.
 ///
 /// # Errors
 /// When none comes.
 pub async fn knock(
     viewers: &Viewers,
+    (peer, camera): (&str, &str),
     good: impl Fn(&Identity) -> bool,
     channel: &mut Channel,
     mut framing: impl Framing,
@@ -69,8 +106,8 @@ pub async fn knock(
                 Ok(Some(Received::Message(FromClient::Hello {
                     token: Some(token), ..
                 }))) => {
-                    let who = viewers.rules.known(&token).ok_or(Closed::Refused)?;
-                    return good(&who).then_some(who).ok_or(Closed::Refused);
+                    let who = viewers.rules.known(&token).ok_or(Closed::Wrong)?;
+                    return good(&who).then_some(who).ok_or(Closed::MayNot);
                 }
                 Ok(None) => {}
                 _ => return Err(Closed::NoHello),
@@ -86,7 +123,23 @@ pub async fn knock(
         }
     };
     let heard = tokio::time::timeout(PATIENCE, listen).await;
-    heard.unwrap_or(Err(Closed::TooLate))
+    let heard = heard.unwrap_or(Err(Closed::TooLate));
+    if let Err(closed) = &heard {
+        closed.say(viewers, peer, camera).await;
+    }
+    heard
+}
+
+impl Closed {
+    /// Says it in the log, and comes back when it may be told to who is sent away.
+    async fn say(&self, viewers: &Viewers, peer: &str, camera: &str) {
+        match self {
+            Self::Wrong => {
+                let _at_once = viewers.refuse_token(peer).await;
+            }
+            _ => log_refused(self, peer, camera),
+        }
+    }
 }
 
 /// Reads what comes next.

@@ -13,10 +13,7 @@ use streamd_protocol::{
 
 use super::{Arrival, Viewer, figures::FeedFigures, framing::Framing, viewers::Viewers};
 use crate::{
-    access::{address::Address, token::Key},
-    camera::Refused,
-    config::values::Congestion,
-    link::socket::Socket,
+    access::token::Key, camera::Refused, config::values::Congestion, link::socket::Socket,
     media::Timestamp,
 };
 
@@ -31,6 +28,9 @@ pub struct Kept {
     /// The state of its framing.
     pub framing: Value,
     name: String,
+    /// Where it is; by its connection where `None`.
+    #[serde(default)]
+    peer: Option<String>,
     /// What the token is known by that it came with.
     #[serde(default)]
     key: Option<Key>,
@@ -115,6 +115,7 @@ impl Viewer {
                 transport: self.entry.transport,
                 framing: self.talk.framing.state(),
                 name: figures.name.clone(),
+                peer: Some(self.entry.peer.clone()),
                 key: self.entry.key(),
                 feeds: figures.feeds.iter().map(KeptFeed::of).collect(),
                 own,
@@ -143,7 +144,7 @@ impl Viewer {
         http: Congestion,
     ) -> Result<Self, NotResumed> {
         let socket = Socket::new(connection)?;
-        let peer = socket.peer();
+        let peer = kept.peer.clone().unwrap_or_else(|| socket.peer());
         let place = viewers.admit(Some(kept.camera()), &peer)?;
         let congestion = match kept.transport {
             Transport::Tcp => place.camera().settings().config.congestion,
@@ -152,12 +153,13 @@ impl Viewer {
         let arrival = Arrival {
             id: kept.id,
             channel: socket.into(),
+            peer: peer.clone(),
             framing,
             key: kept.key,
             // It is there already, whatever an address may have by now.
             share: viewers
                 .connections
-                .take(Address::of_peer(&peer), usize::MAX),
+                .take(viewers.address_of(&peer), usize::MAX),
             place,
             name: kept.name,
             input: BytesMut::from(&kept.input[..]),

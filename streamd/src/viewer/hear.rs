@@ -63,9 +63,10 @@ impl Viewer {
 
     /// It shows a token: from now on it may what that is for. One that is not good counts for none.
     fn show(&mut self, token: &str) -> Result<(), Goodbye> {
-        let who = self.viewers.rules.known(token);
-        if let Some(who) = who {
-            self.entry.set_key(who.key);
+        match self.viewers.rules.known(token) {
+            Some(who) => self.entry.set_key(who.key),
+            // Its answer is in its next pictures, which are not held back.
+            None => drop(self.viewers.wrong_token(&self.entry.peer)),
         }
         match self.viewers.may_stay(&self.entry) {
             true => Ok(()),

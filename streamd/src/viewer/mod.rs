@@ -71,6 +71,8 @@ pub struct Arrival {
     pub id: u64,
     /// Its connection.
     pub channel: Channel,
+    /// Where it is, also behind a proxy.
+    pub peer: String,
     /// How its transport wraps things.
     pub framing: Box<dyn Framing>,
     /// What the token is known by that it came with, if it came with one.
@@ -98,6 +100,7 @@ impl Viewer {
         let Arrival {
             id,
             mut channel,
+            peer,
             framing,
             key,
             share,
@@ -114,7 +117,7 @@ impl Viewer {
         let timeout = viewers.client_timeout();
         channel.socket_mut().prepare(congestion, timeout);
         let registration = viewers.readiness.register(&channel)?;
-        let (peer, transport) = (channel.socket().peer(), framing.transport());
+        let transport = framing.transport();
         let entry = viewers.registry.enter(id, peer, transport, limits);
         entry.set_key(key);
         let watching = {
@@ -142,6 +145,7 @@ impl Viewer {
             peer = %self.entry.peer,
             camera = %self.entry.figures().cameras(),
             transport = ?self.entry.transport,
+            token = %self.viewers.rules.identity(self.entry.key().as_ref()).name,
             "client connected: {}",
             self.entry.peer
         );

@@ -10,10 +10,10 @@ use streamd_protocol::{
     stream::{FromClient, LENGTH_BYTES, MAX_FROM_CLIENT, announced, header},
 };
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     access::{
-        address::Address,
         counts::Share,
         role::{Action, Identity, may},
         token::Key,
@@ -21,7 +21,7 @@ use crate::{
     events,
     link::{
         channel::Channel,
-        listener::Listener,
+        listener::{Listener, Taken},
         socket::Socket,
         tls::{self, Tls},
     },
@@ -76,112 +76,120 @@ impl Framing for Tcp {
     fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}
 }
 
-/// Serves raw TCP clients of a camera.
-pub async fn serve(
-    listener: Listener,
-    viewers: Arc<Viewers>,
-    camera: String,
-    tls: Option<Arc<Tls>>,
-) {
-    let serve = |connection| {
-        if let Err(error) = admit(connection, &viewers, &camera, tls.as_deref()) {
-            unserved(&error, &camera);
+/// Serves raw TCP clients of a camera, whose connections are taken so.
+pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String, taken: Taken) {
+    let serve = |connection: OwnedFd| {
+        let tls = taken.tls.as_deref().map(Tls::raw);
+        if !taken.proxied {
+            let socket = Socket::new(connection);
+            unserved(socket.and_then(|socket| {
+                let peer = socket.peer();
+                admit(socket, peer, &viewers, &camera, tls)
+            }));
+            return;
         }
+        let (viewers, camera) = (Arc::clone(&viewers), camera.clone());
+        tokio::spawn(async move {
+            let introduced = door::introduced(&viewers, connection, &camera).await;
+            if let Some((connection, peer)) = introduced {
+                let socket = Socket::new(connection);
+                unserved(socket.and_then(|socket| admit(socket, peer, &viewers, &camera, tls)));
+            }
+        });
     };
     listener.run(b"", serve).await;
 }
 
-fn unserved(error: &io::Error, camera: &str) {
-    tracing::debug!(%error, camera, "a connection ended before it was served");
+fn unserved(served: io::Result<()>) {
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended before it was served");
+    }
 }
 
+/// Counts a connection of this address, and agrees on TLS where that is wanted.
 fn admit(
-    connection: OwnedFd,
+    socket: Socket,
+    peer: String,
     viewers: &Arc<Viewers>,
     camera: &str,
-    tls: Option<&Tls>,
+    tls: Option<TlsAcceptor>,
 ) -> io::Result<()> {
-    let socket = Socket::new(connection)?;
-    let peer = socket.peer();
-    let Some(share) = viewers.connect(Address::of_peer(&peer)) else {
+    let Some(share) = viewers.connect(viewers.address_of(&peer)) else {
         log_refused(&viewers.too_many(), &peer, camera);
         return Ok(());
     };
-    let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
+    let come = |channel, input| Come {
+        channel,
+        peer,
+        share,
+        key: None,
+        input,
+    };
     let Some(tls) = tls.filter(|_| socket.is_tcp()) else {
-        return arrives(viewers, camera, socket.into(), share, BytesMut::new());
+        return arrives(viewers, camera, come(socket.into(), BytesMut::new()));
     };
     let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
-    let agreed = tls::agree(tls.raw(), stream);
+    let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
     tokio::spawn(async move {
         let mut input = BytesMut::new();
-        let channel = agreed
-            .await
-            .and_then(|stream| tls::channel(stream, &mut input));
-        let arrived =
-            channel.and_then(|channel| arrives(viewers, camera.clone(), channel, share, input));
-        if let Err(error) = arrived {
-            unserved(&error, &camera);
-        }
+        let agreed = tls::agree(tls, stream).await;
+        let channel = agreed.and_then(|stream| tls::channel(stream, &mut input));
+        unserved(channel.and_then(|channel| arrives(&viewers, &camera, come(channel, input))));
     });
     Ok(())
 }
 
-/// Somebody is there: let in at once where everybody may watch, else once they show a token.
-fn arrives(
-    viewers: Arc<Viewers>,
-    camera: String,
-    mut channel: Channel,
+/// Somebody who has come.
+struct Come {
+    channel: Channel,
+    peer: String,
     share: Share,
-    mut input: BytesMut,
-) -> io::Result<()> {
+    /// What the token is known by that was shown.
+    key: Option<Key>,
+    /// What was read already.
+    input: BytesMut,
+}
+
+/// Lets them in at once where everybody may watch, else once they show a token.
+fn arrives(viewers: &Arc<Viewers>, camera: &str, mut come: Come) -> io::Result<()> {
     let anybody = viewers.rules.identity(None);
-    if may(&anybody, Action::Watch, Some(&camera)) {
-        return enter(&viewers, &camera, channel, share, None, input);
+    if may(&anybody, Action::Watch, Some(camera)) {
+        return enter(viewers, camera, come);
     }
+    let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
     tokio::spawn(async move {
         let good = |who: &Identity| may(who, Action::Watch, Some(&camera));
-        let entered = match door::knock(&viewers, good, &mut channel, Tcp, &mut input).await {
-            Ok(who) => enter(&viewers, &camera, channel, share, who.key, input),
-            Err(closed) => {
-                log_refused(&closed, &channel.socket().peer(), &camera);
-                Ok(())
-            }
+        let at = (&*come.peer, &*camera);
+        let (channel, input) = (&mut come.channel, &mut come.input);
+        let Ok(who) = door::knock(&viewers, at, good, channel, Tcp, input).await else {
+            return;
         };
-        if let Err(error) = entered {
-            unserved(&error, &camera);
-        }
+        come.key = who.key;
+        unserved(enter(&viewers, &camera, come));
     });
     Ok(())
 }
 
-/// Gives somebody who may watch a place, and serves them.
-fn enter(
-    viewers: &Arc<Viewers>,
-    camera: &str,
-    channel: Channel,
-    share: Share,
-    key: Option<Key>,
-    input: BytesMut,
-) -> io::Result<()> {
-    let peer = channel.socket().peer();
-    let place = match viewers.admit(Some(camera), &peer) {
+/// Gives them a place, and serves them.
+fn enter(viewers: &Arc<Viewers>, camera: &str, come: Come) -> io::Result<()> {
+    let place = match viewers.admit(Some(camera), &come.peer) {
         Ok(place) => place,
         Err(refused) => {
-            log_refused(&refused, &peer, camera);
+            log_refused(&refused, &come.peer, camera);
             return Ok(());
         }
     };
     let congestion = place.camera().settings().config.congestion;
     let arrival = Arrival {
         id: viewers.registry.reserve(),
-        channel,
+        channel: come.channel,
+        peer: come.peer,
         framing: Box::new(Tcp),
-        key,
-        share: Some(share),
+        key: come.key,
+        share: Some(come.share),
         place,
         name: String::new(),
-        input,
+        input: come.input,
         limits: Limits::default(),
         congestion,
     };

@@ -19,19 +19,20 @@ use super::{
 use crate::{
     access::{
         address::Address,
+        attempts::{Attempts, Held, TooMany},
         counts::{Counts, Share},
         role::{Action, may},
         rules::Rules,
     },
     camera::{Cameras, Place, Refused},
-    config,
+    config, events,
     link::readiness::Readiness,
 };
 
 /// An address has as many connections as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this address has its {0} connections (max-per-address)")]
-pub struct TooMany(u32);
+pub struct TooManyConnections(u32);
 
 /// What every viewer's task holds of the daemon.
 pub struct Viewers {
@@ -45,6 +46,8 @@ pub struct Viewers {
     pub connections: Arc<Counts>,
     /// Who may watch.
     pub rules: Rules,
+    /// The wrong tokens of late.
+    pub attempts: Arc<Attempts>,
     client_timeout_ms: AtomicU64,
     max_per_address: AtomicU32,
     /// Those that the next process goes on with.
@@ -65,6 +68,7 @@ impl Viewers {
             readiness,
             connections: Arc::default(),
             rules,
+            attempts: Arc::default(),
             client_timeout_ms: AtomicU64::new(0),
             max_per_address: AtomicU32::new(0),
             kept: Mutex::default(),
@@ -81,6 +85,15 @@ impl Viewers {
         self.max_per_address.store(most, Ordering::Relaxed);
     }
 
+    /// The address of a peer, as it is shown, that limits count. A trusted proxy stands for everybody
+    /// behind it, as this machine does.
+    pub fn address_of(&self, peer: &str) -> Address {
+        match self.rules.proxies().trust(peer) {
+            true => Address::Machine,
+            false => Address::of_peer(peer),
+        }
+    }
+
     /// Counts one more connection of an address; `None` when it has as many as it may have.
     pub fn connect(&self, address: Address) -> Option<Share> {
         self.connections
@@ -88,13 +101,36 @@ impl Viewers {
     }
 
     /// Why an address may not connect once more.
-    pub fn too_many(&self) -> TooMany {
-        TooMany(self.max_per_address())
+    pub fn too_many(&self) -> TooManyConnections {
+        TooManyConnections(self.max_per_address())
     }
 
     /// Connections that one address may have.
     pub fn max_per_address(&self) -> u32 {
         self.max_per_address.load(Ordering::Relaxed)
+    }
+
+    /// Somebody has shown a token that is not good: it is counted, and said in the log.
+    ///
+    /// # Errors
+    /// When the answer is not held back, since too many are.
+    pub fn wrong_token(&self, peer: &str) -> Result<Held, TooMany> {
+        tracing::warn!(
+            message_id = events::LOGIN_REFUSED,
+            peer,
+            "a token was refused: it is none, or no longer one"
+        );
+        let now = tokio::time::Instant::now();
+        self.attempts.count(self.address_of(peer), now)
+    }
+
+    /// The same; comes back when they may be told.
+    ///
+    /// # Errors
+    /// When that is now, since too many wait already.
+    pub async fn refuse_token(&self, peer: &str) -> Result<(), TooMany> {
+        self.wrong_token(peer)?.over().await;
+        Ok(())
     }
 
     /// A place for one more viewer at a camera, the first one where `name` is `None`. Where there
@@ -103,7 +139,7 @@ impl Viewers {
     /// # Errors
     /// When there is no such camera, or no place.
     pub fn admit(&self, name: Option<&str>, peer: &str) -> Result<Place, Refused> {
-        let address = Address::of_peer(peer);
+        let address = self.address_of(peer);
         let refused = match self.cameras.admit(name, address, self.max_per_address()) {
             Err(refused) => refused,
             admitted => return admitted,
@@ -149,7 +185,7 @@ impl Viewers {
             let watches = |figures: &super::figures::Figures| {
                 figures.feeds.iter().any(|feed| feed.camera == camera)
             };
-            of.is_none_or(|address| Address::of_peer(&viewer.peer) == address)
+            of.is_none_or(|address| self.address_of(&viewer.peer) == address)
                 && watches(&viewer.figures())
                 && viewer.give_way()
         })

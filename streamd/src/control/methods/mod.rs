@@ -5,6 +5,7 @@ mod get_configuration;
 mod get_picture;
 pub(super) mod get_stats;
 mod kick_client;
+mod list_audit;
 mod list_clients;
 mod list_controls;
 mod list_devices;
@@ -21,8 +22,9 @@ mod set_log_level;
 use serde_json::Value;
 use streamd_protocol::control::{
     AddToken, Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture,
-    GetStats, INTERFACE, KickClient, ListClients, ListControls, ListDevices, ListTokens, Reload,
-    RevokeToken, RotateToken, SERVICE_INTERFACE, SetCamera, SetClient, SetControls, SetLogLevel,
+    GetStats, INTERFACE, KickClient, ListAudit, ListClients, ListControls, ListDevices, ListTokens,
+    Reload, RevokeToken, RotateToken, SERVICE_INTERFACE, SetCamera, SetClient, SetControls,
+    SetLogLevel,
 };
 
 pub(super) use self::list_devices::MAX_LISTINGS;
@@ -55,6 +57,7 @@ const METHODS: &[Entry] = &[
     entry::<RotateToken>(),
     entry::<RevokeToken>(),
     entry::<ListTokens>(),
+    entry::<ListAudit>(),
 ];
 
 /// Does what a call asks for.

@@ -1,6 +1,6 @@
 //! `/stream`: the head of the response, and the viewer that its connection becomes.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     Extension,
@@ -52,6 +52,7 @@ pub async fn answer(
     let listed = served.listing.add(id, parameters.clone());
     visitor.then(Next::Viewer(Newcomer {
         id,
+        peer: Arc::clone(&visitor.peer),
         place,
         key: visitor.who.key,
         limits,

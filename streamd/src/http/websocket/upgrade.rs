@@ -1,5 +1,7 @@
 //! `/ws`: the answer to a handshake, and the viewer that its connection becomes.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::State,
@@ -46,6 +48,7 @@ pub async fn answer(
     let viewers = &served.state.viewers;
     visitor.then(if !may_watch {
         Next::AtTheDoor(Waiting {
+            peer: Arc::clone(&visitor.peer),
             wanted,
             limits,
             name,
@@ -54,6 +57,7 @@ pub async fn answer(
         match wanted.admit(viewers, &visitor.who, &visitor.peer) {
             Ok(place) => Next::Viewer(Newcomer {
                 id: viewers.registry.reserve(),
+                peer: Arc::clone(&visitor.peer),
                 place,
                 limits,
                 name,
