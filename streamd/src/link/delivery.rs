@@ -43,8 +43,6 @@ pub struct Sent {
     pub disturbed: bool,
     /// Segments of the connection sent again when it was written.
     pub sent_again: u32,
-    /// The viewer has said when it had it.
-    pub receipted: bool,
 }
 
 /// The peer's kernel has acknowledged a byte.
@@ -71,10 +69,21 @@ pub struct Arrived {
     pub feed: u32,
     /// Its number.
     pub sequence: u64,
-    /// From capture to delivery; `None` where the viewer says itself when that was.
-    pub latency: Option<Duration>,
-    /// For how long the link was busy with it, where an acknowledgement tells that.
+    /// From capture to delivery.
+    pub latency: Duration,
+    /// For how long the link was busy with it, where that is known.
     pub busy: Option<Duration>,
+    /// Who says so.
+    pub by: By,
+}
+
+/// Who says that a frame has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The kernel: nobody at the other end can forge it.
+    Kernel,
+    /// The viewer.
+    Receipt,
 }
 
 /// What is on its way to one viewer.
@@ -85,8 +94,6 @@ pub struct Deliveries {
     led_last: Timestamp,
     /// The kernel's key of a frame's first segment, and when it was sent.
     lead: Option<(u32, Timestamp)>,
-    /// The viewer says itself when it had a frame; the kernel's stamps then count for the link only.
-    receipts: bool,
 }
 
 impl Deliveries {
@@ -138,11 +145,7 @@ impl Deliveries {
         let is_it = |sent: &Sent| sent.stamped && sent.key == ack.key;
         let index = self.sent.iter().position(is_it)?;
         let sent = self.sent[index];
-        if self.receipts {
-            self.sent[index].stamped = false;
-        } else {
-            self.sent.drain(..=index);
-        }
+        self.sent.drain(..=index);
         let min_rtt = estimate.min_rtt(ack.min_rtt);
         let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
         // A poor estimate is better than none.
@@ -158,12 +161,12 @@ impl Deliveries {
                 segment: ack.segment,
             })
         };
-        let latency = || ack.at.since(sent.captured).saturating_sub(min_rtt / 2);
         Some(Arrived {
             feed: sent.feed,
             sequence: sent.sequence,
-            latency: (!self.receipts).then(latency),
+            latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
             busy,
+            by: By::Kernel,
         })
     }
 
@@ -178,27 +181,6 @@ impl Deliveries {
             sent: first.began,
             bytes: f64::from(bytes),
             min_rtt,
-        })
-    }
-
-    /// The viewer says that it had a frame at this moment. Receipts of frames that are not awaited
-    /// count for nothing.
-    pub fn receipt(&mut self, feed: u32, sequence: u64, at: Timestamp) -> Option<Arrived> {
-        self.receipts = true;
-        let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed && !sent.receipted;
-        let index = self.sent.iter().position(is_it)?;
-        let sent = self.sent[index];
-        if sent.stamped {
-            // Its acknowledgement is still to come, for the link.
-            self.sent[index].receipted = true;
-        } else {
-            self.sent.remove(index);
-        }
-        Some(Arrived {
-            feed,
-            sequence,
-            latency: Some(at.since(sent.captured)),
-            busy: None,
         })
     }
 }
@@ -222,7 +204,6 @@ mod tests {
             stamped,
             disturbed: false,
             sent_again: 0,
-            receipted: false,
         }
     }
 
@@ -252,36 +233,29 @@ mod tests {
         way.written(sent(1, true));
         let arrived = way.acknowledged(&lost(1, false), &mut estimate).unwrap();
         assert_eq!((arrived.busy, estimate.rate()), (None, rate));
-        assert!(arrived.latency.is_some());
+        assert!(arrived.latency > Duration::ZERO);
         way.written(sent(2, true));
         let arrived = way.acknowledged(&lost(2, true), &mut estimate).unwrap();
         assert!(arrived.busy.is_some(), "lost to a full queue, it does");
     }
 
     #[test]
-    fn the_kernels_stamp_is_the_arrival_until_the_viewer_says_it_itself() {
+    fn the_kernels_stamp_is_the_arrival() {
         let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
         way.written(sent(1, false));
         way.written(sent(2, true));
+        let arrived = way.acknowledged(&ack(2, 150), &mut estimate);
         let ms = Duration::from_millis;
-        let arrived = |sequence, latency: Option<u64>, busy: Option<u64>| {
-            Some(Arrived {
-                feed: 1,
-                sequence,
-                latency: latency.map(ms),
-                busy: busy.map(ms),
-            })
+        let expected = Arrived {
+            feed: 1,
+            sequence: 2,
+            latency: ms(50 - 20 / 2),
+            busy: Some(ms(29)),
+            by: By::Kernel,
         };
-        let acknowledged = way.acknowledged(&ack(2, 150), &mut estimate);
-        assert_eq!(acknowledged, arrived(2, Some(50 - 20 / 2), Some(29)));
+        assert_eq!(arrived, Some(expected));
         assert!(estimate.rate().is_some() && !way.awaits_stamp());
-        way.written(sent(3, true));
-        let receipt = way.receipt(1, 3, at(140));
-        assert_eq!(receipt, arrived(3, Some(40), None));
-        assert_eq!(way.receipt(1, 3, at(141)), None, "once");
-        let acknowledged = way.acknowledged(&ack(3, 180), &mut estimate);
-        assert_eq!(acknowledged, arrived(3, None, Some(30)), "for the link");
-        assert_eq!(way.receipt(2, 9, at(141)), None, "never sent");
+        assert_eq!(way.acknowledged(&ack(2, 160), &mut estimate), None, "once");
     }
 
     #[test]

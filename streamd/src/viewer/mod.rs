@@ -42,8 +42,9 @@ use crate::{
     config::values::Congestion,
     events,
     link::{
-        delivery::Arrived,
+        delivery::{Arrived, By},
         gate::{Path, Verdict},
+        receipts::Receipts,
         socket::Socket,
     },
     media::{Origin, Packet, Timestamp},
@@ -251,10 +252,7 @@ impl Viewer {
         if let Some(news) = of.signal_changed(packet.origin) {
             self.talk.say(&news);
         }
-        let with_frame = Path {
-            in_flight: path.in_flight.saturating_add(packet.bytes.len() as u32),
-            ..*path
-        };
+        let with_frame = path.with(packet.bytes.len() as u32);
         let wire = &mut self.wire;
         wire.fast = Wire::is_fast(&with_frame, of.interval());
         let pace = if wire.fast {
@@ -290,7 +288,7 @@ impl Viewer {
 
     fn take_stamps(&mut self) -> Result<(), Goodbye> {
         let (entry, watching) = (&self.entry, &mut self.watching);
-        let arrived = |frame| arrived(entry, watching, frame);
+        let arrived = |receipts: &Receipts, frame| arrived(entry, watching, receipts, frame);
         if self.wire.take_stamps(arrived)? {
             self.show_connection();
         }
@@ -364,20 +362,26 @@ fn sending(entry: &Guard, feed: u32, wants_fps: bool, now: Timestamp) -> Sending
     }
 }
 
-/// A frame is there, or acknowledged: its latency goes into the figures, and its feed learns how
-/// the link took it.
-fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived) {
-    tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, "delivered");
-    if let (Some(latency), Some(figures)) = (frame.latency, entry.figures().feed(frame.feed)) {
-        figures.latency.add(latency);
+/// A frame is there. Its latency goes into the viewer's figures, by the viewer's own receipts where
+/// it sends any, and into the camera's by the kernel alone, which no viewer can forge. Its feed
+/// learns how the link took it.
+fn arrived(entry: &Guard, watching: &mut Watching, receipts: &Receipts, frame: Arrived) {
+    tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, by = ?frame.by, "delivered");
+    let by_viewer = frame.by == By::Receipt;
+    if by_viewer == receipts.any()
+        && let Some(figures) = entry.figures().feed(frame.feed)
+    {
+        figures.latency.add(frame.latency);
     }
     let Some(feed) = watching.feed(frame.feed) else {
         return;
     };
-    if let Some(latency) = frame.latency {
-        feed.camera().delivery.add(latency);
+    if !by_viewer {
+        feed.camera().delivery.add(frame.latency);
     }
-    feed.delivered(frame.sequence, frame.busy);
+    if by_viewer == receipts.estimate().is_some() {
+        feed.delivered(frame.sequence, frame.busy);
+    }
 }
 
 /// A name as it is shown on terminals and in logs: nothing in it may move a cursor.

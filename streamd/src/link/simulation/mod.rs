@@ -195,6 +195,7 @@ impl Server {
             segment: 1448,
             probing: connection.probing(now),
             losing: connection.is_losing(),
+            whole: None,
         };
         match self.gate.check(at(now), &path) {
             Verdict::Open => self.send(now, &path),
