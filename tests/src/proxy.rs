@@ -8,8 +8,9 @@ use std::{
     thread,
 };
 
-/// Bytes of one read.
+/// Bytes of one read, and reads that wait: far more than any test leaves here.
 const CHUNK: usize = 64 * 1024;
+const CHUNKS: usize = 4096;
 
 /// Begins to take connections for the server at `to`; returns where. It goes on for as long as the
 /// tests do.
@@ -33,7 +34,7 @@ pub fn before(to: SocketAddr) -> SocketAddr {
 fn pass_on(from: &TcpStream, to: &TcpStream) {
     let mut from = from.try_clone().expect("a descriptor");
     let mut to = to.try_clone().expect("a descriptor");
-    let (taken, waiting) = mpsc::channel::<Vec<u8>>();
+    let (taken, waiting) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
     thread::spawn(move || {
         let mut chunk = vec![0; CHUNK];
         while let Ok(read @ 1..) = from.read(&mut chunk) {
