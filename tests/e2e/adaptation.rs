@@ -1,7 +1,9 @@
 //! A client whose link is too slow for the camera's pictures gets smaller ones, and is told why.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use streamd_protocol::stream::{FromClient, ToClient, Want};
-use streamd_tests::{daemon::Daemon, setup::Setup, viewer::Viewer};
+use streamd_tests::{daemon::Daemon, proxy, setup::Setup, viewer::Viewer};
 
 /// Pictures of 17 kB at quality 80, 30 a second.
 const LARGE: &str = "size = \"640x480\"";
@@ -136,4 +138,54 @@ fn what_a_slow_client_gets_is_the_newest() {
     // With a queue, 20 pictures would be the first 20 of some 60: those on the way may be some old.
     assert!(behind <= 15, "{behind} frames behind: {newest:?}");
     assert!(newest.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+/// Has pictures, and says so of each.
+fn had(viewer: &mut Viewer, pictures: usize) -> Vec<u64> {
+    let mut had = || {
+        let sequence = viewer.picture().app.sequence;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        viewer.say(&FromClient::Receipt {
+            sequence,
+            t: since_1970.as_micros() as u64,
+            camera: None,
+        });
+        sequence
+    };
+    (0..pictures).map(|_| had()).collect()
+}
+
+#[test]
+fn pictures_do_not_wait_in_a_proxy_for_a_viewer_that_sends_receipts() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut fast = daemon.viewer();
+    let through = proxy::before(daemon.setup.tcp(0));
+    let mut slow = Viewer::connect_slow(through, SLOW);
+    slow.hello("behind", Want::default());
+    let newest = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| had(&mut slow, 100));
+        while !slow.is_finished() {
+            fast.picture();
+        }
+        *slow.join().unwrap().last().unwrap()
+    });
+    let behind = fast.picture().app.sequence - newest;
+    // By the kernel alone, all that the camera has filmed meanwhile is in the proxy: hundreds.
+    assert!(behind <= 15, "{behind} frames behind");
+    let clients = daemon.stats().clients;
+    let slow = clients.iter().find(|c| c.name == "behind").unwrap();
+    let feed = &slow.feeds[0];
+    assert!(feed.reason.starts_with("link "), "{slow:?}");
+    assert!(slow.link_rate < 4.0 * SLOW as f64, "{slow:?}");
+}
+
+#[test]
+fn a_viewer_that_stops_sending_receipts_still_gets_pictures() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut viewer = daemon.viewer();
+    viewer.hello("forgets", Want::default());
+    had(&mut viewer, 10);
+    for _ in 0..3 {
+        viewer.picture();
+    }
 }

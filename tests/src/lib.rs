@@ -2,6 +2,7 @@
 //!
 //! - [`setup`]: what a daemon is started with; [`daemon`]: that daemon, running.
 //! - [`viewer`]: a client of raw TCP; [`picture`]: what it gets; [`web`]: a client of HTTP.
+//! - [`proxy`]: what may be between the two.
 //! - [`device`]: cameras that do not exist, and misbehave as they are told; [`film`]: what they film.
 //! - [`usage`]: what a process uses; [`said`]: what a process has said so far; [`binaries`]: where the programs are.
 //!
@@ -13,6 +14,7 @@ pub mod daemon;
 pub mod device;
 pub mod film;
 pub mod picture;
+pub mod proxy;
 pub mod said;
 pub mod setup;
 pub mod tls;

@@ -61,8 +61,8 @@ pub struct View<'a> {
     pub now: Timestamp,
     /// The renditions, best first.
     pub ladder: &'a [Rendition],
-    /// The viewer's limits leave out the rungs above this.
-    pub best: usize,
+    /// The rungs that the viewer's limits allow, best first; at least one.
+    pub allowed: &'a [usize],
     /// False where the camera's `adapt = false`: then only the limits count.
     pub adapts: bool,
     /// Time between two frames that this client wants.
@@ -74,6 +74,28 @@ pub struct View<'a> {
     /// Bytes that the next frame may have, where the congestion control has narrowed its window for
     /// reasons of its own: what is beyond would wait.
     pub room: Option<u32>,
+}
+
+impl View<'_> {
+    fn best(&self) -> usize {
+        self.allowed[0]
+    }
+
+    fn last(&self) -> usize {
+        self.allowed[self.allowed.len() - 1]
+    }
+
+    /// The best one of those that are allowed and no better than this.
+    fn from(&self, rung: usize) -> usize {
+        let mut worse = self.allowed.iter().filter(|r| **r >= rung);
+        worse.next().copied().unwrap_or(self.last())
+    }
+
+    /// The next better one that is allowed.
+    fn above(&self, rung: usize) -> usize {
+        let better = self.allowed.iter().rev().find(|r| **r < rung);
+        better.copied().unwrap_or(self.best())
+    }
 }
 
 /// Why a client stands on a rung.
@@ -169,11 +191,10 @@ impl Adapt {
 
     /// Decides; true if the rung has changed.
     pub fn decide(&mut self, view: &View) -> bool {
-        let last = view.ladder.len() - 1;
-        let best = view.best.min(last);
+        let (best, last) = (view.best(), view.last());
         let floor = floor(best);
-        if self.rung < best || self.rung > last {
-            return self.go(self.rung.clamp(best, last), floor, view.now);
+        if !view.allowed.contains(&self.rung) {
+            return self.go(view.from(self.rung), floor, view.now);
         }
         if !view.adapts {
             return self.go(best, floor, view.now);
@@ -183,18 +204,19 @@ impl Adapt {
             return self.sizes.known() && self.go(best, floor, view.now);
         };
         let fits = |r: &usize| self.takes(view, &forecast, *r, SURE) <= part(view, FILL);
-        let target = (best..=last).find(fits).unwrap_or(last);
-        let target = target.min(self.stood.best(forecast.rate).unwrap_or(last).max(best));
+        let target = view.allowed.iter().copied().find(fits).unwrap_or(last);
+        let stood = self.stood.best(forecast.rate).unwrap_or(last);
+        let target = target.min(view.from(stood));
         if self.rung < last && self.is_too_large(view, &forecast) {
             self.stood.no_more(self.rung, forecast.rate);
-            let to = self.not_back(target.max(self.rung + 1), view);
+            let to = self.not_back(target.max(view.from(self.rung + 1)), view);
             return self.go(to, Reason::Link(forecast.rate), view.now);
         }
         if view.now.since(self.changed) >= HOLD {
             self.stood.on(self.rung, forecast.rate);
         }
         if let Some(proven) = self.trials.proven.take() {
-            let to = self.not_back(proven.max(best), view);
+            let to = self.not_back(view.from(proven), view);
             return to < self.rung
                 && self.go(to, self.reason_at(to, view, forecast.rate), view.now);
         }
@@ -203,10 +225,9 @@ impl Adapt {
 
     /// The rung of the next frame: the present one, or another for this frame alone.
     pub fn pick(&self, view: &View) -> usize {
-        let last = view.ladder.len() - 1;
         let forecast = view.forecast.filter(|_| self.sizes.known() && view.adapts);
         let Some(forecast) = forecast else {
-            return self.rung.min(last);
+            return view.from(self.rung);
         };
         let left = part(view, DIP.0) - view.late.as_secs_f64();
         let left = left.max(part(view, DIP.1));
@@ -217,10 +238,11 @@ impl Adapt {
                     .is_none_or(|room| self.sizes.of(view.ladder[*r]) <= f64::from(room))
         };
         if !comes(&self.rung) {
-            return (self.rung..=last).find(comes).unwrap_or(last);
+            let mut worse = view.allowed.iter().copied().filter(|r| *r >= self.rung);
+            return worse.find(comes).unwrap_or(view.last());
         }
         let trial = view.room.is_none()
-            && self.rung > view.best
+            && self.rung > view.best()
             && view.now.since(self.changed) >= SETTLED
             && self.trials.due(view.now);
         if trial { self.trial(view) } else { self.rung }
@@ -230,9 +252,10 @@ impl Adapt {
     /// not too far above the present one.
     fn trial(&self, view: &View) -> usize {
         let most = TRIAL * self.sizes.of(view.ladder[self.rung]);
-        (view.best..self.rung)
+        let mut better = view.allowed.iter().copied().filter(|r| *r < self.rung);
+        better
             .find(|r| self.trials.bold && self.sizes.of(view.ladder[*r]) <= most)
-            .unwrap_or(self.rung - 1)
+            .unwrap_or(view.above(self.rung))
     }
 
     fn is_too_large(&mut self, view: &View, forecast: &Forecast) -> bool {
@@ -274,7 +297,7 @@ impl Adapt {
     }
 
     fn reason_at(&self, rung: usize, view: &View, rate: f64) -> Reason {
-        if rung == view.best {
+        if rung == view.best() {
             floor(rung)
         } else {
             Reason::Link(rate)
@@ -290,7 +313,7 @@ impl Adapt {
     fn not_back(&self, rung: usize, view: &View) -> usize {
         let just_left = |(left, at): (usize, Timestamp)| left == rung && view.now.since(at) < HOLD;
         match self.left.is_some_and(just_left) {
-            true => (rung + 1).min(view.ladder.len() - 1),
+            true => view.from(rung + 1),
             false => rung,
         }
     }
@@ -408,11 +431,23 @@ mod tests {
         history
     }
 
+    /// The rungs that limits allow whose best one is of this number.
+    const FROM: [&[usize]; 4] = [&[0, 1, 2], &[1, 2], &[2], &[3]];
+
     fn view(ladder: &[Rendition], now: Timestamp) -> View<'_> {
+        const ALL: [usize; 32] = {
+            let mut all = [0; 32];
+            let mut n = 0;
+            while n < all.len() {
+                all[n] = n;
+                n += 1;
+            }
+            all
+        };
         View {
             now,
             ladder,
-            best: 0,
+            allowed: &ALL[..ladder.len()],
             adapts: true,
             interval: FRAME,
             forecast: None,
@@ -492,7 +527,7 @@ mod tests {
         let now = Timestamp::from_nanos(0);
         let mut adapt = Adapt::new(now);
         let view = |best| View {
-            best,
+            allowed: FROM[best],
             ..view(&ladder, now)
         };
         assert!(adapt.decide(&view(3)));
@@ -593,7 +628,7 @@ mod tests {
         };
         adapt.sent(&sent, &LADDER, now);
         adapt.decide(&View {
-            best,
+            allowed: FROM[best],
             forecast: even(rate),
             ..view(&LADDER, now)
         })
@@ -610,6 +645,47 @@ mod tests {
         assert_eq!((adapt.rung(), adapt.reason()), (1, Reason::Limit));
         assert!(step(&mut adapt, &mut frame, 0, 34_000, fast));
         assert_eq!((adapt.rung(), adapt.reason()), (0, Reason::Top));
+    }
+
+    #[test]
+    fn no_rung_that_a_limit_leaves_out_is_ever_given() {
+        let ladder = ladder();
+        let allowed: Vec<usize> = (0..ladder.len())
+            .filter(|r| ladder[*r].quality <= 60)
+            .collect();
+        let left_out = ladder.len() - allowed.len();
+        assert!(allowed[0] + 1 < left_out, "75/2 is among those below 60");
+        let mut adapt = Adapt::new(Timestamp::default());
+        let mut rungs = std::collections::BTreeSet::new();
+        for frame in 0..3000u64 {
+            let now = Timestamp::from_nanos(frame * 33_000_000);
+            // Up and down, from less than the last rung needs to more than the first.
+            let rate = 3e6 * (1.01 + (frame as f64 * 0.01).sin());
+            let view = View {
+                allowed: &allowed,
+                forecast: even(rate * 0.3),
+                late: Duration::from_millis(frame % 40),
+                ..view(&ladder, now)
+            };
+            adapt.decide(&view);
+            for rung in [adapt.rung(), adapt.pick(&view)] {
+                assert!(allowed.contains(&rung), "{:?}", ladder[rung]);
+                rungs.insert(rung);
+            }
+            let rendition = ladder[adapt.pick(&view)];
+            let sent = Frame {
+                sequence: frame,
+                rendition,
+                bytes: (60_000.0 * model(rendition)) as usize,
+                skipped: 0,
+            };
+            adapt.sent(&sent, &ladder, now);
+            adapt.delivered(frame, Some(Duration::from_millis(10)), FRAME);
+        }
+        assert!(
+            rungs.len() > allowed.len() / 2,
+            "it went over them: {rungs:?}"
+        );
     }
 
     #[test]

@@ -43,8 +43,6 @@ pub struct Sent {
     pub disturbed: bool,
     /// Segments of the connection sent again when it was written.
     pub sent_again: u32,
-    /// The viewer has said when it had it.
-    pub receipted: bool,
 }
 
 /// The peer's kernel has acknowledged a byte.
@@ -71,12 +69,12 @@ pub struct Arrived {
     pub feed: u32,
     /// Its number.
     pub sequence: u64,
-    /// Who says so.
-    pub by: By,
     /// From capture to delivery.
     pub latency: Duration,
-    /// For how long the link was busy with it, where an acknowledgement tells that.
+    /// For how long the link was busy with it, where that is known.
     pub busy: Option<Duration>,
+    /// Who says so.
+    pub by: By,
 }
 
 /// Who says that a frame has arrived.
@@ -84,14 +82,9 @@ pub struct Arrived {
 pub enum By {
     /// The kernel: nobody at the other end can forge it.
     Kernel,
-    /// The viewer, for its own figures.
+    /// The viewer.
     Receipt,
 }
-
-/// A receipt that can't be true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the receipt's time is before the frame was sent, or still to come")]
-pub struct Untrue;
 
 /// What is on its way to one viewer.
 #[derive(Default)]
@@ -101,8 +94,6 @@ pub struct Deliveries {
     led_last: Timestamp,
     /// The kernel's key of a frame's first segment, and when it was sent.
     lead: Option<(u32, Timestamp)>,
-    /// The viewer says itself when it had a frame.
-    receipts: bool,
 }
 
 impl Deliveries {
@@ -154,11 +145,7 @@ impl Deliveries {
         let is_it = |sent: &Sent| sent.stamped && sent.key == ack.key;
         let index = self.sent.iter().position(is_it)?;
         let sent = self.sent[index];
-        if self.receipts {
-            self.sent[index].stamped = false;
-        } else {
-            self.sent.drain(..=index);
-        }
+        self.sent.drain(..=index);
         let min_rtt = estimate.min_rtt(ack.min_rtt);
         let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
         // A poor estimate is better than none.
@@ -177,9 +164,9 @@ impl Deliveries {
         Some(Arrived {
             feed: sent.feed,
             sequence: sent.sequence,
-            by: By::Kernel,
             latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
             busy,
+            by: By::Kernel,
         })
     }
 
@@ -195,51 +182,6 @@ impl Deliveries {
             bytes: f64::from(bytes),
             min_rtt,
         })
-    }
-
-    /// Whether the viewer says itself when it has its frames.
-    pub fn has_receipts(&self) -> bool {
-        self.receipts
-    }
-
-    /// The viewer says, `now`, that it had a frame at this moment. Receipts of frames that are not
-    /// awaited count for nothing.
-    ///
-    /// # Errors
-    /// When it can't have been then.
-    pub fn receipt(
-        &mut self,
-        feed: u32,
-        sequence: u64,
-        at: Timestamp,
-        now: Timestamp,
-    ) -> Result<Option<Arrived>, Untrue> {
-        if at > now {
-            return Err(Untrue);
-        }
-        let is_it = |sent: &Sent| sent.sequence == sequence && sent.feed == feed && !sent.receipted;
-        let Some(index) = self.sent.iter().position(is_it) else {
-            self.receipts = true;
-            return Ok(None);
-        };
-        let sent = self.sent[index];
-        if at < sent.began {
-            return Err(Untrue);
-        }
-        self.receipts = true;
-        if sent.stamped {
-            // Its acknowledgement is still to come, for the link.
-            self.sent[index].receipted = true;
-        } else {
-            self.sent.remove(index);
-        }
-        Ok(Some(Arrived {
-            feed,
-            sequence,
-            by: By::Receipt,
-            latency: at.since(sent.captured),
-            busy: None,
-        }))
     }
 }
 
@@ -262,7 +204,6 @@ mod tests {
             stamped,
             disturbed: false,
             sent_again: 0,
-            receipted: false,
         }
     }
 
@@ -292,52 +233,29 @@ mod tests {
         way.written(sent(1, true));
         let arrived = way.acknowledged(&lost(1, false), &mut estimate).unwrap();
         assert_eq!((arrived.busy, estimate.rate()), (None, rate));
-        assert!(!arrived.latency.is_zero());
+        assert!(arrived.latency > Duration::ZERO);
         way.written(sent(2, true));
         let arrived = way.acknowledged(&lost(2, true), &mut estimate).unwrap();
         assert!(arrived.busy.is_some(), "lost to a full queue, it does");
     }
 
     #[test]
-    fn the_kernels_stamp_is_the_arrival_until_the_viewer_says_it_itself() {
+    fn the_kernels_stamp_is_the_arrival() {
         let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
         way.written(sent(1, false));
         way.written(sent(2, true));
+        let arrived = way.acknowledged(&ack(2, 150), &mut estimate);
         let ms = Duration::from_millis;
-        let arrived = |sequence, by, latency: u64, busy: Option<u64>| Arrived {
+        let expected = Arrived {
             feed: 1,
-            sequence,
-            by,
-            latency: ms(latency),
-            busy: busy.map(ms),
+            sequence: 2,
+            latency: ms(50 - 20 / 2),
+            busy: Some(ms(29)),
+            by: By::Kernel,
         };
-        let acknowledged = way.acknowledged(&ack(2, 150), &mut estimate);
-        let kernel = arrived(2, By::Kernel, 50 - 20 / 2, Some(29));
-        assert_eq!(acknowledged, Some(kernel));
+        assert_eq!(arrived, Some(expected));
         assert!(estimate.rate().is_some() && !way.awaits_stamp());
-        assert!(!way.has_receipts());
-        way.written(sent(3, true));
-        let receipt = way.receipt(1, 3, at(140), at(145));
-        assert_eq!(receipt, Ok(Some(arrived(3, By::Receipt, 40, None))));
-        assert!(way.has_receipts());
-        assert_eq!(way.receipt(1, 3, at(141), at(145)), Ok(None), "once");
-        let acknowledged = way.acknowledged(&ack(3, 180), &mut estimate);
-        let kernel = arrived(3, By::Kernel, 80 - 20 / 2, Some(30));
-        assert_eq!(acknowledged, Some(kernel), "the kernel's word stays");
-        let never_sent = way.receipt(2, 9, at(141), at(145));
-        assert_eq!(never_sent, Ok(None));
-    }
-
-    #[test]
-    fn a_receipt_of_another_time_is_refused_and_the_true_one_still_counts() {
-        let mut way = Deliveries::default();
-        way.written(sent(1, false));
-        for untrue in [at(0), at(100), at(201), Timestamp::from_nanos(u64::MAX)] {
-            assert_eq!(way.receipt(1, 1, untrue, at(200)), Err(Untrue));
-        }
-        assert!(!way.has_receipts());
-        let arrived = way.receipt(1, 1, at(101), at(200)).unwrap().unwrap();
-        assert_eq!(arrived.latency, Duration::from_millis(1));
+        assert_eq!(way.acknowledged(&ack(2, 160), &mut estimate), None, "once");
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! `in flight ≤ max(floor, link rate × smallest round trip time)`: the path is full then, and the
 //! queue of its bottleneck is empty. This is the bandwidth-delay product of BBR (Cardwell et al.,
 //! ACM Queue 14(5), 2016) used as a limit on what an application hands down; TigerVNC's congestion
-//! window does the same over TCP.
+//! window does the same over TCP. Where the viewer sends receipts, the same holds for the whole way
+//! to it as well.
 //!
 //! The gate does no I/O and reads no clock.
 
@@ -44,6 +45,17 @@ pub struct Path {
     pub probing: bool,
     /// Something is lost, and not yet made good.
     pub losing: bool,
+    /// The way as far as the viewer itself, where that sends receipts: a proxy may be in between.
+    pub whole: Option<Whole>,
+}
+
+/// The whole way to a viewer, by its receipts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Whole {
+    /// Bytes written that the viewer is not known to have.
+    pub in_flight: u32,
+    /// The smallest round trip time.
+    pub min_rtt: Duration,
 }
 
 /// A window grows only when it is used up: so a little more is asked for than it lets through.
@@ -67,7 +79,37 @@ impl Path {
         (self.probing || self.losing).then(|| self.window.saturating_sub(self.in_flight))
     }
 
-    /// Bytes that may be in flight when a frame is added.
+    /// The same with so many bytes more in flight.
+    pub fn with(&self, bytes: u32) -> Self {
+        let add = |in_flight: u32| in_flight.saturating_add(bytes);
+        Self {
+            in_flight: add(self.in_flight),
+            whole: self.whole.map(|way| Whole {
+                in_flight: add(way.in_flight),
+                ..way
+            }),
+            ..*self
+        }
+    }
+
+    /// Seconds until all that is in flight is there.
+    pub fn drain(&self) -> f64 {
+        let of =
+            |in_flight: u32, rtt: Duration| f64::from(in_flight) / self.rate + rtt.as_secs_f64();
+        let whole = self.whole.map_or(0.0, |way| of(way.in_flight, way.min_rtt));
+        of(self.in_flight, self.min_rtt).max(whole)
+    }
+
+    /// Bytes in flight that would wait in a queue; none where a frame may be added.
+    fn excess(&self) -> u32 {
+        let whole = self.whole.map_or(0, |way| {
+            let product = self.rate * way.min_rtt.as_secs_f64();
+            way.in_flight.saturating_sub(FLOOR.max(product as u32))
+        });
+        self.in_flight.saturating_sub(self.room()).max(whole)
+    }
+
+    /// Bytes that may be in flight between the two kernels.
     fn room(&self) -> u32 {
         let product = self.rate * self.min_rtt.as_secs_f64();
         let tail = if self.unsent == 0 {
@@ -99,8 +141,8 @@ pub struct Gate {
 impl Gate {
     /// Whether a frame may go now.
     pub fn check(&mut self, now: Timestamp, path: &Path) -> Verdict {
-        let room = path.room();
-        if path.in_flight <= room {
+        let excess = path.excess();
+        if excess == 0 {
             self.waits = 0;
             return Verdict::Open;
         }
@@ -108,7 +150,7 @@ impl Gate {
         let backoff = SHORTEST_WAIT * (1 << self.waits.min(7));
         self.waits += 1;
         let estimate = if path.rate > 0.0 {
-            Duration::from_secs_f64(f64::from(path.in_flight - room) / path.rate)
+            Duration::from_secs_f64(f64::from(excess) / path.rate)
         } else {
             Duration::ZERO
         };
@@ -134,7 +176,7 @@ mod tests {
             for (later, in_flight, rate, rtt) in asks {
                 now += later * 1000;
                 let at = Timestamp::from_nanos(now);
-                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448, probing: false, losing: false };
+                let path = Path { in_flight, rate, min_rtt: Duration::from_micros(rtt), window: u32::MAX, unsent: 0, segment: 1448, probing: false, losing: false, whole: None };
                 match gate.check(at, &path) {
                     Verdict::Open => prop_assert!(in_flight <= path.room()),
                     Verdict::Shut(again) => {
@@ -187,6 +229,7 @@ mod tests {
                     segment: 1448,
                     probing: false,
                     losing: false,
+                    whole: None,
                 };
                 match Gate::default().check(Timestamp::from_nanos(0), &path) {
                     Verdict::Open => open.push((left + frame, 0, 0)),
@@ -211,6 +254,7 @@ mod tests {
             segment: 65_483,
             probing: false,
             losing: false,
+            whole: None,
         };
         let now = Timestamp::from_nanos(MS);
         assert_eq!(Gate::default().check(now, &path(0)), Verdict::Open);
@@ -232,6 +276,7 @@ mod tests {
             segment: 1448,
             probing: false,
             losing: false,
+            whole: None,
         };
         let mut gate = Gate::default();
         let now = Timestamp::from_nanos(MS);
@@ -240,5 +285,30 @@ mod tests {
             gate.check(now, &path(50_000)),
             Verdict::Shut(now + Duration::from_millis(10))
         );
+    }
+
+    #[test]
+    fn what_waits_in_a_proxy_shuts_the_gate() {
+        let path = |whole| Path {
+            in_flight: 0,
+            rate: 1e6,
+            min_rtt: Duration::from_micros(50),
+            window: u32::MAX,
+            unsent: 0,
+            segment: 1448,
+            probing: false,
+            losing: false,
+            whole: Some(Whole {
+                in_flight: whole,
+                min_rtt: Duration::from_millis(40),
+            }),
+        };
+        let now = Timestamp::from_nanos(MS);
+        assert_eq!(Gate::default().check(now, &path(40_000)), Verdict::Open);
+        assert_eq!(
+            Gate::default().check(now, &path(60_000)),
+            Verdict::Shut(now + Duration::from_millis(20))
+        );
+        assert!((path(60_000).drain() - 0.1).abs() < 1e-9);
     }
 }

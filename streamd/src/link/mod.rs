@@ -2,7 +2,7 @@
 //!
 //! Kernel: [`bound`], [`listener`], [`socket`], [`readiness`]; TLS between it and a viewer:
 //! [`channel`]. Deciding, without I/O or a clock:
-//! [`estimate`], [`gate`], [`adapt`], [`delivery`].
+//! [`estimate`], [`gate`], [`adapt`], [`delivery`], [`receipts`].
 
 pub mod adapt;
 mod bind;
@@ -15,6 +15,7 @@ pub mod gate;
 pub mod listener;
 pub mod proxied;
 pub mod readiness;
+pub mod receipts;
 #[cfg(test)]
 mod simulation;
 pub mod socket;

@@ -41,6 +41,8 @@ pub struct Feed {
     /// The shortest time that frames took lately from capture until they were taken.
     prompt: Duration,
     limits: Limits,
+    /// The rungs that the limits allow, best first; at least one.
+    allowed: Vec<usize>,
     /// No frame captured before this.
     due: Timestamp,
     last: Option<(u64, Timestamp)>,
@@ -104,6 +106,7 @@ impl Feed {
             waits: false,
             prompt: Duration::ZERO,
             limits,
+            allowed: Vec::new(),
             due: Timestamp::default(),
             last: None,
             lost: None,
@@ -154,10 +157,11 @@ impl Feed {
             self.version = self.camera().version();
             self.settings = self.camera().settings();
         }
+        self.allow();
         let view = View {
             now,
             ladder: &self.settings.ladder,
-            best: self.best(),
+            allowed: &self.allowed,
             adapts: self.settings.config.adapt,
             interval: self.interval(),
             forecast,
@@ -204,25 +208,21 @@ impl Feed {
         }
     }
 
-    /// The first rung that the client's limits allow; the last one where none does.
-    fn best(&self) -> usize {
-        if self.limits.quality.is_none() && self.limits.max_width.is_none() {
-            return 0;
-        }
+    /// Finds the rungs that the client's limits allow; the last one where none is.
+    fn allow(&mut self) {
         let (width, _) = self.camera().size();
-        let allowed = |r: &Rendition| {
-            self.limits.quality.is_none_or(|q| r.quality <= q)
-                && self
-                    .limits
-                    .max_width
-                    .is_none_or(|w| width.div_ceil(r.scale.divisor()) <= w)
+        let (quality, max_width) = (self.limits.quality, self.limits.max_width);
+        let allows = |r: &Rendition| {
+            quality.is_none_or(|q| r.quality <= q)
+                && max_width.is_none_or(|w| width.div_ceil(r.scale.divisor()) <= w)
         };
-        let last = self.settings.ladder.len() - 1;
-        self.settings
-            .ladder
-            .iter()
-            .position(allowed)
-            .unwrap_or(last)
+        let ladder = &self.settings.ladder;
+        self.allowed.clear();
+        self.allowed
+            .extend((0..ladder.len()).filter(|rung| allows(&ladder[*rung])));
+        if self.allowed.is_empty() {
+            self.allowed.push(ladder.len() - 1);
+        }
     }
 
     /// The next frame, if there is one; else waits for it.

@@ -13,10 +13,11 @@ use super::{
     shown_name,
     talk::Talk,
 };
-use crate::{events, media::Timestamp};
+use crate::{events, link::receipts::Receipt, media::Timestamp};
 
 impl Viewer {
     pub(super) fn hear(&mut self, received: Received) -> Result<(), Goodbye> {
+        self.wire.receipts.listen();
         match received {
             Received::Message(message) => self.obey(message)?,
             Received::Bad(why) => self.bad(why),
@@ -87,9 +88,9 @@ impl Viewer {
         let Some(feed) = self.watching.feeds().iter().find(is_it).map(|feed| feed.id) else {
             return;
         };
-        let now = Timestamp::now();
-        match self.wire.deliveries.receipt(feed, sequence, at, now) {
-            Ok(Some(frame)) => arrived(&self.entry, &mut self.watching, frame, true),
+        let said = Receipt { feed, sequence, at };
+        match self.wire.receipt(&said, Timestamp::now()) {
+            Ok(Some(frame)) => arrived(&self.entry, &mut self.watching, &self.wire.receipts, frame),
             Ok(None) => {}
             Err(untrue) => self.bad(untrue.to_string()),
         }

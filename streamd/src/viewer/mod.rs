@@ -47,6 +47,7 @@ use crate::{
         channel::Channel,
         delivery::{Arrived, By},
         gate::{Path, Verdict},
+        receipts::Receipts,
     },
     media::{Origin, Packet, Timestamp},
 };
@@ -277,10 +278,7 @@ impl Viewer {
         if let Some(news) = of.signal_changed(packet.origin) {
             self.talk.say(&news);
         }
-        let with_frame = Path {
-            in_flight: path.in_flight.saturating_add(packet.bytes.len() as u32),
-            ..*path
-        };
+        let with_frame = path.with(packet.bytes.len() as u32);
         let wire = &mut self.wire;
         wire.fast = Wire::is_fast(&with_frame, of.interval());
         let pace = if wire.fast {
@@ -316,8 +314,7 @@ impl Viewer {
 
     fn take_stamps(&mut self) -> Result<(), Goodbye> {
         let (entry, watching) = (&self.entry, &mut self.watching);
-        let receipts = self.wire.deliveries.has_receipts();
-        let arrived = |frame| arrived(entry, watching, frame, receipts);
+        let arrived = |receipts: &Receipts, frame| arrived(entry, watching, receipts, frame);
         if self.wire.take_stamps(arrived)? {
             self.show_connection();
         }
@@ -391,12 +388,13 @@ fn sending(entry: &Guard, feed: u32, wants_fps: bool, now: Timestamp) -> Sending
     }
 }
 
-/// A frame is there, or acknowledged: its feed learns how the link took it. Its latency goes into
-/// the viewer's figures, by the viewer's own receipts where it sends any, and into the camera's, by
-/// the kernel alone: no viewer can forge those.
-fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived, receipts: bool) {
+/// A frame is there. Its latency goes into the viewer's figures, by the viewer's own receipts where
+/// it sends any, and into the camera's by the kernel alone, which no viewer can forge. Its feed
+/// learns how the link took it.
+fn arrived(entry: &Guard, watching: &mut Watching, receipts: &Receipts, frame: Arrived) {
     tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, by = ?frame.by, "delivered");
-    if receipts == (frame.by == By::Receipt)
+    let by_viewer = frame.by == By::Receipt;
+    if by_viewer == receipts.any()
         && let Some(figures) = entry.figures().feed(frame.feed)
     {
         figures.latency.add(frame.latency);
@@ -404,10 +402,12 @@ fn arrived(entry: &Guard, watching: &mut Watching, frame: Arrived, receipts: boo
     let Some(feed) = watching.feed(frame.feed) else {
         return;
     };
-    if frame.by == By::Kernel {
+    if !by_viewer {
         feed.camera().delivery.add(frame.latency);
     }
-    feed.delivered(frame.sequence, frame.busy);
+    if by_viewer == receipts.estimate().is_some() {
+        feed.delivered(frame.sequence, frame.busy);
+    }
 }
 
 /// What a paused viewer is told that loses its place.

@@ -116,7 +116,6 @@ impl Outgoing {
             stamped: self.stamping.end && can_stamp,
             disturbed: self.disturbed,
             sent_again: self.sent_again,
-            receipted: false,
         }
     }
 }

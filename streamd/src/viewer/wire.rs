@@ -9,8 +9,9 @@ use crate::{
         channel::Channel,
         delivery::{Acknowledged, Arrived, Deliveries},
         estimate::{Estimate, Forecast},
-        gate::{Gate, Path},
+        gate::{Gate, Path, Whole},
         readiness::{READABLE, Registration, STAMPED, WRITABLE},
+        receipts::{Receipt, Receipts, Seen, Untrue},
         socket::{Info, Socket},
     },
     media::Timestamp,
@@ -28,8 +29,9 @@ pub(super) struct Wire {
     registration: Registration,
     pub channel: Channel,
     pub gate: Gate,
-    pub estimate: Estimate,
+    estimate: Estimate,
     pub deliveries: Deliveries,
+    pub receipts: Receipts,
     pub outgoing: Option<Outgoing>,
     /// What another process has left unsent of a frame and of messages; it goes first.
     pub unsent: Vec<u8>,
@@ -56,6 +58,7 @@ impl Wire {
             gate: Gate::default(),
             estimate: Estimate::default(),
             deliveries: Deliveries::default(),
+            receipts: Receipts::default(),
             outgoing: None,
             unsent: Vec::new(),
             spare: Default::default(),
@@ -92,14 +95,46 @@ impl Wire {
         let info = self.info.unwrap_or(Info::UNKNOWN);
         Ok(Path {
             in_flight: in_flight.saturating_sub(info.beyond_loss),
-            rate: self.estimate.rate().unwrap_or(0.0),
+            rate: self.estimate().rate().unwrap_or(0.0),
             min_rtt: self.estimate.min_rtt(info.min_rtt),
             window: info.window,
             unsent: info.unsent,
             segment: info.segment,
             probing: info.probing,
             losing: info.losing,
+            whole: self.whole_way(now, &info),
         })
+    }
+
+    /// The way to the viewer itself, where that sends a receipt for each frame.
+    fn whole_way(&self, now: Timestamp, info: &Info) -> Option<Whole> {
+        let min_rtt = self.receipts.estimate()?.min_rtt(info.min_rtt);
+        let in_flight = self.receipts.in_flight(now, min_rtt)?;
+        Some(Whole {
+            in_flight: in_flight.saturating_sub(info.beyond_loss),
+            min_rtt,
+        })
+    }
+
+    /// What the link carries: as far as the viewer, where its receipts tell, else as far as the
+    /// next kernel.
+    fn estimate(&self) -> &Estimate {
+        self.receipts.estimate().unwrap_or(&self.estimate)
+    }
+
+    /// The viewer says that it had a frame.
+    ///
+    /// # Errors
+    /// When that can't be true.
+    pub fn receipt(&mut self, said: &Receipt, now: Timestamp) -> Result<Option<Arrived>, Untrue> {
+        let info = self.info.unwrap_or(Info::UNKNOWN);
+        let seen = Seen {
+            now,
+            min_rtt: info.min_rtt,
+            sent_again: info.sent_again,
+            congested: is_congested(&info),
+        };
+        self.receipts.receipt(said, &seen)
     }
 
     /// What the next bytes may expect.
@@ -107,9 +142,12 @@ impl Wire {
         let progress = match self.info {
             // What waits for a lost packet tells of no fall.
             Some(info) if info.losing => None,
-            _ => self.deliveries.progress(self.taken.0, path.min_rtt),
+            _ => match path.whole {
+                Some(way) => self.receipts.progress(way.min_rtt),
+                None => self.deliveries.progress(self.taken.0, path.min_rtt),
+            },
         };
-        let forecast = self.estimate.forecast(now, progress)?;
+        let forecast = self.estimate().forecast(now, progress)?;
         Some(Forecast {
             rate: forecast.rate.min(path.let_through()),
             ..forecast
@@ -145,8 +183,7 @@ impl Wire {
         if path.rate == 0.0 {
             return true;
         }
-        let drain = f64::from(path.in_flight) / path.rate + path.min_rtt.as_secs_f64();
-        drain <= interval.as_secs_f64() * FAST
+        path.drain() <= interval.as_secs_f64() * FAST
     }
 
     /// Writes messages and the frame that is under way, as far as the socket takes them: messages
@@ -193,7 +230,9 @@ impl Wire {
                 self.deliveries.led(key, outgoing.began);
             }
             if taken && self.channel.is_flushed() {
-                self.deliveries.written(outgoing.sent(key, socket.is_tcp()));
+                let sent = outgoing.sent(key, socket.is_tcp());
+                self.deliveries.written(sent);
+                self.receipts.written(sent);
                 let limited = self.info.map(|info| info.receiver_limited);
                 self.receiver_limited = limited.unwrap_or_default();
                 *whole = self.outgoing.take();
@@ -238,7 +277,10 @@ impl Wire {
     ///
     /// # Errors
     /// The connection has failed.
-    pub fn take_stamps(&mut self, mut arrived: impl FnMut(Arrived)) -> Result<bool, Goodbye> {
+    pub fn take_stamps(
+        &mut self,
+        mut arrived: impl FnMut(&Receipts, Arrived),
+    ) -> Result<bool, Goodbye> {
         if !std::mem::take(&mut self.stamped) {
             return Ok(false);
         }
@@ -257,7 +299,7 @@ impl Wire {
                 congested: is_congested(&info),
             };
             if let Some(frame) = self.deliveries.acknowledged(&ack, &mut self.estimate) {
-                arrived(frame);
+                arrived(&self.receipts, frame);
             }
             if !self.deliveries.awaits_stamp() {
                 return Ok(true);
@@ -275,6 +317,7 @@ impl Wire {
         self.info = self.channel.socket().info();
         if self.info.is_some_and(|info| info.probing) {
             self.deliveries.disturb();
+            self.receipts.disturb();
             if let Some(outgoing) = &mut self.outgoing {
                 outgoing.disturbed = true;
             }
@@ -282,11 +325,15 @@ impl Wire {
     }
 
     /// What is known of the connection, for the figures: smoothed round trip time, rate of the
-    /// link in bytes a second (0 while unknown), bytes not acknowledged.
+    /// link in bytes a second (0 while unknown), bytes that the viewer is not known to have.
     pub fn figures(&self) -> (Duration, f64, u32) {
-        let rtt = self.info.map_or(Duration::ZERO, |info| info.rtt);
-        let rate = self.estimate.rate().unwrap_or(0.0);
-        (rtt, rate, self.channel.socket().unacknowledged())
+        let info = self.info.unwrap_or(Info::UNKNOWN);
+        let rate = self.estimate().rate().unwrap_or(0.0);
+        let backlog = self.channel.socket().unacknowledged();
+        match self.whole_way(Timestamp::now(), &info) {
+            Some(way) => (info.rtt.max(way.min_rtt), rate, way.in_flight.max(backlog)),
+            None => (info.rtt, rate, backlog),
+        }
     }
 }
 

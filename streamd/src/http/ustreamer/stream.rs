@@ -69,7 +69,9 @@ fn head() -> Response {
     let kind = format!("multipart/x-mixed-replace;boundary={BOUNDARY}");
     let headers = [(CONNECTION, "close".to_owned()), (CONTENT_TYPE, kind)];
     let body = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
-    let mut head = (NO_CACHE, headers, body).into_response();
+    // nginx, and those that took this header over from it, would collect pictures otherwise.
+    let unbuffered = [("X-Accel-Buffering", "no")];
+    let mut head = (NO_CACHE, unbuffered, headers, body).into_response();
     *head.version_mut() = Version::HTTP_10;
     head
 }

@@ -103,6 +103,7 @@ struct Sent {
 struct Server {
     connection: Connection,
     ladder: Vec<Rendition>,
+    allowed: Vec<usize>,
     estimate: Estimate,
     gate: Gate,
     adapt: Adapt,
@@ -125,6 +126,7 @@ impl Server {
         };
         let below = Rung::default_ladder();
         Self {
+            allowed: (0..=below.len()).collect(),
             connection: Connection::new(case.service.clone(), case.loss, case.probes),
             ladder: std::iter::once(top)
                 .chain(below.iter().map(|r| r.0))
@@ -195,6 +197,7 @@ impl Server {
             segment: 1448,
             probing: connection.probing(now),
             losing: connection.is_losing(),
+            whole: None,
         };
         match self.gate.check(at(now), &path) {
             Verdict::Open => self.send(now, &path),
@@ -219,7 +222,7 @@ impl Server {
         let view = View {
             now: at(now),
             ladder: &self.ladder,
-            best: 0,
+            allowed: &self.allowed,
             adapts: true,
             interval: millis(FRAME),
             forecast,
