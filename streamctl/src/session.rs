@@ -40,6 +40,16 @@ impl Session {
         }
     }
 
+    /// Where the daemon may listen, in the order in which they are tried.
+    pub fn sockets(&self) -> &[PathBuf] {
+        &self.sockets
+    }
+
+    /// How long to wait for the daemon.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// The control socket, and how long to wait for the daemon: for connections that are made
     /// later, by other threads.
     pub fn way(&self) -> (PathBuf, Duration) {

@@ -7,6 +7,7 @@ mod adaptation;
 mod administration;
 mod controls;
 mod devices;
+mod doctor;
 mod faults;
 mod feeds;
 mod misbehaviour;

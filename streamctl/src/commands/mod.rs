@@ -4,6 +4,7 @@ mod clients;
 mod completions;
 mod controls;
 mod devices;
+mod doctor;
 mod get;
 mod kick;
 mod log_level;
@@ -36,6 +37,7 @@ pub enum Verb {
     LogLevel(log_level::Args),
     Top(top::Args),
     Watch(Box<watch::Args>),
+    Doctor(doctor::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -58,6 +60,8 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Man(args) => man::run(args, command),
         // Its exit code tells what the stream was like.
         Verb::Watch(args) => return watch::run(*args, session),
+        // So does that of this one, of all that streamd needs.
+        Verb::Doctor(args) => return doctor::run(args, session),
     };
     done.map(|()| ExitCode::SUCCESS)
 }
