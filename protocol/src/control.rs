@@ -5,6 +5,7 @@
 
 mod camera;
 mod error;
+mod event;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use self::{
         Control, ControlEntry, ControlKind, ControlSetting, ListControlsReply, SetControlsReply,
     },
     error::{Error, NoSuchCamera},
+    event::{EVENTS_ALIVE_S, Event, EventKind, WatchEventsReply},
 };
 use crate::stats::{ClientStats, Stats};
 
@@ -214,6 +216,9 @@ methods! {
         /// A level, or a filter such as `info,streamd::capture=debug`.
         filter: String,
     ) -> Empty;
+
+    /// What happens, as it happens: as a stream only.
+    WatchEvents() -> WatchEventsReply;
 
     /// The next frame of a camera.
     GetPicture(

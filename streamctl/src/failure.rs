@@ -138,7 +138,8 @@ fn refused_code(error: &control::Error) -> u8 {
         | Error::MessageMalformed { .. }
         | Error::InterfaceNotFound { .. }
         | Error::MethodNotFound { .. }
-        | Error::MethodNotImplemented { .. } => PROTOCOL,
+        | Error::MethodNotImplemented { .. }
+        | Error::ExpectedMore {} => PROTOCOL,
     }
 }
 

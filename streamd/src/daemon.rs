@@ -24,10 +24,13 @@ use crate::{
     control,
     control::Control,
     encode, events,
+    hook::Hook,
     http::{self, Served, Site, listener},
     hub::WorkList,
     link::{bound::Bound, readiness::Readiness},
-    metrics, report,
+    metrics,
+    news::News,
+    report,
     restart::{self, Returning},
     state::State,
     supervise::{
@@ -59,6 +62,7 @@ pub struct Daemon {
     /// The tasks that accept clients; they end first.
     listening: JoinSet<()>,
     control: Control,
+    hook: Hook,
     runtime: Runtime,
     captures: Captures,
     workers: Workers,
@@ -85,7 +89,8 @@ impl Daemon {
 
         let heartbeats = Heartbeats::default();
         let work = Arc::<WorkList>::default();
-        let (cameras, watched) = cameras(&config, &work)?;
+        let news = News::default();
+        let (cameras, watched) = cameras(&config, &work, &news)?;
         for camera in &cameras {
             let before = returning.as_ref().map_or(0, |r| r.sequence(&camera.name));
             camera.captured.sequence.add(before);
@@ -106,13 +111,14 @@ impl Daemon {
         }
         let timeout = config.clients.client_timeout.get();
         let cameras = Arc::new(Cameras::new(cameras));
-        let viewers = Arc::new(Viewers::new(cameras, Readiness::spawn()?, timeout));
+        let viewers = Arc::new(Viewers::new(cameras, Readiness::spawn()?, news, timeout));
         let state = Arc::new(State::new(viewers, heartbeats.clone(), log, path, config));
         let served = Served::new(Arc::clone(&state));
         if let Some(returning) = returning {
             returning.serve(&state, &served);
         }
         let (listening, control) = sockets.serve(served, &heartbeats)?;
+        let hook = Hook::spawn(Arc::clone(&state)).context("the hook can't be started")?;
         let notify = Arc::<Notify>::default();
         runtime.spawn(report::run(Arc::clone(&state), Arc::clone(&notify)));
         let watchdog = watchdog::spawn(heartbeats)?;
@@ -122,6 +128,7 @@ impl Daemon {
             notify,
             listening,
             control,
+            hook,
             runtime,
             captures,
             workers,
@@ -162,6 +169,7 @@ impl Daemon {
         });
         restart::leave(&self.state.viewers);
         self.control.stop();
+        drop(self.hook);
         drop(self.captures);
         drop(self.workers);
         drop(self.watchdog);
@@ -272,9 +280,10 @@ fn handed_over(inherited: &mut Inherited, name: &str) -> anyhow::Result<Vec<Boun
 fn cameras(
     config: &Config,
     work: &Arc<WorkList>,
+    news: &News,
 ) -> anyhow::Result<(Vec<Arc<Camera>>, Vec<Watched>)> {
     let cameras = config.camera.iter();
-    let cameras = cameras.map(|(name, config)| camera(name.as_str(), config, work));
+    let cameras = cameras.map(|(name, config)| camera(name.as_str(), config, work, news));
     let cameras = cameras.collect::<anyhow::Result<Vec<_>>>()?;
     Ok(cameras.into_iter().unzip())
 }
@@ -287,13 +296,20 @@ fn camera(
     name: &str,
     config: &crate::config::Camera,
     work: &Arc<WorkList>,
+    news: &News,
 ) -> anyhow::Result<(Arc<Camera>, Watched)> {
     let (tell, told) = watch::channel(false);
     let tell = move |watched| {
         tell.send_replace(watched);
     };
-    let camera = Camera::new(name.into(), config.clone(), Arc::clone(work), tell)
-        .with_context(|| format!("camera {name}"))?;
+    let camera = Camera::new(
+        name.into(),
+        config.clone(),
+        Arc::clone(work),
+        news.clone(),
+        tell,
+    )
+    .with_context(|| format!("camera {name}"))?;
     Ok((Arc::new(camera), told))
 }
 

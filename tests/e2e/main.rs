@@ -8,6 +8,7 @@ mod administration;
 mod controls;
 mod devices;
 mod doctor;
+mod events;
 mod faults;
 mod feeds;
 mod misbehaviour;

@@ -125,6 +125,10 @@ pub enum Error {
     #[serde(rename = "org.varlink.service.PermissionDenied")]
     #[error("you may watch, but not change anything")]
     PermissionDenied {},
+    /// The method answers with a stream, and the caller takes one reply only.
+    #[serde(rename = "org.varlink.service.ExpectedMore")]
+    #[error("the method can only be called with \"more\"")]
+    ExpectedMore {},
 }
 
 /// There is no camera of this name.

@@ -5,6 +5,7 @@ mod completions;
 mod controls;
 mod devices;
 mod doctor;
+mod events;
 mod get;
 mod kick;
 mod log_level;
@@ -36,6 +37,7 @@ pub enum Verb {
     Reload(reload::Args),
     LogLevel(log_level::Args),
     Top(top::Args),
+    Events(events::Args),
     Watch(Box<watch::Args>),
     Doctor(doctor::Args),
     Completions(completions::Args),
@@ -57,6 +59,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::LogLevel(args) => log_level::run(args, session),
         Verb::Completions(args) => completions::run(args, command),
         Verb::Top(args) => top::run(args, session),
+        Verb::Events(args) => events::run(args, session),
         Verb::Man(args) => man::run(args, command),
         // Its exit code tells what the stream was like.
         Verb::Watch(args) => return watch::run(*args, session),

@@ -28,9 +28,9 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::check_filter;
 use values::{
-    Arrangement, CameraName, Caption, Chroma, Congestion, Controls, Crop, Device, Duration, File,
-    Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality, Rotate, Rung,
-    Size, Standard,
+    Arrangement, CameraName, Caption, Chroma, Command, Congestion, Controls, Crop, Device,
+    Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, On,
+    Quality, Rotate, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -47,6 +47,8 @@ pub struct Config {
     pub http: Http,
     /// Prometheus metrics.
     pub metrics: Metrics,
+    /// The program that is run when something happens.
+    pub hook: Hook,
     /// The cameras, in the order of the file.
     pub camera: IndexMap<CameraName, Camera>,
 }
@@ -63,6 +65,7 @@ impl Default for Config {
             clients: Clients::default(),
             http: Http::default(),
             metrics: Metrics::default(),
+            hook: Hook::default(),
             camera: IndexMap::from([(CameraName::main(), main)]),
         }
     }
@@ -201,6 +204,28 @@ pub struct Metrics {
     /// Addresses of the Prometheus listener; none by default.
     #[serde(deserialize_with = "text::listen")]
     pub listen: Vec<Listen>,
+}
+
+/// `[hook]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Hook {
+    /// The program and what it is given; empty for none.
+    pub command: Command,
+    /// The events for which it is run.
+    pub events: Vec<On>,
+    /// It is ended when it takes longer.
+    pub timeout: Duration,
+}
+
+impl Default for Hook {
+    fn default() -> Self {
+        Self {
+            command: Command::default(),
+            events: On::all(),
+            timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// `[camera.NAME]`

@@ -9,14 +9,16 @@ use toml::{
 use super::{
     text::{Level, Origin, SocketPath},
     values::{
-        Caption, Chroma, Congestion, ControlValue, Crop, Device, Duration, File, Flip, Format, Fps,
-        FrameTimeout, GrayRange, Input, Listen, MaxClients, Quality, Rotate, Rung, Size, Standard,
-        Value,
+        Caption, Chroma, Command, Congestion, ControlValue, Crop, Device, Duration, File, Flip,
+        Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, On, Quality, Rotate, Rung,
+        Size, Standard, Value,
     },
 };
 
 /// The tables of the file. `camera` holds one table a camera, by name.
-pub const TABLES: [&str; 6] = ["log", "control", "clients", "http", "metrics", CAMERA];
+pub const TABLES: [&str; 7] = [
+    "log", "control", "clients", "http", "metrics", "hook", CAMERA,
+];
 
 /// The table of the cameras.
 pub const CAMERA: &str = "camera";
@@ -131,6 +133,9 @@ pub const KEYS: &[Key] = {
         key::<Origin>("http", "frame-ancestors", Live, List),
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
+        key::<Command>("hook", "command", Live, One),
+        key::<On>("hook", "events", Live, List),
+        key::<Duration>("hook", "timeout", Live, One),
         key::<Device>(CAMERA, "device", Live, One),
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),

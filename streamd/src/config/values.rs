@@ -42,12 +42,14 @@ by_string!(CameraName, Device, Duration, FrameTimeout);
 
 mod arrangement;
 mod controls;
+mod hook;
 mod network;
 mod picture;
 mod source;
 
 pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use controls::{ControlValue, Controls, key as control_key};
+pub use hook::{Command, On};
 pub use network::{Congestion, Listen, MaxClients};
 pub use picture::{Chroma, Format, Fps, GrayRange, Quality, Rung, Size};
 pub use source::{File, Input, Standard};

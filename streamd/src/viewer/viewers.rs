@@ -11,8 +11,16 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{framing::Goodbye, handover::Kept, registry::Registry};
-use crate::{camera::Cameras, link::readiness::Readiness};
+use super::{
+    framing::Goodbye,
+    handover::Kept,
+    registry::{Entry, Registry},
+};
+use crate::{
+    camera::Cameras,
+    link::readiness::Readiness,
+    news::{self, Event, EventKind, News},
+};
 
 /// What every viewer's task holds of the daemon.
 pub struct Viewers {
@@ -22,6 +30,8 @@ pub struct Viewers {
     pub registry: Arc<Registry>,
     /// Where their sockets are watched.
     pub readiness: Readiness,
+    /// Where it is told who comes and goes.
+    pub news: News,
     client_timeout_ms: AtomicU64,
     /// Those that the next process goes on with.
     kept: Mutex<Vec<(Kept, OwnedFd)>>,
@@ -29,11 +39,17 @@ pub struct Viewers {
 
 impl Viewers {
     /// Nobody is connected yet.
-    pub fn new(cameras: Arc<Cameras>, readiness: Readiness, client_timeout: Duration) -> Self {
+    pub fn new(
+        cameras: Arc<Cameras>,
+        readiness: Readiness,
+        news: News,
+        client_timeout: Duration,
+    ) -> Self {
         let viewers = Self {
             cameras,
             registry: Arc::default(),
             readiness,
+            news,
             client_timeout_ms: AtomicU64::new(0),
             kept: Mutex::default(),
         };
@@ -67,6 +83,22 @@ impl Viewers {
     /// Takes those that are to be gone on with.
     pub fn take_kept(&self) -> Vec<(Kept, OwnedFd)> {
         std::mem::take(&mut self.kept.lock())
+    }
+
+    /// Tells whoever listens to what happens that a viewer has come or gone.
+    pub(super) fn tell(&self, kind: EventKind, text: String, viewer: &Entry, reason: &str) {
+        let (cameras, name) = {
+            let figures = viewer.figures();
+            (figures.camera_names(), figures.name.clone())
+        };
+        self.news.tell(Event {
+            cameras,
+            client: viewer.id as i64,
+            name,
+            peer: viewer.peer.clone(),
+            reason: reason.into(),
+            ..news::event(kind, text)
+        });
     }
 
     /// Tells every viewer goodbye; returns how many there were.

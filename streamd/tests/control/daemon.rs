@@ -15,6 +15,7 @@ use streamd::{
     control::{Control, spawn},
     link::readiness::Readiness,
     media::{Origin, Packet, Timestamp, Track},
+    news::News,
     state::State,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::{registry::Guard, viewers::Viewers},
@@ -105,13 +106,20 @@ impl Daemon {
 
 fn state(file: &std::path::Path, heartbeats: &Heartbeats) -> Arc<State> {
     let config = config::load(Some(file)).unwrap();
+    let news = News::default();
     let camera = |(name, settings): (&config::values::CameraName, &config::Camera)| {
-        let camera = Camera::new(name.to_string(), settings.clone(), Arc::default(), |_| {});
+        let camera = Camera::new(
+            name.to_string(),
+            settings.clone(),
+            Arc::default(),
+            news.clone(),
+            |_| {},
+        );
         Arc::new(camera.unwrap())
     };
     let cameras = Cameras::new(config.camera.iter().map(camera).collect());
     let readiness = Readiness::spawn().unwrap();
-    let viewers = Viewers::new(Arc::new(cameras), readiness, Duration::from_secs(10));
+    let viewers = Viewers::new(Arc::new(cameras), readiness, news, Duration::from_secs(10));
     Arc::new(State::new(
         Arc::new(viewers),
         heartbeats.clone(),

@@ -11,6 +11,7 @@ mod configuration;
 mod devices;
 mod finding;
 mod holders;
+mod hook;
 mod link;
 mod ports;
 mod program;
@@ -46,12 +47,13 @@ pub struct Args {
 }
 
 /// What is looked at, in the order in which one thing needs another.
-const AREAS: [fn(&Scene) -> Vec<Finding>; 9] = [
+const AREAS: [fn(&Scene) -> Vec<Finding>; 10] = [
     configuration::look,
     account::look,
     devices::look,
     ports::look,
     unit::look,
+    hook::look,
     socket::look,
     cameras::look,
     link::look,

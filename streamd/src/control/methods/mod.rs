@@ -13,12 +13,13 @@ mod set_camera;
 mod set_client;
 mod set_controls;
 mod set_log_level;
+pub(super) mod watch_events;
 
 use serde_json::Value;
 use streamd_protocol::control::{
     Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture, GetStats,
     INTERFACE, KickClient, ListClients, ListControls, ListDevices, Reload, SERVICE_INTERFACE,
-    SetCamera, SetClient, SetControls, SetLogLevel,
+    SetCamera, SetClient, SetControls, SetLogLevel, WatchEvents,
 };
 
 pub(super) use self::list_devices::MAX_LISTINGS;
@@ -27,7 +28,10 @@ use super::{
     access::Peer,
     method::{Answer, Entry, entry},
 };
-use crate::events;
+use crate::{
+    events,
+    news::{self, Event, EventKind},
+};
 
 /// How much of a change's parameters is logged, in characters.
 const MAX_LOGGED: usize = 300;
@@ -46,6 +50,7 @@ const METHODS: &[Entry] = &[
     entry::<ListControls>(),
     entry::<SetControls>(),
     entry::<SetLogLevel>(),
+    entry::<WatchEvents>(),
     entry::<GetPicture>(),
 ];
 
@@ -93,9 +98,20 @@ fn change(
         pid = peer.pid,
         process = peer.process(),
         method,
-        parameters = logged,
+        parameters = logged.as_str(),
         "{method}: {outcome}"
     );
+    if result.is_ok() {
+        context.state.viewers.news.tell(Event {
+            method: method.into(),
+            parameters: logged.clone(),
+            uid: peer.uid.into(),
+            ..news::event(
+                EventKind::Changed,
+                format!("{method} {logged} by user {}", peer.uid),
+            )
+        });
+    }
     result
 }
 
