@@ -149,7 +149,55 @@ fn watch_takes_any_camera_and_says_what_is_none() {
     let attic = watch(&format!("{port} --camera attic"));
     attic.failed(66, &["attic", "main and back"]);
     let http = watch(&daemon.setup.http().to_string());
-    http.failed(76, &["HTTP/1.1", "an HTTP port"]);
+    let try_instead = format!("try http://{}", daemon.setup.http());
+    http.failed(76, &["HTTP/1.1", &try_instead]);
+}
+
+#[test]
+fn watch_takes_addresses_of_the_web() {
+    let daemon = Setup::default()
+        .another("back", "size = \"160x120\"")
+        .start();
+    let (web, raw) = (daemon.setup.http(), daemon.setup.tcp(0));
+    let watch = |more: &str| daemon.streamctl(&format!("--json watch --headless {more}"));
+    for address in [
+        format!("http://{web} --camera back"),
+        format!("http://{web}/#back"),
+        format!("ws://{web} --camera back"),
+        format!("ws://{web}/ws?camera=back"),
+    ] {
+        let watched = watch(&format!("{address} --frames 5"));
+        let lines: Vec<_> = watched.succeeded().lines().map(json).collect();
+        let camera = |line: &Value| line["camera"] == "back";
+        assert!(lines.iter().any(camera), "{address}: {lines:#?}");
+        let summary = lines.last().unwrap();
+        assert_eq!(summary["frames"], 5, "{address}");
+        let talks = address.starts_with("ws");
+        assert_eq!(
+            summary["averageLatencyMs"].is_f64(),
+            talks,
+            "{address}: {summary}"
+        );
+    }
+    assert_eq!(watch(&format!("http://{web}/#attic")).code, 66);
+    let wrong = daemon.streamctl(&format!("watch --headless http://{raw}"));
+    wrong.failed(69, &[&format!("try {raw}")]);
+}
+
+#[test]
+fn a_stand_in_is_no_frame_of_the_camera_for_watch_either() {
+    let daemon = Setup::default()
+        .camera("device = \"/dev/no-such-camera\"")
+        .start();
+    for address in [
+        daemon.setup.tcp(0).to_string(),
+        format!("http://{}", daemon.setup.http()),
+    ] {
+        let line = format!("watch --headless --duration 1500ms {address}");
+        let watched = daemon.streamctl(&line);
+        watched.failed(1, &["no signal", "the camera gives no picture"]);
+        assert_eq!(watched.stdout, "", "there is nothing to count");
+    }
 }
 
 #[test]

@@ -129,6 +129,7 @@ impl Headless {
         }
         match (&view.state, wait) {
             (State::Connected, _) => self.remark(&format!("connected to {}", self.target)),
+            (State::NoSignal, _) => self.remark("no signal"),
             (State::Waiting { cause, .. }, Some(wait)) => {
                 self.remark(&format!("{cause}; attempt {} in {wait:.1} s", view.attempt))
             }
@@ -186,6 +187,7 @@ fn word(state: &State) -> &'static str {
         State::Connecting => "connecting",
         State::Connected => "connected",
         State::Live => "live",
+        State::NoSignal => "noSignal",
         State::Waiting { .. } => "waiting",
     }
 }
