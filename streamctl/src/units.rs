@@ -91,6 +91,12 @@ pub fn size(width: i64, height: i64) -> String {
     }
 }
 
+/// The daemon's own line without what is wrong, which stands elsewhere: `2 cameras, 5 clients,
+/// 30.0 fps`.
+pub fn brief(status: &str) -> &str {
+    status.split("; ").next().unwrap_or_default()
+}
+
 /// Text, or unknown where it is empty.
 pub fn text(text: &str) -> String {
     match text {

@@ -11,6 +11,8 @@ pub struct Watched {
     pub client: ClientStats,
     /// What it gets of one camera.
     pub feed: FeedStats,
+    /// Bits a second that it is sent of it; 0 while unknown.
+    pub rate: f64,
 }
 
 /// A row per client and camera that it watches.
@@ -19,6 +21,7 @@ pub fn rows(clients: &[ClientStats]) -> Vec<Watched> {
         client.feeds.iter().map(|feed| Watched {
             client: client.clone(),
             feed: feed.clone(),
+            rate: 0.0,
         })
     });
     rows.collect()
