@@ -75,7 +75,7 @@ impl Failure {
         if matches!(self, Self::Output(e) if e.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        eprintln!("streamctl: {self}");
+        eprintln!("streamctl: {}", crate::charset::fit(&self.to_string()));
         if let Some(hint) = self.hint() {
             eprintln!("{hint}");
         }

@@ -12,7 +12,7 @@ use streamd_protocol::{
     control::{self, GetInfo, ListClients, Method},
 };
 
-use crate::{failure::Failure, table::Screen};
+use crate::{charset, failure::Failure, table::Screen};
 
 /// Clients that are named when one that does not exist was asked for.
 const NAMED_CLIENTS: usize = 20;
@@ -104,7 +104,7 @@ impl Session {
         let mut text = if self.json {
             serde_json::to_string(value).map_err(io::Error::from)?
         } else {
-            text(self.screen)
+            charset::fit(&text(self.screen)).into_owned()
         };
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');

@@ -8,7 +8,13 @@
 //! Stop: no new clients; those there are told and drained; the control plane last of the sockets,
 //! so that a stop can be watched; then the cameras are switched off and the threads joined.
 
-use std::{os::unix::net::UnixListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    os::unix::net::UnixListener,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
@@ -256,9 +262,13 @@ impl Sockets {
         ] {
             let site = Site::new(Arc::clone(state), router);
             for listener in listeners {
+                let link = match (what, &listener) {
+                    ("HTTP", Bound::Tcp(_)) => page(&listener.to_string()),
+                    _ => String::new(),
+                };
                 tracing::info!(
                     message_id = events::LISTENING,
-                    "listening at {listener} ({what})"
+                    "listening at {listener} ({what}){link}"
                 );
                 listening.spawn(listener::serve(listener.try_into()?, Arc::clone(&site)));
             }
@@ -268,6 +278,24 @@ impl Sockets {
             .context("the control plane can't be started")?;
         Ok((listening, control))
     }
+}
+
+/// The address of the page as a link that a terminal opens. Where every address of the machine is
+/// listened at, its own name is the one that others can use.
+fn page(listener: &str) -> String {
+    let Ok(address) = listener.parse::<SocketAddr>() else {
+        return String::new();
+    };
+    let host = match address.ip() {
+        any if any.is_unspecified() => nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "localhost".into()),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    format!("; the page: http://{host}:{}/", address.port())
 }
 
 /// The listeners of this name that systemd hands over.

@@ -1,10 +1,12 @@
 //! The real streamctl against the real daemon: what it prints, and how it ends.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::Value;
+use streamd_protocol::stream::Want;
 use streamd_tests::{
-    daemon::{Daemon, streamctl},
+    binaries,
+    daemon::{Daemon, Ran, streamctl},
     picture::Picture,
     setup::Setup,
 };
@@ -260,4 +262,65 @@ fn watching_measures_the_stream() {
     let watched = daemon.streamctl(&line);
     let last = watched.succeeded().lines().last().unwrap().to_owned();
     assert!(json(&last).is_object(), "{last}");
+}
+
+/// What a shell is offered for the last of these words.
+fn offered(daemon: &Daemon, words: &[&str]) -> Vec<String> {
+    let mut command = Command::new(binaries::find("streamctl"));
+    command
+        .env("STREAMCTL_COMPLETE", "fish")
+        .args(["--", "streamctl", "--socket"]);
+    command.arg(daemon.setup.control()).args(words);
+    let ran = Ran::of(command);
+    let names = ran.succeeded().lines();
+    let names = names.map(|line| line.split('\t').next().unwrap_or_default().to_owned());
+    names.filter(|name| !name.starts_with("--")).collect()
+}
+
+#[test]
+fn completions_know_cameras_clients_and_settings() {
+    let daemon = Setup::default()
+        .another("back", "size = \"160x120\"")
+        .start();
+    let viewer = daemon.viewer();
+    let id = daemon.wait_for_client(&viewer, "its number", |_| true).id;
+    for (words, names) in [
+        (
+            &["clients", "--camera", ""][..],
+            vec!["main".to_owned(), "back".into()],
+        ),
+        (&["snapshot", "x.jpg", "--camera", "b"], vec!["back".into()]),
+        (&["kick", ""], vec![id.to_string()]),
+        (&["set", "fps", "5", "--client", ""], vec![id.to_string()]),
+        (&["get", "max"], vec!["max-clients".into()]),
+        (&["set", "rotate", "2"], vec!["270".into()]),
+        (
+            &["events", "--only", "camera-b"],
+            vec!["camera-back".into()],
+        ),
+    ] {
+        assert_eq!(offered(&daemon, words), names, "{words:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = daemon.streamctl(&format!("completions {shell}"));
+        assert!(script.succeeded().contains("STREAMCTL_COMPLETE"), "{shell}");
+    }
+}
+
+#[test]
+fn a_terminal_without_utf8_gets_ascii_and_programs_what_is_meant() {
+    let daemon = Daemon::start();
+    let mut viewer = daemon.viewer();
+    viewer.hello("K\u{fc}che", Want::default());
+    daemon.wait_for_client(&viewer, "its name", |client| !client.name.is_empty());
+    let run = |locale: &str, words: &[&str]| {
+        let mut command = Command::new(binaries::find("streamctl"));
+        command.env("LC_ALL", locale).arg("--socket");
+        command.arg(daemon.setup.control()).args(words);
+        Ran::of(command).succeeded().to_owned()
+    };
+    let table = run("C", &["clients"]);
+    assert!(table.is_ascii() && table.contains("K?che"), "{table}");
+    assert!(run("C.UTF-8", &["clients"]).contains("K\u{fc}che"));
+    assert!(run("C", &["clients", "--json"]).contains("K\u{fc}che"));
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use streamd_protocol::control::{EVENTS_ALIVE_S, Event, EventKind, WatchEvents};
 
 use crate::{
+    complete,
     failure::Failure,
     session::Session,
     table::{self, Screen, Tone},
@@ -25,7 +26,7 @@ pub struct Args {
     only: Vec<String>,
 
     /// Only what is about this camera
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::cameras())]
     camera: Option<String>,
 
     /// End after so many

@@ -57,7 +57,8 @@ pub fn parse(text: &str, file: &str) -> Result<Config, Error> {
     let mut config = Config::deserialize(Deserializer::from(document.clone()))
         .map_err(|error| syntax(text, file, &error))?;
     config.resolve_listeners(&first);
-    let faults = check::listeners(file, text, document.get_ref(), &config);
+    let mut faults = check::listeners(file, text, document.get_ref(), &config);
+    faults.extend(check::devices(file, text, document.get_ref(), &config));
     if faults.is_empty() {
         Ok(config)
     } else {

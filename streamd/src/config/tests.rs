@@ -158,6 +158,34 @@ streamd.toml:2:1: camera.quality is not a camera
 }
 
 #[test]
+fn two_cameras_on_one_device_are_shown() {
+    let two = |a: &str, b: &str| format!("[camera.a]\ndevice = {a:?}\n[camera.b]\ndevice = {b:?}");
+    assert_eq!(
+        refused(&two("/dev/video0", "/dev/video0")),
+        "\
+streamd.toml:4:10: camera.b.device: camera a has /dev/video0 already
+  4 | device = \"/dev/video0\"
+    |          ^^^^^^^^^^^^^
+    = allowed: a device of its own for each camera; many may watch one camera, in sizes and rates of their own"
+    );
+    for (a, b) in [
+        ("by-id:usb-C920", "/dev/v4l/by-id/usb-C920-video-index0"),
+        ("usb:1-1.2", "usb:1-1.2"),
+        ("serial:A1", "serial:A1"),
+    ] {
+        assert!(refused(&two(a, b)).contains("camera a has"), "{a} {b}");
+    }
+    for (a, b) in [
+        ("auto", "auto"),
+        ("test", "test"),
+        ("/dev/video0", "/dev/video2"),
+        ("usb:1-1.2:1.0", "usb:1-1.2:1.2"),
+    ] {
+        assert!(parse(&two(a, b), "streamd.toml").is_ok(), "{a} {b}");
+    }
+}
+
+#[test]
 fn two_listeners_on_one_port_are_shown() {
     assert_eq!(
         refused("[camera.a]\nlisten = \"127.0.0.1:9000\"\n[camera.b]\nlisten = \"0.0.0.0:9000\""),
@@ -430,6 +458,14 @@ proptest! {
             ..Config::default()
         };
         config.control.socket = Some("/run/x".into());
+        // A device can be that of one camera only.
+        let mut taken = std::collections::HashSet::new();
+        for camera in config.camera.values_mut() {
+            let of_one = !matches!(camera.device, Device::Auto | Device::Test);
+            if of_one && !taken.insert(camera.device.to_string()) {
+                camera.device = Device::Auto;
+            }
+        }
         let read = parse(&config.to_toml(), "printed");
         prop_assert_eq!(read.map_err(|error| error.to_string()), Ok(config));
     }

@@ -13,7 +13,7 @@ use super::{
     columns::{Column, fitting},
     model::{Focus, Mode, Model, Setting, Whose},
 };
-use crate::{table::clean, units, watched::Watched};
+use crate::{charset, table::clean, units, watched::Watched};
 
 /// Cameras without signal whose reason is shown.
 const LOST: usize = 3;
@@ -63,6 +63,15 @@ pub fn draw(frame: &mut Frame<'_>, model: &mut Model, colour: bool) {
     frame.render_widget(footer(model, look), foot);
     if model.mode == Mode::Help {
         draw_help(frame);
+    }
+}
+
+/// Puts what was drawn into ASCII, cell by cell.
+pub fn to_ascii(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        if let Some(other) = cell.symbol().chars().next().filter(|c| !c.is_ascii()) {
+            cell.set_char(charset::plain(other));
+        }
     }
 }
 

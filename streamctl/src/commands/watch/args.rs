@@ -8,6 +8,7 @@ use super::{
     reconnect::Policy,
     target::{Address, Target},
 };
+use crate::complete;
 
 /// Watch a camera's live stream in the terminal, or measure it
 ///
@@ -25,7 +26,7 @@ pub struct Args {
     pub target: Target,
 
     /// The camera; the target's own where none is named
-    #[arg(long, value_name = "NAME", conflicts_with = "silent")]
+    #[arg(long, value_name = "NAME", conflicts_with = "silent", add = complete::cameras())]
     pub camera: Option<String>,
 
     /// How the picture is drawn

@@ -14,6 +14,7 @@ use super::{
     verdict::Verdict,
     view::{Front, Rendition, State, View},
 };
+use crate::charset;
 
 /// Prints lines.
 #[derive(Debug)]
@@ -87,7 +88,10 @@ impl Headless {
                 saved: outcome.saved,
             });
         }
-        self.line(&figures::summary(&outcome.reading, outcome.saved))
+        self.line(&charset::fit(&figures::summary(
+            &outcome.reading,
+            outcome.saved,
+        )))
     }
 
     fn json(&self, line: &Line<'_>) -> io::Result<()> {
@@ -105,7 +109,7 @@ impl Headless {
 
     /// For people alone, beside the figures; nothing depends on their reading it.
     fn remark(&self, remark: &str) -> io::Result<()> {
-        let _ = writeln!(io::stderr().lock(), "streamctl: {remark}");
+        let _ = writeln!(io::stderr().lock(), "streamctl: {}", charset::fit(remark));
         Ok(())
     }
 }
@@ -174,7 +178,7 @@ impl Front for Headless {
                 rendition: &view.rendition,
             });
         }
-        self.line(&figures::line(&view.reading))
+        self.line(&charset::fit(&figures::line(&view.reading)))
     }
 
     fn interval(&self) -> Duration {

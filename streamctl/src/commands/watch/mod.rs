@@ -94,7 +94,7 @@ fn report(
     }
     if !json {
         for reason in &verdict.reasons {
-            eprintln!("streamctl: {reason}");
+            eprintln!("streamctl: {}", crate::charset::fit(reason));
         }
     }
     Ok(verdict.exit_code())
