@@ -9,7 +9,7 @@ use std::{env, fs, hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use streamd::{
     config::values::Chroma,
-    encode::{check::Endings, jpeg::Encoder},
+    encode::{check::Past, jpeg::Encoder},
     media::{Colour, Layout, Matrix, Origin, PixelFormat, RawFrame, Rendition, Scale, Timestamp},
 };
 use streamd_protocol::stream::AppSegment;
@@ -114,12 +114,12 @@ fn hand_on(c: &mut Criterion) {
     for quality in [50, 80, 95] {
         let raw = mjpg(layout(PixelFormat::Yuyv, 1920, 1080), quality);
         let rendition = (Rendition { quality, scale }, Chroma::Yuv420);
-        let (mut encoder, endings) = (Encoder::new(), Endings::default());
+        let (mut encoder, past) = (Encoder::new(), Past::default());
         let mut group = c.benchmark_group("hand-on");
         group.throughput(Throughput::Bytes(raw.bytes().len() as u64));
         let name = format!("mjpg-1080p-{}-kB", raw.bytes().len() / 1000);
         group.bench_function(BenchmarkId::from_parameter(&name), |b| {
-            b.iter(|| black_box(encoder.hand_on(&raw, rendition, &app, &endings)));
+            b.iter(|| black_box(encoder.hand_on(&raw, rendition, &app, &past)));
         });
         group.bench_function(BenchmarkId::from_parameter(format!("{name}-copy")), |b| {
             b.iter(|| black_box([&app, raw.bytes()].concat()));

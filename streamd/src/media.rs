@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 pub use colour::{Colour, Matrix, Range};
-pub use format::{Corner, Depth, Packing, PixelFormat};
+pub use format::{Corner, Depth, MOST_PLANES, Packing, PixelFormat, Plane};
 
 /// A moment on `CLOCK_MONOTONIC`, the clock V4L2 stamps frames with. Nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -82,6 +82,13 @@ pub struct Layout {
     pub stride: u32,
     /// What the numbers mean; without meaning for MJPG.
     pub colour: Colour,
+}
+
+impl Layout {
+    /// The planes, one behind the other.
+    pub fn planes(self) -> [Plane; MOST_PLANES] {
+        self.format.planes(self.width, self.stride, self.height)
+    }
 }
 
 /// Where a frame's picture comes from.

@@ -45,6 +45,15 @@ impl Model {
                 fourcc: fourcc.into(),
                 sizes: vec![(160, 120), (320, 240)],
             }],
+            multi_planar: false,
+        }
+    }
+
+    /// The same by the multi-planar API only.
+    pub fn multi_planar(fourcc: &str) -> Self {
+        Self {
+            multi_planar: true,
+            ..Self::of(fourcc)
         }
     }
 

@@ -65,13 +65,14 @@ impl Filmed {
         match fourcc {
             "YUYV" => self.yuyv(),
             "GREY" => self.plane(0, 1),
-            "NV12" => {
+            "NV12" | "NM12" => {
                 let (blue, red) = (self.plane(1, 2), self.plane(2, 2));
                 let chroma = blue.into_iter().zip(red);
                 let mut bytes = self.plane(0, 1);
                 bytes.extend(chroma.flat_map(|(blue, red)| [blue, red]));
                 bytes
             }
+            "YM12" => [self.plane(0, 1), self.plane(1, 2), self.plane(2, 2)].concat(),
             "MJPG" => self.jpeg(|coder| coder.set_chroma_sampling_pixel_sizes((2, 1), (2, 1))),
             other => panic!("no fake camera has {other}"),
         }
@@ -301,6 +302,7 @@ mod tests {
             ("YUYV", pixels * 2),
             ("GREY", pixels),
             ("NV12", pixels * 3 / 2),
+            ("YM12", pixels * 3 / 2),
         ] {
             assert_eq!(filmed(0).frame(fourcc).len(), bytes, "{fourcc}");
         }

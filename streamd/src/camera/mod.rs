@@ -19,7 +19,7 @@ pub use self::cameras::{Cameras, Refused};
 
 use crate::{
     capture, config,
-    encode::check::Endings,
+    encode::check::Past,
     hub::{Hub, WorkList},
     media::{Layout, Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
@@ -71,8 +71,8 @@ pub struct Camera {
     pub orders: Arc<capture::Orders>,
     /// What is counted of its capture.
     pub captured: Arc<CaptureCounters>,
-    /// How it ends its own JPEG pictures.
-    pub endings: Endings,
+    /// What its own JPEG pictures were like so far.
+    pub past: Past,
     /// Time to encode a picture, all renditions.
     pub encode_time: Histogram<{ ENCODE_BUCKETS.len() }>,
     /// Time to encode a picture of the top rendition.
@@ -132,7 +132,7 @@ impl Camera {
             orders: capture::Orders::new(capture_settings(&name, &config))?,
             hub: Hub::new(name.clone(), work, watched),
             captured: Arc::default(),
-            endings: Endings::default(),
+            past: Past::default(),
             encode_time: Histogram::new(&ENCODE_BUCKETS),
             top_encode_time: Histogram::new(&ENCODE_BUCKETS),
             delivery: Histogram::new(&LATENCY_BUCKETS),

@@ -60,7 +60,7 @@ impl Pipeline {
             gray_range: config.gray_range,
             chroma: config.chroma,
         };
-        self.preparer.prepare(raw, &look, &self.camera.endings)
+        self.preparer.prepare(raw, &look, &self.camera.past)
     }
 }
 
@@ -127,7 +127,7 @@ fn encode(
     }
     let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
         let rendition = (track.rendition, settings.config.chroma);
-        encoder.hand_on(raw, rendition, &app, &camera.endings)
+        encoder.hand_on(raw, rendition, &app, &camera.past)
     } else {
         encoder.encode(raw, track.rendition, settings.config.chroma, &app)
     };

@@ -159,14 +159,8 @@ pub struct Offer {
 }
 
 /// The best offer: for a format of `Auto` the nearest size, then the nearest rate, then what
-/// stands first in [`PixelFormat::ALL`]. `None` if no offer has the wanted format.
+/// comes first by [`PixelFormat::rank`]. `None` if no offer has the wanted format.
 pub fn choose(offers: &[Offer], size: Size, format: Format, fps: Fps) -> Option<&Offer> {
-    let rank = |format: PixelFormat| {
-        PixelFormat::ALL
-            .iter()
-            .position(|f| *f == format)
-            .expect("ALL has every format")
-    };
     let fits = |offer: &&Offer| match format {
         Format::Auto => true,
         Format::Fixed(wanted) => offer.format == wanted,
@@ -177,7 +171,7 @@ pub fn choose(offers: &[Offer], size: Size, format: Format, fps: Fps) -> Option<
             .cmp(&key(b))
             .then(a.rates.shortfall(fps).total_cmp(&b.rates.shortfall(fps)))
             // So raw colours come before MJPG, and grey and mosaics after it.
-            .then(rank(a.format).cmp(&rank(b.format)))
+            .then(PixelFormat::rank(a.fourcc).cmp(&PixelFormat::rank(b.fourcc)))
     })
 }
 

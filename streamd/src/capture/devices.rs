@@ -10,7 +10,7 @@ use serde::Serialize;
 use v4l::{Device, FourCC, framesize::FrameSizeEnum};
 
 use crate::{
-    capture::{choose::Rates, descriptor, enumerate, error::DeviceError, names, v4l2},
+    capture::{choose::Rates, descriptor, enumerate, error::DeviceError, memory::Api, names, v4l2},
     config::values::Size,
 };
 
@@ -124,9 +124,8 @@ fn describe(path: PathBuf, links: Vec<String>) -> Option<DeviceInfo> {
         Ok((device, identity))
     });
     match asked {
-        Ok((_, identity)) if !identity.captures() => None,
         Ok((device, identity)) => Some(DeviceInfo {
-            formats: formats(&device),
+            formats: formats(&device, identity.captures()?),
             path,
             links,
             card: identity.card,
@@ -146,8 +145,8 @@ fn describe(path: PathBuf, links: Vec<String>) -> Option<DeviceInfo> {
     }
 }
 
-fn formats(device: &Device) -> Vec<FormatInfo> {
-    enumerate::formats(device)
+fn formats(device: &Device, api: Api) -> Vec<FormatInfo> {
+    enumerate::formats(device, api)
         .into_iter()
         .map(|format| FormatInfo {
             fourcc: v4l2::code(format.fourcc),

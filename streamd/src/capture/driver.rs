@@ -213,6 +213,8 @@ pub(super) fn name(request: vidioc::_IOC_TYPE) -> &'static str {
         vidioc::VIDIOC_G_INPUT => "VIDIOC_G_INPUT",
         vidioc::VIDIOC_S_INPUT => "VIDIOC_S_INPUT",
         vidioc::VIDIOC_S_FMT => "VIDIOC_S_FMT",
+        vidioc::VIDIOC_G_PARM => "VIDIOC_G_PARM",
+        vidioc::VIDIOC_S_PARM => "VIDIOC_S_PARM",
         vidioc::VIDIOC_REQBUFS => "VIDIOC_REQBUFS",
         vidioc::VIDIOC_QUERYBUF => "VIDIOC_QUERYBUF",
         vidioc::VIDIOC_QBUF => "VIDIOC_QBUF",

@@ -2,11 +2,11 @@
 //! a driver may list without end, and write anything for a text.
 
 use v4l::{
-    Device, FourCC, buffer::Type, frameinterval::FrameIntervalEnum, framesize::FrameSizeEnum,
-    v4l_sys as sys, v4l2::vidioc,
+    Device, FourCC, frameinterval::FrameIntervalEnum, framesize::FrameSizeEnum, v4l_sys as sys,
+    v4l2::vidioc,
 };
 
-use super::{descriptor::ioctl, v4l2::text};
+use super::{descriptor::ioctl, memory::Api, v4l2::text};
 use crate::config::values::Size;
 
 /// Entries of one list that are looked at; webcams have some dozens.
@@ -21,11 +21,11 @@ pub(super) struct Described {
 }
 
 /// The pixel formats.
-pub(super) fn formats(device: &Device) -> Vec<Described> {
+pub(super) fn formats(device: &Device, api: Api) -> Vec<Described> {
     let entry = |index| {
         // SAFETY: the structure is made of integers, for which zeros are valid.
         let mut raw: sys::v4l2_fmtdesc = unsafe { std::mem::zeroed() };
-        (raw.index, raw.type_) = (index, Type::VideoCapture as u32);
+        (raw.index, raw.type_) = (index, api.buffer_type());
         ioctl(device, vidioc::VIDIOC_ENUM_FMT, &mut raw).ok()?;
         Some(Described {
             fourcc: FourCC::from(raw.pixelformat),

@@ -53,14 +53,6 @@ pub enum DeviceError {
         /// What it can't do: `capture video`, `stream`.
         lacks: &'static str,
     },
-    /// Only the multi-planar API captures.
-    #[error("{}: {card} captures by the multi-planar API only, which is not supported", path.display())]
-    MultiPlanar {
-        /// The device.
-        path: PathBuf,
-        /// The driver's name of it.
-        card: String,
-    },
     /// Another program holds it, or another camera of this one.
     #[error("{}: in use by {}", path.display(), holder.clone().unwrap_or_else(|| format!("another program (`fuser -v {}` shows which)", path.display())))]
     Busy {

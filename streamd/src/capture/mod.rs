@@ -17,6 +17,7 @@ mod handle;
 mod holder;
 mod hotplug;
 mod inputs;
+mod memory;
 mod names;
 mod orders;
 mod pace;

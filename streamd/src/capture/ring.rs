@@ -4,18 +4,18 @@
 //! or the camera closed: it keeps mapping and descriptor alive. Its end is only noted: the capture
 //! thread gives the buffer back, since a driver may not answer, and no other thread is to wait for it.
 
-use std::{io, mem::ManuallyDrop, ptr::NonNull, sync::Arc, thread, time::Duration};
+use std::{io, mem::ManuallyDrop, sync::Arc, thread, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 
-use v4l::{buffer::Type, memory::Memory, v4l_sys as sys, v4l2::vidioc};
+use v4l::{v4l_sys as sys, v4l2::vidioc};
 
 use crate::{
     capture::{
         descriptor::{Descriptor, ioctl},
-        driver,
+        memory::{self, Answer, Map, Part, Spread},
     },
-    media::Timestamp,
+    media::{MOST_PLANES, Timestamp},
 };
 
 /// Buffers asked of the driver: two for it to fill, two for an encoder (one being encoded, one
@@ -32,7 +32,9 @@ const DRIVERS_OWN: usize = 2;
 pub(super) struct Ring(Arc<Buffers>);
 
 struct Buffers {
-    maps: Vec<Map>,
+    /// By index, the memories of each.
+    maps: Vec<Vec<Map>>,
+    spread: Spread,
     descriptor: Arc<Descriptor>,
     /// By index. The lock is held for a look at them, never while the driver is asked.
     places: Mutex<Vec<Place>>,
@@ -49,20 +51,10 @@ enum Place {
     Returned,
 }
 
-/// A buffer's memory.
-struct Map {
-    start: NonNull<u8>,
-    bytes: usize,
-}
-
-// SAFETY: the mapping is plain shared memory, valid from every thread until it is unmapped on drop.
-unsafe impl Send for Map {}
-// SAFETY: as above; it is only read through a `Lease`, while the driver does not write to it.
-unsafe impl Sync for Map {}
-
 /// A buffer taken from the driver. It must be queued again or leased; a restart also queues it.
 pub(super) struct Filled {
     index: u32,
+    parts: [Part; MOST_PLANES],
     /// Bytes of the picture.
     pub bytes: usize,
     /// The driver's number of the frame.
@@ -78,22 +70,27 @@ pub(super) struct Lease {
     /// Taken out at the end.
     ring: ManuallyDrop<Arc<Buffers>>,
     index: usize,
-    bytes: usize,
+    part: Part,
 }
 
 impl Ring {
     /// Has the driver make buffers, and maps them. On error, the ioctl's name and what it said.
-    pub fn new(descriptor: Arc<Descriptor>) -> Result<Self, (&'static str, io::Error)> {
-        let count = request(&descriptor, BUFFERS).map_err(|e| ("VIDIOC_REQBUFS", e))?;
+    pub fn new(
+        descriptor: Arc<Descriptor>,
+        spread: Spread,
+    ) -> Result<Self, (&'static str, io::Error)> {
+        let count =
+            memory::request(&descriptor, spread.api, BUFFERS).map_err(|e| ("VIDIOC_REQBUFS", e))?;
         if count == 0 {
             return Err(("VIDIOC_REQBUFS", io::Error::from_raw_os_error(libc::ENOMEM)));
         }
         let maps = (0..count.min(MOST_BUFFERS))
-            .map(|index| map(&descriptor, index))
+            .map(|index| memory::map(&descriptor, &spread, index))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self(Arc::new(Buffers {
             places: Mutex::new(vec![Place::Home; maps.len()]),
             maps,
+            spread,
             descriptor,
             returned: Condvar::new(),
         })))
@@ -149,13 +146,14 @@ impl Ring {
     }
 
     fn switch(&self, request: vidioc::_IOC_TYPE) -> io::Result<()> {
-        let mut kind = Type::VideoCapture as std::os::raw::c_int;
+        let mut kind = self.0.spread.api.buffer_type();
         ioctl(self.0.descriptor.device(), request, &mut kind)
     }
 
-    /// Bytes of the smallest buffer.
+    /// Bytes of a picture that the smallest buffer has room for.
     pub fn room(&self) -> usize {
-        self.0.maps.iter().map(|map| map.bytes).min().unwrap_or(0)
+        let room = |maps: &Vec<Map>| self.0.spread.bytes(maps.iter().map(Map::len));
+        self.0.maps.iter().map(room).min().unwrap_or(0)
     }
 
     /// How many buffers there are.
@@ -165,16 +163,11 @@ impl Ring {
 
     /// The oldest filled buffer; `None` if there is none.
     pub fn dequeue(&self) -> io::Result<Option<Filled>> {
-        let mut buffer = descriptor(0);
-        match ioctl(
-            self.0.descriptor.device(),
-            vidioc::VIDIOC_DQBUF,
-            &mut buffer,
-        ) {
-            Ok(()) if buffer.index as usize >= self.len() => {
+        match self.0.ask(vidioc::VIDIOC_DQBUF, 0) {
+            Ok(answer) if answer.buffer.index as usize >= self.len() => {
                 Err(io::Error::from_raw_os_error(libc::EPROTO))
             }
-            Ok(()) => Ok(Some(Filled::of(&buffer))),
+            Ok(answer) => Ok(Some(Filled::of(&answer, &self.0.spread))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
@@ -185,22 +178,34 @@ impl Ring {
         self.0.queue(filled.index)
     }
 
-    /// A copy of a buffer's picture, filled up with zeros to `least` bytes.
+    /// A copy of a buffer's picture, in one run of bytes filled up with zeros to `least`.
     pub fn copy(&self, filled: &Filled, least: usize) -> Vec<u8> {
-        let map = &self.0.maps[filled.index as usize];
-        let bytes = filled.bytes.min(map.bytes);
-        // SAFETY: `bytes` lies within the mapping, and the driver does not write to a buffer that
-        // is dequeued, as this one is while `filled` has not been given back.
-        let mut copy = unsafe { std::slice::from_raw_parts(map.start.as_ptr(), bytes) }.to_vec();
-        copy.resize(bytes.max(least), 0);
+        let maps = self.0.maps[filled.index as usize].iter();
+        // SAFETY: the driver does not write to a buffer that is dequeued, as this one is while
+        // `filled` has not been given back.
+        let mut parts = maps
+            .zip(filled.parts)
+            .map(|(map, part)| unsafe { map.part(part) });
+        let mut copy = match self.0.spread.memories() {
+            1 => parts.next().map_or_else(Vec::new, <[u8]>::to_vec),
+            _ => self.0.spread.gather(parts),
+        };
+        copy.resize(copy.len().max(least), 0);
         copy
     }
 
     /// Leases a buffer, with at least `least` bytes of it; gives it back as it came if so many are
-    /// leased that the driver would starve, or it has not so many bytes.
+    /// leased that the driver would starve, it has not so many bytes, or they lie in several memories.
     pub fn lease(&self, filled: Filled, least: usize) -> Result<Lease, Filled> {
         let index = filled.index as usize;
-        let room = self.0.maps[index].bytes;
+        let [map] = &self.0.maps[index][..] else {
+            return Err(filled);
+        };
+        let part = Part {
+            bytes: filled.bytes.max(least),
+            ..filled.parts[0]
+        };
+        let room = map.len().saturating_sub(part.offset);
         let mut places = self.0.places.lock();
         let out = places.iter().filter(|place| **place != Place::Home).count();
         if out >= self.len().saturating_sub(DRIVERS_OWN) || room < least {
@@ -210,7 +215,7 @@ impl Ring {
         Ok(Lease {
             ring: ManuallyDrop::new(Arc::clone(&self.0)),
             index,
-            bytes: filled.bytes.max(least).min(room),
+            part,
         })
     }
 
@@ -218,10 +223,10 @@ impl Ring {
     /// program may use the device only then.
     pub fn free(self, limit: Duration) {
         self.wait_for_leases(limit);
-        let descriptor = Arc::clone(&self.0.descriptor);
+        let (descriptor, api) = (Arc::clone(&self.0.descriptor), self.0.spread.api);
         drop(self);
         // What is still leased keeps the driver from it, and ends soon.
-        if let Err(error) = request(&descriptor, 0) {
+        if let Err(error) = memory::request(&descriptor, api, 0) {
             tracing::debug!(%error, "VIDIOC_REQBUFS");
         }
     }
@@ -235,16 +240,18 @@ impl Ring {
 
 impl Buffers {
     fn queue(&self, index: u32) -> io::Result<()> {
-        ioctl(
-            self.descriptor.device(),
-            vidioc::VIDIOC_QBUF,
-            &mut descriptor(index),
-        )
+        self.ask(vidioc::VIDIOC_QBUF, index).map(drop)
+    }
+
+    fn ask(&self, request: vidioc::_IOC_TYPE, index: u32) -> io::Result<Answer> {
+        memory::ask(&self.descriptor, self.spread.api, request, index)
     }
 }
 
 impl Filled {
-    fn of(buffer: &sys::v4l2_buffer) -> Self {
+    fn of(answer: &Answer, spread: &Spread) -> Self {
+        let buffer = &answer.buffer;
+        let parts = answer.parts(spread.api);
         let clock = buffer.flags & sys::V4L2_BUF_FLAG_TIMESTAMP_MASK;
         let stamp = (clock == sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC).then(|| {
             let seconds = u64::try_from(buffer.timestamp.tv_sec).unwrap_or(0);
@@ -257,7 +264,8 @@ impl Filled {
         });
         Self {
             index: buffer.index,
-            bytes: buffer.bytesused as usize,
+            bytes: spread.bytes(parts.map(|part| part.bytes)),
+            parts,
             sequence: buffer.sequence,
             stamp,
             broken: buffer.flags & sys::V4L2_BUF_FLAG_ERROR != 0,
@@ -267,10 +275,9 @@ impl Filled {
 
 impl AsRef<[u8]> for Lease {
     fn as_ref(&self) -> &[u8] {
-        let map = &self.ring.maps[self.index];
-        // SAFETY: `bytes` lies within the mapping, which lives as long as `ring`; the driver does
-        // not write to a buffer that is dequeued, and this one is not queued before the drop.
-        unsafe { std::slice::from_raw_parts(map.start.as_ptr(), self.bytes) }
+        // SAFETY: the driver does not write to a buffer that is dequeued, and this one is not queued
+        // before the drop.
+        unsafe { self.ring.maps[self.index][0].part(self.part) }
     }
 }
 
@@ -289,58 +296,4 @@ impl Drop for Lease {
                 .spawn(close);
         }
     }
-}
-
-impl Drop for Map {
-    fn drop(&mut self) {
-        let unmap = || {
-            // SAFETY: the mapping was made with this start and length, and nothing borrows it any more.
-            unsafe { v4l::v4l2::munmap(self.start.as_ptr().cast(), self.bytes) }
-        };
-        let result = driver::call("munmap", unmap);
-        debug_assert!(result.is_ok(), "{result:?}");
-    }
-}
-
-/// A `v4l2_buffer` that names the buffer and nothing else.
-fn descriptor(index: u32) -> sys::v4l2_buffer {
-    sys::v4l2_buffer {
-        index,
-        type_: Type::VideoCapture as u32,
-        memory: Memory::Mmap as u32,
-        // SAFETY: the structure is made of integers, for which zeros are valid.
-        ..unsafe { std::mem::zeroed() }
-    }
-}
-
-/// Has the driver make so many buffers, or free all; returns how many there are.
-fn request(descriptor: &Descriptor, count: u32) -> io::Result<u32> {
-    let mut request = sys::v4l2_requestbuffers {
-        count,
-        type_: Type::VideoCapture as u32,
-        memory: Memory::Mmap as u32,
-        // SAFETY: the structure is made of integers, for which zeros are valid.
-        ..unsafe { std::mem::zeroed() }
-    };
-    ioctl(descriptor.device(), vidioc::VIDIOC_REQBUFS, &mut request)?;
-    Ok(request.count)
-}
-
-fn map(at: &Descriptor, index: u32) -> Result<Map, (&'static str, io::Error)> {
-    let mut buffer = descriptor(index);
-    ioctl(at.device(), vidioc::VIDIOC_QUERYBUF, &mut buffer).map_err(|e| ("VIDIOC_QUERYBUF", e))?;
-    let bytes = buffer.length as usize;
-    // SAFETY: for mapped memory the kernel fills in the union's `offset`.
-    let offset = unsafe { buffer.m.offset };
-    // Some drivers refuse a mapping that can't be written to, though it is only read.
-    let access = libc::PROT_READ | libc::PROT_WRITE;
-    let fd = at.device().handle().fd();
-    let start = driver::call("mmap", || {
-        let (shared, offset) = (libc::MAP_SHARED, offset as libc::off_t);
-        // SAFETY: a new mapping, placed by the kernel.
-        unsafe { v4l::v4l2::mmap(std::ptr::null_mut(), bytes, access, shared, fd, offset) }
-    })
-    .map_err(|e| ("mmap", e))?;
-    let start = NonNull::new(start.cast()).expect("the kernel never maps at address 0 unasked");
-    Ok(Map { start, bytes })
 }

@@ -126,7 +126,9 @@ impl Stream {
             |(step, error): (&'static str, io::Error)| DeviceError::of(&path, step, &error);
         let ring = match self.ring.take() {
             Some(ring) => ring,
-            None => Ring::new(self.camera.descriptor()).map_err(failed)?,
+            None => {
+                Ring::new(self.camera.descriptor(), self.camera.spread.clone()).map_err(failed)?
+            }
         };
         let (have, need) = (ring.room(), whole::least(self.camera.layout));
         if have < need {

@@ -9,13 +9,8 @@ use std::{
 };
 
 use v4l::{
-    Device, Fraction,
-    buffer::Type,
-    frameinterval::FrameIntervalEnum,
-    framesize::FrameSizeEnum,
-    v4l_sys as sys,
+    Device, Fraction, frameinterval::FrameIntervalEnum, framesize::FrameSizeEnum, v4l_sys as sys,
     v4l2::vidioc,
-    video::{Capture as _, capture::Parameters},
 };
 
 use crate::{
@@ -25,9 +20,11 @@ use crate::{
         colour::Named,
         descriptor,
         descriptor::{Descriptor, borrow, ioctl},
-        driver, enumerate,
+        enumerate,
         error::DeviceError,
-        inputs, timings,
+        inputs,
+        memory::{Api, Spread},
+        timings,
     },
     config::values::{Format, Fps, Size},
     media::{Layout, PixelFormat},
@@ -47,10 +44,29 @@ pub(super) struct Camera {
     pub driver: String,
     /// What the driver's frames are like.
     pub layout: Layout,
+    /// How its buffers hold them.
+    pub spread: Spread,
     /// The rate the driver granted; 0 if it does not say.
     pub driver_fps: f64,
     /// The rates at this format and size.
     rates: Rates,
+}
+
+/// What was agreed with a driver.
+struct Agreed {
+    layout: Layout,
+    spread: Spread,
+    rates: Rates,
+}
+
+/// What a driver made of the format that was asked for.
+struct Granted {
+    fourcc: [u8; 4],
+    width: u32,
+    height: u32,
+    /// Bytes a line of each memory of a buffer.
+    strides: Vec<u32>,
+    named: Named,
 }
 
 /// What a device says of itself.
@@ -70,14 +86,19 @@ impl Camera {
         let device = descriptor.device();
         let identity =
             identify(device).map_err(|e| DeviceError::of(path, "VIDIOC_QUERYCAP", &e))?;
-        identity.require_capture(path)?;
-        let (layout, rates) = negotiate(device, path, settings)?;
+        let api = identity.require_capture(path)?;
+        let Agreed {
+            layout,
+            spread,
+            rates,
+        } = negotiate(device, api, path, settings)?;
         let mut camera = Self {
             device: Arc::new(descriptor),
             path: path.into(),
             card: identity.card,
             driver: identity.driver,
             layout,
+            spread,
             driver_fps: 0.0,
             rates,
         };
@@ -87,7 +108,8 @@ impl Camera {
 
     /// Sets it up again, since another program may have used it meanwhile.
     pub fn set_up(&mut self, settings: &Settings) -> Result<(), DeviceError> {
-        (self.layout, self.rates) = negotiate(self.device.device(), &self.path, settings)?;
+        let agreed = negotiate(self.device.device(), self.spread.api, &self.path, settings)?;
+        (self.layout, self.spread, self.rates) = (agreed.layout, agreed.spread, agreed.rates);
         self.ask_for_rate(settings);
         Ok(())
     }
@@ -102,19 +124,10 @@ impl Camera {
     /// Asks the driver for the rate it has that serves `fps` best.
     pub fn request_fps(&mut self, fps: Fps) -> io::Result<()> {
         let wanted = self.rates.interval_for(fps);
-        let interval = Fraction::new(wanted.numerator, wanted.denominator);
-        let device = self.device.device();
-        let result = driver::call("VIDIOC_S_PARM", || {
-            device.set_params(&Parameters::new(interval))
-        });
-        let granted = driver::call("VIDIOC_G_PARM", || device.params());
-        self.driver_fps = granted.map_or(0.0, |granted| {
-            Interval {
-                numerator: granted.interval.numerator,
-                denominator: granted.interval.denominator,
-            }
-            .fps()
-        });
+        let (device, api) = (self.device.device(), self.spread.api);
+        let result = interval(device, api, vidioc::VIDIOC_S_PARM, Some(wanted));
+        let granted = interval(device, api, vidioc::VIDIOC_G_PARM, None);
+        self.driver_fps = granted.map_or(0.0, Interval::fps);
         result.map(drop)
     }
 
@@ -147,27 +160,20 @@ impl Camera {
 }
 
 impl Identity {
-    fn require_capture(&self, path: &Path) -> Result<(), DeviceError> {
+    fn require_capture(&self, path: &Path) -> Result<Api, DeviceError> {
+        let lacks = match (self.captures(), Api::of(self.capabilities)) {
+            (Some(api), _) => return Ok(api),
+            (None, Some(_)) => "stream",
+            (None, None) => "capture video",
+        };
         let (path, card) = (path.to_path_buf(), self.card.clone());
-        let has = |capability| self.capabilities & capability != 0;
-        if !has(sys::V4L2_CAP_VIDEO_CAPTURE) {
-            return Err(if has(sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE) {
-                DeviceError::MultiPlanar { path, card }
-            } else {
-                let lacks = "capture video";
-                DeviceError::Incapable { path, card, lacks }
-            });
-        }
-        if !has(sys::V4L2_CAP_STREAMING) {
-            let lacks = "stream";
-            return Err(DeviceError::Incapable { path, card, lacks });
-        }
-        Ok(())
+        Err(DeviceError::Incapable { path, card, lacks })
     }
 
-    /// Whether frames can be had from it.
-    pub fn captures(&self) -> bool {
-        self.require_capture(Path::new("")).is_ok()
+    /// By which API frames can be had from it, if they can.
+    pub fn captures(&self) -> Option<Api> {
+        let streams = self.capabilities & sys::V4L2_CAP_STREAMING != 0;
+        Api::of(self.capabilities).filter(|_| streams)
     }
 }
 
@@ -203,12 +209,13 @@ pub(super) fn code(fourcc: v4l::FourCC) -> String {
 /// Chooses an input, a format and a size, and sets them. What the driver makes of it is what counts.
 fn negotiate(
     device: &Device,
+    api: Api,
     path: &Path,
     settings: &Settings,
-) -> Result<(Layout, Rates), DeviceError> {
+) -> Result<Agreed, DeviceError> {
     let input = inputs::select(device, path, settings)?;
     timings::adopt(device, path, input.as_ref(), settings)?;
-    let (offers, codes) = offers(device, settings.size);
+    let (offers, codes) = offers(device, api, settings.size);
     let refused = |offered: String| DeviceError::Format {
         path: path.into(),
         wanted: match settings.format {
@@ -225,9 +232,9 @@ fn negotiate(
         (None, Format::Fixed(format)) => (format.fourcc(), settings.size, Rates::Unknown),
         (None, Format::Auto) => (PixelFormat::Yuyv.fourcc(), settings.size, Rates::Unknown),
     };
-    let granted =
-        set_format(device, fourcc, size).map_err(|e| DeviceError::of(path, "VIDIOC_S_FMT", &e))?;
-    let (width, height) = (granted.width, granted.height);
+    let granted = set_format(device, api, fourcc, size)
+        .map_err(|e| DeviceError::of(path, "VIDIOC_S_FMT", &e))?;
+    let Granted { width, height, .. } = granted;
     if ![width, height].iter().all(|side| SIDES.contains(side)) {
         let path = path.to_path_buf();
         return Err(DeviceError::Size {
@@ -236,44 +243,125 @@ fn negotiate(
             height,
         });
     }
-    let code = granted.pixelformat.to_le_bytes();
-    let format = PixelFormat::from_fourcc(code)
+    let got = || String::from_utf8_lossy(&granted.fourcc).into_owned();
+    let format = PixelFormat::from_fourcc(granted.fourcc)
         .filter(|got| settings.format == Format::Auto || settings.format == Format::Fixed(*got))
-        .ok_or_else(|| refused(String::from_utf8_lossy(&code).into_owned()))?;
+        .ok_or_else(|| refused(got()))?;
+    let stride = granted.strides.first().copied().unwrap_or(0);
     let layout = Layout {
         format,
         width,
         height,
         stride: match format {
             PixelFormat::Mjpg => 0,
-            _ => granted.bytesperline.max(format.min_stride(width)),
+            _ => stride.max(format.min_stride(width)),
         },
-        // SAFETY: both fields of the union are the same integer.
-        colour: Named::of(&granted, unsafe { granted.__bindgen_anon_1.ycbcr_enc }).colour(format),
+        colour: granted.named.colour(format),
     };
-    Ok((layout, rates))
+    let spread = Spread::new(api, layout, &granted.strides)
+        .ok_or_else(|| refused(format!("{} in {} memories", got(), granted.strides.len())))?;
+    Ok(Agreed {
+        layout,
+        spread,
+        rates,
+    })
 }
 
 /// `VIDIOC_S_FMT`; returns what the driver made of it.
-fn set_format(device: &Device, fourcc: [u8; 4], size: Size) -> io::Result<sys::v4l2_pix_format> {
+fn set_format(device: &Device, api: Api, fourcc: [u8; 4], size: Size) -> io::Result<Granted> {
+    let Size { width, height } = size;
+    let pixelformat = u32::from_le_bytes(fourcc);
     // SAFETY: the structure is made of integers, for which zeros are valid.
     let mut raw: sys::v4l2_format = unsafe { std::mem::zeroed() };
-    raw.type_ = Type::VideoCapture as u32;
-    raw.fmt.pix = sys::v4l2_pix_format {
-        width: size.width,
-        height: size.height,
-        pixelformat: u32::from_le_bytes(fourcc),
-        // SAFETY: as above.
-        ..unsafe { std::mem::zeroed() }
-    };
+    raw.type_ = api.buffer_type();
+    match api {
+        Api::SinglePlanar => {
+            raw.fmt.pix = sys::v4l2_pix_format {
+                width,
+                height,
+                pixelformat,
+                // SAFETY: as above.
+                ..unsafe { std::mem::zeroed() }
+            }
+        }
+        Api::MultiPlanar => {
+            raw.fmt.pix_mp = sys::v4l2_pix_format_mplane {
+                width,
+                height,
+                pixelformat,
+                // SAFETY: as above.
+                ..unsafe { std::mem::zeroed() }
+            }
+        }
+    }
     ioctl(device, vidioc::VIDIOC_S_FMT, &mut raw)?;
-    // SAFETY: for this buffer type the kernel fills in the union's `pix`.
-    Ok(unsafe { raw.fmt.pix })
+    Ok(match api {
+        // SAFETY: for this buffer type the kernel fills in the union's `pix`.
+        Api::SinglePlanar => Granted::single(unsafe { &raw.fmt.pix }),
+        // SAFETY: for this buffer type the kernel fills in the union's `pix_mp`.
+        Api::MultiPlanar => Granted::multi(unsafe { &raw.fmt.pix_mp }),
+    })
+}
+
+impl Granted {
+    fn single(pix: &sys::v4l2_pix_format) -> Self {
+        Self {
+            fourcc: pix.pixelformat.to_le_bytes(),
+            width: pix.width,
+            height: pix.height,
+            strides: vec![pix.bytesperline],
+            // SAFETY: both fields of the union are the same integer.
+            named: Named::of(pix, unsafe { pix.__bindgen_anon_1.ycbcr_enc }),
+        }
+    }
+
+    fn multi(pix: &sys::v4l2_pix_format_mplane) -> Self {
+        let planes = pix.plane_fmt;
+        let planes = planes.iter().take(pix.num_planes.into());
+        Self {
+            fourcc: pix.pixelformat.to_le_bytes(),
+            width: pix.width,
+            height: pix.height,
+            strides: planes.map(|plane| plane.bytesperline).collect(),
+            named: Named {
+                colorspace: pix.colorspace,
+                // SAFETY: both fields of the union are the same integer.
+                encoding: unsafe { pix.__bindgen_anon_1.ycbcr_enc }.into(),
+                quantization: pix.quantization.into(),
+                transfer: pix.xfer_func.into(),
+            },
+        }
+    }
+}
+
+/// `VIDIOC_S_PARM` with an interval, or `VIDIOC_G_PARM`; returns the one that the driver has.
+fn interval(
+    device: &Device,
+    api: Api,
+    request: vidioc::_IOC_TYPE,
+    wanted: Option<Interval>,
+) -> io::Result<Interval> {
+    // SAFETY: the structure is made of integers, for which zeros are valid.
+    let mut raw: sys::v4l2_streamparm = unsafe { std::mem::zeroed() };
+    raw.type_ = api.buffer_type();
+    if let Some(wanted) = wanted {
+        raw.parm.capture.timeperframe = sys::v4l2_fract {
+            numerator: wanted.numerator,
+            denominator: wanted.denominator,
+        };
+    }
+    ioctl(device, request, &mut raw)?;
+    // SAFETY: for these buffer types the kernel fills in the union's `capture`.
+    let granted = unsafe { raw.parm.capture.timeperframe };
+    Ok(Interval {
+        numerator: granted.numerator,
+        denominator: granted.denominator,
+    })
 }
 
 /// What the driver offers that we understand, and the codes of everything it offers.
-fn offers(device: &Device, wanted: Size) -> (Vec<Offer>, Vec<String>) {
-    let descriptions = enumerate::formats(device);
+fn offers(device: &Device, api: Api, wanted: Size) -> (Vec<Offer>, Vec<String>) {
+    let descriptions = enumerate::formats(device, api);
     let codes = descriptions.iter().map(|d| code(d.fourcc)).collect();
     let mut offers = Vec::new();
     for fourcc in descriptions.iter().map(|d| d.fourcc) {

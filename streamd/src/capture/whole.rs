@@ -1,7 +1,7 @@
 //! What makes the content of a buffer a whole picture.
 
 use super::ring::Filled;
-use crate::media::{Layout, Packing, PixelFormat};
+use crate::media::{Layout, PixelFormat};
 
 /// Bytes of a whole picture; of a JPEG one, whose size varies, at least one.
 pub(super) fn bytes(layout: Layout) -> usize {
@@ -14,17 +14,9 @@ pub(super) fn bytes(layout: Layout) -> usize {
 /// The bytes at the end of a picture that show nothing, and that some drivers leave out: the
 /// padding of its last line.
 fn padding(layout: Layout) -> usize {
-    let Layout { width, stride, .. } = layout;
-    let padding = match layout.format.packing() {
-        Packing::Jpeg => 0,
-        Packing::Planar { .. } => stride.div_ceil(2).saturating_sub(width.div_ceil(2)),
-        Packing::SemiPlanar {
-            per_chroma: (1, _), ..
-        } => stride.saturating_sub(width) * 2,
-        Packing::SemiPlanar { .. } => stride.saturating_sub(width.next_multiple_of(2)),
-        _ => stride.saturating_sub(layout.format.min_stride(width)),
-    };
-    padding as usize
+    let planes = layout.planes();
+    let last = planes.iter().rfind(|plane| plane.lines > 0);
+    last.map_or(0, |plane| plane.line.saturating_sub(plane.shown))
 }
 
 /// The bytes that a picture has at least.

@@ -6,7 +6,7 @@ mod text;
 
 use super::{
     Broken, Error, GreyLevels,
-    check::{Check, Endings, Whole},
+    check::{Check, Past, Whole},
     jpeg::{
         libjpeg::{Compressor, Decompressor, Pixels, Turn, turn},
         planes::Strip,
@@ -43,24 +43,19 @@ pub struct Preparer {
 impl Preparer {
     /// The frame as it is to be shown. What needs nothing is handed back as it came; the buffer of
     /// any other is let go. A "no signal" picture is drawn in the right size, and only gets no text.
-    /// A camera's JPEG picture may be of another size than the layout says; `endings` are what is
+    /// A camera's JPEG picture may be of another size than the layout says; `past` is what is
     /// known of that camera.
     ///
     /// # Errors
     /// If the frame is shorter than its layout says, or a camera's JPEG picture is broken.
-    pub fn prepare(
-        &mut self,
-        raw: RawFrame,
-        look: &Look,
-        endings: &Endings,
-    ) -> Result<RawFrame, Error> {
+    pub fn prepare(&mut self, raw: RawFrame, look: &Look, past: &Past) -> Result<RawFrame, Error> {
         let nothing = look.arrangement.is_none() && look.text.is_none();
         let plain_already = is_plain(raw.layout.format);
         if raw.origin == Origin::Blank || nothing && plain_already {
             return Ok(raw);
         }
         if raw.layout.format == PixelFormat::Mjpg {
-            return self.jpeg(&raw, look, endings);
+            return self.jpeg(&raw, look, past);
         }
         let raw = match plain_already {
             true => raw,
@@ -73,8 +68,8 @@ impl Preparer {
     }
 
     /// A camera's JPEG: turned without loss where that can be, else decoded.
-    fn jpeg(&mut self, raw: &RawFrame, look: &Look, endings: &Endings) -> Result<RawFrame, Error> {
-        let whole = self.check.look(raw.bytes(), Some(endings))?;
+    fn jpeg(&mut self, raw: &RawFrame, look: &Look, past: &Past) -> Result<RawFrame, Error> {
+        let whole = self.check.look(raw.bytes(), Some(past))?;
         let jpeg = whole.file(raw.bytes(), &[], true);
         let (width, height) = whole.size;
         let (decompressor, compressor) = self

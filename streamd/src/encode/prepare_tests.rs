@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     Broken, Error, Picture,
-    check::Endings,
+    check::Past,
     jpeg::{
         Encoder,
         libjpeg::made::{Kind, PLAIN},
@@ -32,8 +32,8 @@ fn look(crop: &str, rotate: i64, flip: Flip, chroma: Chroma) -> Look {
 }
 
 fn prepared(raw: RawFrame, look: &Look) -> RawFrame {
-    let endings = Endings::default();
-    Preparer::default().prepare(raw, look, &endings).unwrap()
+    let past = Past::default();
+    Preparer::default().prepare(raw, look, &past).unwrap()
 }
 
 /// Where a pixel of the result comes from, by the words of the reference: cut, turned clockwise by
@@ -185,16 +185,16 @@ fn a_broken_jpeg_is_an_error_and_the_next_one_is_not() {
             Chroma::Yuv420,
         )
     };
-    let (mut preparer, endings) = (Preparer::default(), Endings::default());
+    let (mut preparer, past) = (Preparer::default(), Past::default());
     let mut broken = picture();
     let mut bytes = broken.bytes()[..broken.bytes().len() / 2].to_vec();
     bytes.extend([0xFF, 0xD9]);
     broken.pixels = Box::new(bytes);
     assert_eq!(
-        preparer.prepare(broken, &look, &endings).err(),
+        preparer.prepare(broken, &look, &past).err(),
         Some(Error::Broken(Broken::Missing))
     );
-    assert!(preparer.prepare(picture(), &look, &endings).is_ok());
+    assert!(preparer.prepare(picture(), &look, &past).is_ok());
 }
 
 #[test]

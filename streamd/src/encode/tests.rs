@@ -4,7 +4,7 @@ use streamd_protocol::stream::AppSegment;
 
 use super::{
     Broken, Error, Picture,
-    check::{Endings, tests::without_tables},
+    check::{Past, tests::without_tables},
     jpeg::{
         Encoder,
         libjpeg::{
@@ -490,8 +490,8 @@ fn hand_on(raw: &RawFrame) -> Result<Picture, Error> {
         quality: 95,
         scale: Scale::Full,
     };
-    let (app, endings) = (app().head(), Endings::default());
-    Encoder::new().hand_on(raw, (rendition, Chroma::Yuv420), &app, &endings)
+    let (app, past) = (app().head(), Past::default());
+    Encoder::new().hand_on(raw, (rendition, Chroma::Yuv420), &app, &past)
 }
 
 #[test]

@@ -125,11 +125,33 @@ pub enum Packing {
     Jpeg,
 }
 
+/// Planes that a picture has at most.
+pub const MOST_PLANES: usize = 3;
+
+/// A plane of a picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Plane {
+    /// Bytes from one line to the next.
+    pub line: usize,
+    /// Lines; 0 for a plane that the format does not have.
+    pub lines: usize,
+    /// Of a line's bytes, the first ones, which show something; the others are padding.
+    pub shown: usize,
+}
+
+impl Plane {
+    /// Its bytes.
+    pub const fn bytes(&self) -> usize {
+        self.line * self.lines
+    }
+}
+
 struct Row {
     format: PixelFormat,
     /// What people call it.
     name: &'static str,
-    /// The V4L2 codes that mean it; the first one is asked of a driver that lists nothing.
+    /// The V4L2 codes that mean it, the best first, which is asked of a driver that lists nothing.
+    /// Those with an M have a memory for each plane.
     codes: &'static [&'static [u8; 4]],
     packing: Packing,
 }
@@ -188,17 +210,17 @@ const TABLE: [Row; COUNT] = {
     use Depth::{Byte, Packed10, Packed12, Word};
     use PixelFormat as F;
     [
-        row(F::Yu12, "YU12", &[b"YU12"], planar(2, false)),
-        row(F::Yv12, "YV12", &[b"YV12"], planar(2, true)),
-        row(F::Nv12, "NV12", &[b"NV12"], semi(2, 2, false)),
-        row(F::Nv21, "NV21", &[b"NV21"], semi(2, 2, true)),
+        row(F::Yu12, "YU12", &[b"YU12", b"YM12"], planar(2, false)),
+        row(F::Yv12, "YV12", &[b"YV12", b"YM21"], planar(2, true)),
+        row(F::Nv12, "NV12", &[b"NV12", b"NM12"], semi(2, 2, false)),
+        row(F::Nv21, "NV21", &[b"NV21", b"NM21"], semi(2, 2, true)),
         row(F::Yuyv, "YUYV", &[b"YUYV"], packed(0, false)),
         row(F::Yvyu, "YVYU", &[b"YVYU"], packed(0, true)),
         row(F::Uyvy, "UYVY", &[b"UYVY"], packed(1, false)),
         row(F::Vyuy, "VYUY", &[b"VYUY"], packed(1, true)),
-        row(F::Nv16, "NV16", &[b"NV16"], semi(2, 1, false)),
-        row(F::Nv61, "NV61", &[b"NV61"], semi(2, 1, true)),
-        row(F::Yuv422p, "422P", &[b"422P"], planar(1, false)),
+        row(F::Nv16, "NV16", &[b"NV16", b"NM16"], semi(2, 1, false)),
+        row(F::Nv61, "NV61", &[b"NV61", b"NM61"], semi(2, 1, true)),
+        row(F::Yuv422p, "422P", &[b"422P", b"YM16"], planar(1, false)),
         row(F::Nv24, "NV24", &[b"NV24"], semi(1, 1, false)),
         row(F::Nv42, "NV42", &[b"NV42"], semi(1, 1, true)),
         row(F::Rgb24, "RGB24", &[b"RGB3"], rgb(3, [0, 1, 2])),
@@ -295,16 +317,28 @@ impl PixelFormat {
         row.map(|row| row.format)
     }
 
+    /// Where a code stands among all, the best for us first.
+    pub fn rank(code: [u8; 4]) -> usize {
+        let mut codes = TABLE.iter().flat_map(|row| row.codes);
+        codes
+            .position(|known| **known == code)
+            .unwrap_or(usize::MAX)
+    }
+
     /// The format of this name or code, in capitals or not. `MJPEG` and `JPEG` are `MJPG`, `I420`
     /// is `YU12`, and so on for the other names that programs have for the same.
     pub fn named(name: &str) -> Option<Self> {
         let upper = name.to_ascii_uppercase();
         let known = match upper.as_str() {
             "MJPEG" | "JPG" => "MJPG",
-            "I420" | "YUV420" => "YU12",
-            "YVU420" => "YV12",
+            "I420" | "YUV420" | "YUV420M" => "YU12",
+            "YVU420" | "YVU420M" => "YV12",
+            "NV12M" => "NV12",
+            "NV21M" => "NV21",
+            "NV16M" => "NV16",
+            "NV61M" => "NV61",
             "YUY2" | "YUV422" => "YUYV",
-            "YUV422P" => "422P",
+            "YUV422P" | "YUV422M" => "422P",
             "GRAY" | "GRAY8" | "Y8" | "Y800" => "GREY",
             "RGB" => "RGB24",
             "BGR" => "BGR24",
@@ -346,22 +380,40 @@ impl PixelFormat {
         }
     }
 
-    /// Bytes of a whole picture with lines of `stride` bytes; 0 for MJPG, whose size varies.
-    pub fn picture_bytes(self, stride: u32, height: u32) -> usize {
-        let (stride, height) = (stride as usize, height as usize);
-        let luma = stride * height;
+    /// The planes of a picture with lines of `stride` bytes, one behind the other; the places of
+    /// those that the format does not have are empty, of MJPG all.
+    pub fn planes(self, width: u32, stride: u32, height: u32) -> [Plane; MOST_PLANES] {
+        let plane = |line: u32, lines: u32, shown: u32| Plane {
+            line: line as usize,
+            lines: lines as usize,
+            shown: shown as usize,
+        };
+        let luma = plane(stride, height, self.min_stride(width));
+        let none = Plane::default();
         match self.packing() {
             Packing::SemiPlanar { per_chroma, .. } => {
                 let (across, down) = per_chroma;
-                let line = stride * 2 / across as usize;
-                luma + line * height.div_ceil(down as usize)
+                let shown = width.next_multiple_of(across) * 2 / across;
+                let chroma = plane(stride * 2 / across, height.div_ceil(down), shown);
+                [luma, chroma, none]
             }
             Packing::Planar { lines, .. } => {
-                luma + 2 * stride.div_ceil(2) * height.div_ceil(lines as usize)
+                let chroma = plane(
+                    stride.div_ceil(2),
+                    height.div_ceil(lines),
+                    width.div_ceil(2),
+                );
+                [luma, chroma, chroma]
             }
-            Packing::Jpeg => 0,
-            _ => luma,
+            Packing::Jpeg => [none; MOST_PLANES],
+            _ => [luma, none, none],
         }
+    }
+
+    /// Bytes of a whole picture with lines of `stride` bytes; 0 for MJPG, whose size varies.
+    pub fn picture_bytes(self, stride: u32, height: u32) -> usize {
+        let planes = self.planes(0, stride, height);
+        planes.iter().map(Plane::bytes).sum()
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use v4l::{v4l_sys as sys, v4l2::vidioc as v};
 
 use crate::{
-    buffers::{Buffers, image_bytes, line_bytes},
+    buffers::{Buffers, Filled, memories},
     controls,
     lists::{capabilities, list_input, list_interval, list_size, nearest},
     open::{Format, Open},
@@ -91,7 +91,7 @@ impl Open {
                 Call::QueryBuf => self.describe_buffer(argument(pointer)),
                 Call::QBuf => self.queue(argument(pointer)),
                 Call::DqBuf => self.dequeue(argument(pointer)),
-                Call::StreamOn => self.stream_on(),
+                Call::StreamOn => self.stream_on(*argument::<u32>(pointer)),
                 Call::StreamOff => {
                     self.stream_off();
                     Ok(())
@@ -143,29 +143,30 @@ impl Open {
         self.describe_format(&format, to)
     }
 
-    /// Bytes a line, and bytes an image, as they are.
-    fn bytes(&self, format: &Format) -> (u32, u32) {
-        let padding = self.fault(|fault| match fault {
-            Fault::Padding(bytes) => Some(*bytes),
-            _ => None,
-        });
+    /// Bytes a line, and in all, of each memory of a buffer, as they are.
+    fn bytes(&self, format: &Format) -> Vec<(u32, u32)> {
         let Format {
             fourcc,
             width,
             height,
         } = format;
-        let line = match line_bytes(fourcc, *width) {
-            0 => 0,
-            bytes => bytes + padding.unwrap_or(0),
-        };
-        (line, image_bytes(fourcc, *width, *height, line))
+        let memories = memories(fourcc, *width, *height);
+        let bytes = memories.iter().map(|memory| match memory.lines {
+            // Of a coded picture, more than it ever needs.
+            0 => (0, width * height * 2 + self.data_offset()),
+            lines => {
+                let line = memory.line + self.padding();
+                (line, line * lines + self.data_offset())
+            }
+        });
+        bytes.collect()
     }
 
     fn describe_format(&self, format: &Format, to: &mut sys::v4l2_format) -> Result<(), i32> {
-        if to.type_ != sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE {
+        if to.type_ != self.buffer_type() {
             return Err(libc::EINVAL);
         }
-        let (line, image) = self.bytes(format);
+        let bytes = self.bytes(format);
         let said_line = self.fault(|fault| match fault {
             Fault::LineBytes(bytes) => Some(*bytes),
             _ => None,
@@ -174,19 +175,56 @@ impl Open {
             Fault::ImageBytes(bytes) => Some(*bytes),
             _ => None,
         });
+        // As JPEG has it: what comes out is to be what went in.
+        let colorspace = sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG;
+        let quantization = sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE;
         // SAFETY: zeros are valid for a structure of integers.
-        to.fmt.pix = unsafe { std::mem::zeroed() };
+        to.fmt = unsafe { std::mem::zeroed() };
+        if self.is_multi_planar() {
+            // SAFETY: it was just written.
+            let pix = unsafe { &mut to.fmt.pix_mp };
+            (pix.width, pix.height) = (format.width, format.height);
+            pix.pixelformat = code(&format.fourcc);
+            pix.field = sys::v4l2_field_V4L2_FIELD_NONE;
+            (pix.colorspace, pix.quantization) = (colorspace, quantization as u8);
+            pix.num_planes = self.memories(bytes.len()) as u8;
+            for (plane, (line, image)) in bytes.into_iter().enumerate() {
+                pix.plane_fmt[plane].bytesperline = said_line.unwrap_or(line);
+                pix.plane_fmt[plane].sizeimage = said_image.unwrap_or(image);
+            }
+            return Ok(());
+        }
         // SAFETY: it was just written.
         let pix = unsafe { &mut to.fmt.pix };
         (pix.width, pix.height) = (format.width, format.height);
         pix.pixelformat = code(&format.fourcc);
         pix.field = sys::v4l2_field_V4L2_FIELD_NONE;
+        let (line, image) = bytes[0];
         pix.bytesperline = said_line.unwrap_or(line);
         pix.sizeimage = said_image.unwrap_or(image);
-        // As JPEG has it: what comes out is to be what went in.
-        pix.colorspace = sys::v4l2_colorspace_V4L2_COLORSPACE_JPEG;
-        pix.quantization = sys::v4l2_quantization_V4L2_QUANTIZATION_FULL_RANGE;
+        (pix.colorspace, pix.quantization) = (colorspace, quantization);
         Ok(())
+    }
+
+    fn is_multi_planar(&self) -> bool {
+        self.camera.orders().model.multi_planar
+    }
+
+    /// The type of its buffers.
+    pub fn buffer_type(&self) -> u32 {
+        match self.is_multi_planar() {
+            true => sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE,
+            false => sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE,
+        }
+    }
+
+    /// How many memories it says that a buffer has.
+    fn memories(&self, has: usize) -> usize {
+        let said = self.fault(|fault| match fault {
+            Fault::Memories(count) => Some(*count as usize),
+            _ => None,
+        });
+        said.unwrap_or(has)
     }
 
     fn get_interval(&self, model: &Model, to: &mut sys::v4l2_streamparm) -> Result<(), i32> {
@@ -199,6 +237,9 @@ impl Open {
             fps => fps,
         };
         let (numerator, denominator) = said.unwrap_or((1, fps));
+        if to.type_ != self.buffer_type() {
+            return Err(libc::EINVAL);
+        }
         // SAFETY: zeros are valid for a structure of integers.
         to.parm.capture = unsafe { std::mem::zeroed() };
         // SAFETY: it was just written.
@@ -223,7 +264,7 @@ impl Open {
     }
 
     fn request_buffers(&self, to: &mut sys::v4l2_requestbuffers) -> Result<(), i32> {
-        if to.memory != sys::v4l2_memory_V4L2_MEMORY_MMAP {
+        if to.memory != sys::v4l2_memory_V4L2_MEMORY_MMAP || to.type_ != self.buffer_type() {
             return Err(libc::EINVAL);
         }
         self.take()?;
@@ -238,7 +279,8 @@ impl Open {
             Fault::BufferBytes(bytes) => Some(*bytes),
             _ => None,
         });
-        let length = small.unwrap_or(self.bytes(&self.format()).1);
+        let lengths = self.bytes(&self.format()).into_iter();
+        let lengths = lengths.map(|(_, bytes)| small.unwrap_or(bytes)).collect();
         to.count = to.count.min(most.unwrap_or(MOST_BUFFERS));
         let mut buffers = self.buffers.lock();
         let fps = buffers.fps;
@@ -246,7 +288,7 @@ impl Open {
         *buffers = Buffers::none().map_err(|_| libc::ENOMEM)?;
         buffers.fps = fps;
         buffers
-            .allocate(to.count, length)
+            .allocate(to.count, lengths)
             .map_err(|_| libc::ENOMEM)?;
         if to.count == 0 {
             self.let_go();
@@ -259,10 +301,36 @@ impl Open {
         if to.index >= buffers.count {
             return Err(libc::EINVAL);
         }
-        to.length = buffers.length;
-        to.m.offset = buffers.offset(to.index);
         to.flags = sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
+        if to.type_ != self.buffer_type() {
+            return Err(libc::EINVAL);
+        }
+        if self.is_multi_planar() {
+            let index = to.index;
+            let planes = self.planes(to, buffers.lengths.len())?;
+            for (memory, plane) in planes.iter_mut().enumerate() {
+                plane.length = buffers.lengths[memory];
+                plane.m.mem_offset = buffers.offset(index, memory);
+            }
+            return Ok(());
+        }
+        to.length = buffers.lengths[0];
+        to.m.offset = buffers.offset(to.index, 0);
         Ok(())
+    }
+
+    /// The planes that the program has room for in its question, as many as a buffer has memories.
+    fn planes<'a>(
+        &self,
+        to: &'a mut sys::v4l2_buffer,
+        memories: usize,
+    ) -> Result<&'a mut [sys::v4l2_plane], i32> {
+        if (to.length as usize) < memories {
+            return Err(libc::EINVAL);
+        }
+        to.length = self.memories(memories) as u32;
+        // SAFETY: by V4L2, this is where the program's planes are, so many as `length` said.
+        Ok(unsafe { std::slice::from_raw_parts_mut(to.m.planes, memories) })
     }
 
     fn queue(&self, from: &mut sys::v4l2_buffer) -> Result<(), i32> {
@@ -271,6 +339,12 @@ impl Open {
             .filled
             .iter()
             .any(|filled| filled.index == from.index);
+        if from.type_ != self.buffer_type() {
+            return Err(libc::EINVAL);
+        }
+        if self.is_multi_planar() {
+            self.planes(from, buffers.lengths.len())?;
+        }
         if from.index >= buffers.count || is_filled || buffers.queued.contains(&from.index) {
             return Err(libc::EINVAL);
         }
@@ -280,28 +354,52 @@ impl Open {
 
     fn dequeue(&self, to: &mut sys::v4l2_buffer) -> Result<(), i32> {
         let mut buffers = self.buffers.lock();
-        if !buffers.streaming {
+        if !buffers.streaming || to.type_ != self.buffer_type() {
             return Err(libc::EINVAL);
         }
         let filled = buffers.filled.pop_front().ok_or(libc::EAGAIN)?;
         self.withdraw();
         to.index = filled.index;
-        to.bytesused = filled.bytes;
         to.sequence = filled.number;
         to.timestamp.tv_sec = filled.stamp / 1_000_000;
         to.timestamp.tv_usec = filled.stamp % 1_000_000;
         to.field = sys::v4l2_field_V4L2_FIELD_NONE;
-        to.length = buffers.length;
         to.flags = sys::V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC;
         if filled.damaged {
             to.flags |= sys::V4L2_BUF_FLAG_ERROR;
         }
+        if self.is_multi_planar() {
+            return self.describe_planes(&filled, &buffers, to);
+        }
+        to.bytesused = filled.bytes;
+        to.length = buffers.lengths[0];
         Ok(())
     }
 
-    fn stream_on(&self) -> Result<(), i32> {
+    fn describe_planes(
+        &self,
+        filled: &Filled,
+        buffers: &Buffers,
+        to: &mut sys::v4l2_buffer,
+    ) -> Result<(), i32> {
+        let before = self.data_offset();
+        let mut rest = filled.bytes;
+        for (memory, plane) in self
+            .planes(to, buffers.lengths.len())?
+            .iter_mut()
+            .enumerate()
+        {
+            plane.length = buffers.lengths[memory];
+            let bytes = rest.min(plane.length.saturating_sub(before));
+            rest -= bytes;
+            (plane.data_offset, plane.bytesused) = (before, bytes + before);
+        }
+        Ok(())
+    }
+
+    fn stream_on(&self, buffer_type: u32) -> Result<(), i32> {
         let mut buffers = self.buffers.lock();
-        if buffers.count == 0 {
+        if buffers.count == 0 || buffer_type != self.buffer_type() {
             return Err(libc::EINVAL);
         }
         if !buffers.streaming {

@@ -20,8 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) struct Buffers {
     /// What the program maps: buffer after buffer.
     pub memory: File,
-    /// Of each, bytes.
-    pub length: u32,
+    /// Bytes of each memory of a buffer.
+    pub lengths: Vec<u32>,
     pub count: u32,
     pub streaming: bool,
     /// Those that wait for a frame.
@@ -55,7 +55,7 @@ impl Buffers {
         Ok(Self {
             // SAFETY: it was just made, and is nobody else's.
             memory: unsafe { File::from_raw_fd(memory) },
-            length: 0,
+            lengths: Vec::new(),
             count: 0,
             streaming: false,
             queued: VecDeque::new(),
@@ -65,14 +65,30 @@ impl Buffers {
         })
     }
 
-    /// Where a buffer begins in the memory: at a page.
-    pub fn offset(&self, index: u32) -> u32 {
-        index * self.length.next_multiple_of(4096)
+    /// Where a memory of a buffer begins: at a page.
+    pub fn offset(&self, index: u32, memory: usize) -> u32 {
+        let pages = |lengths: &[u32]| -> u32 {
+            lengths
+                .iter()
+                .map(|length| length.next_multiple_of(4096))
+                .sum()
+        };
+        index * pages(&self.lengths) + pages(&self.lengths[..memory])
     }
 
-    pub fn allocate(&mut self, count: u32, length: u32) -> io::Result<()> {
-        (self.count, self.length) = (count, length);
-        self.memory.set_len(self.offset(count).into())
+    pub fn allocate(&mut self, count: u32, lengths: Vec<u32>) -> io::Result<()> {
+        (self.count, self.lengths) = (count, lengths);
+        self.memory.set_len(self.offset(count, 0).into())
+    }
+
+    /// Puts a picture, memory after memory, into a buffer.
+    fn write(&self, index: u32, picture: &[Vec<u8>], from: u32) {
+        for (memory, part) in picture.iter().enumerate() {
+            let room = self.lengths[memory].saturating_sub(from) as usize;
+            let at = u64::from(self.offset(index, memory)) + u64::from(from);
+            let written = self.memory.write_all_at(&part[..part.len().min(room)], at);
+            written.expect("memory can be written to");
+        }
     }
 
     pub fn begin(&mut self) {
@@ -100,16 +116,11 @@ impl Open {
         buffers.frames += 1;
         let comes = !wrong.contains(&Frames::Missing) && buffers.streaming;
         if comes && let Some(index) = buffers.queued.pop_front() {
-            let padding = orders.faults.iter().find_map(|fault| match fault {
-                Fault::Padding(bytes) => Some(*bytes),
-                _ => None,
-            });
-            let picture = self.picture(&format, buffers.frames, &wrong, padding.unwrap_or(0));
-            let room = picture.len().min(buffers.length as usize);
-            let at = buffers.offset(index).into();
-            let written = buffers.memory.write_all_at(&picture[..room], at);
-            written.expect("memory can be written to");
-            let filled = Filled::new(index, room as u32, buffers.frames, &wrong);
+            let picture = self.picture(&format, buffers.frames, &wrong);
+            buffers.write(index, &picture, self.data_offset());
+            let bytes = picture.iter().zip(&buffers.lengths);
+            let bytes = bytes.map(|(part, length)| (part.len() as u32).min(*length));
+            let filled = Filled::new(index, bytes.sum(), buffers.frames, &wrong);
             buffers.filled.push_back(filled);
             drop(buffers);
             self.announce();
@@ -117,8 +128,8 @@ impl Open {
         Some(Duration::from_secs(1) / fps)
     }
 
-    /// The bytes of a frame, as the driver puts them into a buffer.
-    fn picture(&self, format: &Format, frame: u32, wrong: &[Frames], padding: u32) -> Vec<u8> {
+    /// The bytes of a frame, as the driver puts them into the memories of a buffer.
+    fn picture(&self, format: &Format, frame: u32, wrong: &[Frames]) -> Vec<Vec<u8>> {
         let Format {
             fourcc,
             width,
@@ -131,14 +142,38 @@ impl Open {
         let name = other.unwrap_or_else(|| format!("{fourcc}-{width}x{height}"));
         let film = self.camera.film(&name);
         let picture = &film[frame as usize % film.len()];
-        match (padding, line_bytes(fourcc, *width)) {
-            (0, _) | (_, 0) => picture.clone(),
-            (padding, line) => {
-                let gap = vec![0; padding as usize];
-                let lines = picture.chunks(line as usize);
-                lines.flat_map(|line| [line, &gap].concat()).collect()
+        let gap = vec![0; self.padding() as usize];
+        let mut rest = &picture[..];
+        let mut part = |memory: &Memory| {
+            if memory.lines == 0 {
+                return std::mem::take(&mut rest).to_vec();
             }
-        }
+            let bytes = (memory.line * memory.lines) as usize;
+            let (part, behind) = rest.split_at(bytes.min(rest.len()));
+            rest = behind;
+            let lines = part.chunks(memory.line as usize);
+            lines.flat_map(|line| [line, &gap].concat()).collect()
+        };
+        let memories = memories(fourcc, *width, *height);
+        memories.iter().map(&mut part).collect()
+    }
+
+    /// Bytes behind the pixels of each line.
+    pub fn padding(&self) -> u32 {
+        let padding = self.fault(|fault| match fault {
+            Fault::Padding(bytes) => Some(*bytes),
+            _ => None,
+        });
+        padding.unwrap_or(0)
+    }
+
+    /// Bytes before the picture in each memory.
+    pub fn data_offset(&self) -> u32 {
+        let offset = self.fault(|fault| match fault {
+            Fault::DataOffset(bytes) => Some(*bytes),
+            _ => None,
+        });
+        offset.unwrap_or(0)
     }
 }
 
@@ -199,21 +234,26 @@ fn now() -> i64 {
     time.tv_sec * 1_000_000 + time.tv_nsec / 1000
 }
 
-/// Bytes of a line without padding; 0 where there are no lines.
-pub(crate) fn line_bytes(fourcc: &str, width: u32) -> u32 {
-    match fourcc {
-        "YUYV" => width * 2,
-        "GREY" | "NV12" => width,
-        _ => 0,
-    }
+/// What a memory of a buffer holds, without padding.
+pub(crate) struct Memory {
+    /// Bytes of a line.
+    pub line: u32,
+    /// Lines; 0 for coded pictures.
+    pub lines: u32,
 }
 
-/// Bytes of a frame, lines of so many bytes.
-pub(crate) fn image_bytes(fourcc: &str, width: u32, height: u32, line: u32) -> u32 {
+/// The memories of a buffer.
+pub(crate) fn memories(fourcc: &str, width: u32, height: u32) -> Vec<Memory> {
+    let memory = |line, lines| Memory { line, lines };
     match fourcc {
-        "YUYV" | "GREY" => line * height,
-        "NV12" => line * height * 3 / 2,
-        // Of a coded picture, more than it ever needs.
-        _ => width * height * 2,
+        "YUYV" => vec![memory(width * 2, height)],
+        "GREY" => vec![memory(width, height)],
+        "NV12" => vec![memory(width, height * 3 / 2)],
+        "NM12" => vec![memory(width, height), memory(width, height / 2)],
+        "YM12" => {
+            let chroma = || memory(width / 2, height / 2);
+            vec![memory(width, height), chroma(), chroma()]
+        }
+        _ => vec![memory(0, 0)],
     }
 }

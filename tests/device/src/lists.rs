@@ -11,6 +11,9 @@ use crate::{
 impl Open {
     /// `VIDIOC_ENUM_FMT`.
     pub fn list_format(&self, model: &Model, to: &mut sys::v4l2_fmtdesc) -> Result<(), i32> {
+        if to.type_ != self.buffer_type() {
+            return Err(libc::EINVAL);
+        }
         let endless = self.fault(|fault| (*fault == Fault::Endless).then_some(()));
         let latin1 = self.fault(|fault| (*fault == Fault::Latin1).then_some(()));
         let index = to.index as usize;
@@ -38,7 +41,11 @@ pub(crate) fn capabilities(model: &Model, to: &mut sys::v4l2_capability) -> Resu
     *to = unsafe { std::mem::zeroed() };
     (to.driver, to.card) = (text("streamd-tests"), text(&model.card));
     to.bus_info = text("tests");
-    to.device_caps = sys::V4L2_CAP_VIDEO_CAPTURE | sys::V4L2_CAP_STREAMING;
+    let captures = match model.multi_planar {
+        true => sys::V4L2_CAP_VIDEO_CAPTURE_MPLANE,
+        false => sys::V4L2_CAP_VIDEO_CAPTURE,
+    };
+    to.device_caps = captures | sys::V4L2_CAP_STREAMING;
     to.capabilities = to.device_caps | sys::V4L2_CAP_DEVICE_CAPS;
     Ok(())
 }

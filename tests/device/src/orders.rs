@@ -23,6 +23,8 @@ pub struct Model {
     pub fps: Vec<u32>,
     /// What it offers, the preferred format first.
     pub formats: Vec<Offer>,
+    /// Whether it has the multi-planar API, and not the other one.
+    pub multi_planar: bool,
 }
 
 /// A pixel format with its sizes.
@@ -99,6 +101,11 @@ pub enum Fault {
     Grants(String, u32, u32),
     /// Each line has so many bytes more than its pixels, and the driver says so.
     Padding(u32),
+    /// Each memory of a buffer begins with so many bytes that are no part of the picture, and the
+    /// driver says so. By the multi-planar API only.
+    DataOffset(u32),
+    /// Buffers have so many memories, whatever the format has planes. By the multi-planar API only.
+    Memories(u32),
     /// The driver says so many bytes a line, which is not true.
     LineBytes(u32),
     /// The driver says so many bytes an image, which is not true.

@@ -1,7 +1,9 @@
 //! JPEG pictures that begin and end well, and are damaged between.
 
+use streamd_tests::film;
+
 use super::{
-    Outcome, all,
+    Case, Outcome, all,
     pictures::{START_OF_FRAME, case, cut_in_the_middle, segment},
 };
 
@@ -46,4 +48,20 @@ fn a_picture_that_is_damaged_inside_and_ends_well_is_no_signal() {
             jpeg[at + 12] = 3;
         }),
     ]);
+}
+
+/// One in some tens of the pictures that end in the data of another one can be decoded to the end.
+#[test]
+fn a_picture_that_seems_whole_among_damaged_ones_is_shown_to_nobody() {
+    let mut film = film::film("MJPG", (160, 120), true);
+    film.iter_mut().skip(1).for_each(cut_in_the_middle);
+    let damaged = Case {
+        film,
+        ..case(
+            "one of eight",
+            |_| (),
+            Outcome::Lost(&["the camera sends broken pictures"]),
+        )
+    };
+    all(vec![damaged]);
 }

@@ -12,6 +12,7 @@ mod hanging;
 mod kinds;
 mod log;
 mod pictures;
+mod planes;
 mod plugging;
 mod scene;
 mod slow;

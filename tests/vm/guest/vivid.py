@@ -18,9 +18,9 @@ BLACK = 5
 NOISE = 21
 
 
-def load():
+def load(multi_planar=False):
     """Plugs the camera in: colour bars at 30 frames a second, without text over them."""
-    run("modprobe", "vivid", "n_devs=1", "node_types=0x1")
+    run("modprobe", "vivid", "n_devs=1", "node_types=0x1", f"multiplanar={2 if multi_planar else 1}")
     settle()
 
 

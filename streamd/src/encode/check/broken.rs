@@ -67,9 +67,20 @@ pub enum Broken {
     /// The restart markers are not those that the header promises.
     #[error("a restart marker is missing or out of place")]
     Restart,
+    /// It seems whole, and those before it were damaged.
+    #[error("so many are damaged that those between them are not trusted")]
+    Distrusted,
     /// The decoder does not take it.
     #[error("the decoder refuses them: {0}")]
     Decoder(String),
+}
+
+impl Broken {
+    /// Whether the camera meant another picture than came: some like it may seem whole.
+    pub(super) const fn is_damage(&self) -> bool {
+        use Broken::{Block, Code, Missing, Restart, Surplus, Value};
+        matches!(self, Block | Code | Missing | Restart | Surplus | Value)
+    }
 }
 
 impl From<libjpeg::Error> for Broken {

@@ -7,16 +7,14 @@
 mod broken;
 mod data;
 mod header;
+mod past;
 mod scan;
 mod tables;
 
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::{
-    ops::Range,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::ops::Range;
 
 use self::{
     data::Data,
@@ -26,7 +24,7 @@ use self::{
 };
 use super::huffman;
 
-pub use self::{broken::Broken, header::START};
+pub use self::{broken::Broken, header::START, past::Past};
 
 /// What ends a picture.
 pub const END: [u8; 2] = [0xFF, 0xD9];
@@ -34,42 +32,12 @@ pub const END: [u8; 2] = [0xFF, 0xD9];
 /// The most blocks of an MCU (T.81, B.2.3).
 const MAX_BLOCKS: u32 = 10;
 
+/// The most pixels of a picture that has to be decoded: as a progressive one, it takes 6 bytes a
+/// pixel meanwhile, whether or not its data is there.
+const MAX_DECODED: u64 = 32 << 20;
+
 /// Tables that are kept for the pictures that follow: a camera repeats its own two pairs.
 const MAX_KEPT: usize = 4;
-
-/// How a camera ends the data of its pictures. T.81 fills the last byte with ones, and a marker
-/// follows. Other bits, or a few stray bytes, are a camera's way if it does so again and again;
-/// once in a while they are what a damaged picture leaves.
-#[derive(Debug, Default)]
-pub struct Endings(AtomicU32);
-
-impl Endings {
-    /// What an irregular ending adds; a regular one takes 1 away.
-    const STEP: u32 = 3;
-    /// From here on it is a habit: three in a row.
-    const HABIT: u32 = 9;
-    /// Some tens of regular pictures end a habit.
-    const MOST: u32 = 30;
-
-    /// Whether a picture with such an ending counts as whole.
-    fn accept(&self, is_regular: bool) -> bool {
-        let score = self.0.load(Ordering::Relaxed);
-        let score = match is_regular {
-            true => score.saturating_sub(1),
-            false => (score + Self::STEP).min(Self::MOST),
-        };
-        self.0.store(score, Ordering::Relaxed);
-        is_regular || score >= Self::HABIT
-    }
-
-    /// A picture that is broken anyway has no ending: where there are many, a few that seem whole
-    /// make no habit.
-    fn broken(&self) {
-        let score = self.0.load(Ordering::Relaxed);
-        self.0
-            .store(score.saturating_sub(Self::STEP), Ordering::Relaxed);
-    }
-}
 
 /// A picture that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,23 +96,16 @@ pub struct Check {
 }
 
 impl Check {
-    /// Looks through the first picture in `bytes`. `endings` are the camera's; without them, any
-    /// ending that a camera may have is one.
+    /// Looks through the first picture in `bytes`. `past` is what is known of the camera; without
+    /// it, any ending that a camera may have is one, and one picture says nothing of another.
     ///
     /// # Errors
-    /// If the picture is not whole, or nothing can show it.
-    pub fn look(&mut self, bytes: &[u8], endings: Option<&Endings>) -> Result<Whole, Broken> {
+    /// If the picture is not whole, nothing can show it, or it is not to be trusted.
+    pub fn look(&mut self, bytes: &[u8], past: Option<&Past>) -> Result<Whole, Broken> {
         let found = self.read(bytes);
-        let Some(endings) = endings else {
-            return found.map(|(whole, _)| whole);
-        };
-        match found {
-            Ok((whole, is_regular)) if endings.accept(is_regular) => Ok(whole),
-            Ok(_) => Err(Broken::Surplus),
-            Err(broken) => {
-                endings.broken();
-                Err(broken)
-            }
+        match past {
+            Some(past) => past.judge(found),
+            None => found.map(|(whole, _)| whole),
         }
     }
 
@@ -163,6 +124,10 @@ impl Check {
             data: Vec::new(),
         };
         if !is_common {
+            let (width, height) = whole.size;
+            if u64::from(width) * u64::from(height) > MAX_DECODED {
+                return Err(Broken::Size { width, height });
+            }
             // The decoder looks for itself; what it does not need is the filling at the end.
             let filling = bytes.iter().rev().take_while(|byte| **byte == 0).count();
             let start = whole.header.data;

@@ -34,7 +34,7 @@ fn picture() -> Vec<u8> {
 }
 
 fn look(bytes: &[u8]) -> Result<Whole, Broken> {
-    Check::default().look(bytes, Some(&Endings::default()))
+    Check::default().look(bytes, Some(&Past::default()))
 }
 
 /// What is handed on of it.
@@ -205,9 +205,9 @@ fn stray_bytes_are_cut_out_where_they_are_a_habit() {
         &END,
     ];
     let stray = parts.concat();
-    let (mut check, endings) = (Check::default(), Endings::default());
+    let (mut check, past) = (Check::default(), Past::default());
     let mut look = |bytes: &[u8]| {
-        let whole = check.look(bytes, Some(&endings));
+        let whole = check.look(bytes, Some(&past));
         whole.map(|whole| whole.file(bytes, &[], true))
     };
     for _ in 0..5 {
@@ -263,6 +263,18 @@ fn kinds_that_not_every_viewer_shows_are_told_apart() {
         assert!(!is_common(kind), "{kind:?}");
         assert!(decoded(&made(kind)).is_some(), "{kind:?}");
     }
+}
+
+#[test]
+fn a_picture_that_would_be_decoded_into_all_memory_is_refused() {
+    let mut jpeg = made(Kind {
+        is_progressive: true,
+        ..PLAIN
+    });
+    let sizes = at(&jpeg, 0xC2) + 5;
+    jpeg[sizes..sizes + 4].fill(0xF0);
+    let (width, height) = (0xF0F0, 0xF0F0);
+    assert_eq!(look(&jpeg), Err(Broken::Size { width, height }));
 }
 
 #[test]

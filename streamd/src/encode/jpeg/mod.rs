@@ -19,7 +19,7 @@ use self::{
 };
 use super::{
     Broken, Error, GreyLevels, Picture,
-    check::{Check, Endings, Whole},
+    check::{Check, Past, Whole},
     passthrough::passthrough,
     plain,
 };
@@ -99,7 +99,7 @@ impl Encoder {
     }
 
     /// Hands a camera's own JPEG picture on as it is; one of a kind that not every viewer shows is
-    /// encoded anew, in this quality. `endings` are what is known of the camera.
+    /// encoded anew, in this quality. `past` is what is known of the camera.
     ///
     /// # Errors
     /// If the picture is broken.
@@ -108,9 +108,9 @@ impl Encoder {
         raw: &RawFrame,
         (rendition, chroma): (Rendition, Chroma),
         app: &[u8],
-        endings: &Endings,
+        past: &Past,
     ) -> Result<Picture, Error> {
-        let whole = self.check.look(raw.bytes(), Some(endings))?;
+        let whole = self.check.look(raw.bytes(), Some(past))?;
         match whole.is_common {
             true => Ok(passthrough(raw.bytes(), &whole, app)),
             false => self.transcode(raw.bytes(), &whole, rendition, chroma, app),

@@ -1,7 +1,7 @@
 """Every raw pixel format, size and chroma: the picture decodes and has the right colours."""
 
 import vivid
-from machine import camera, configure, restart
+from machine import camera, configure, restart, run
 from report import Checks, expect, expect_equal
 from stream import Client
 
@@ -64,3 +64,19 @@ def _():
     vivid.expect_bars(picture)
     expect(seen["format"] in FORMATS.values(), f"format {seen['format']}")
     return seen["format"]
+
+
+@check("a device with the multi-planar API only")
+def _():
+    run("systemctl", "stop", "streamd")
+    vivid.unload()
+    vivid.load(multi_planar=True)
+    for name in ("NV12", "YU12", "YUYV"):
+        _, picture, seen = first_picture(f'format = "{name}"\n')
+        expect_equal(seen["format"], FORMATS[name], "the driver's format")
+        vivid.expect_bars(picture)
+    run("systemctl", "stop", "streamd")
+    vivid.unload()
+    vivid.load()
+    configure()
+    restart()
