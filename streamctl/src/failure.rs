@@ -63,6 +63,9 @@ pub enum Failure {
     /// No daemon at any of the places where its socket may be.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Nowhere(Vec<client::Error>),
+    /// The daemon was there, and is not any more.
+    #[error("{0}")]
+    Gone(String),
     /// Standard output.
     #[error("writing the output failed: {0}")]
     Output(#[from] io::Error),
@@ -90,7 +93,7 @@ impl Failure {
             Self::NotFound(_) => NOT_FOUND,
             Self::NoSignal { .. } => NOT_AS_EXPECTED,
             Self::File { .. } => CANT_CREATE,
-            Self::Nowhere(_) => UNAVAILABLE,
+            Self::Nowhere(_) | Self::Gone(_) => UNAVAILABLE,
             Self::Output(_) => IO,
             Self::Daemon(error) => match error {
                 client::Error::Unavailable { .. } | client::Error::Closed => UNAVAILABLE,

@@ -27,6 +27,22 @@ pub fn rows(clients: &[ClientStats]) -> Vec<Watched> {
     rows.collect()
 }
 
+/// Fills in what each row is sent a second, from the rows of so many seconds before; of a daemon
+/// that was started anew, by whose clock that is less than nothing, nothing is known yet.
+pub fn rates(rows: &mut [Watched], before: &[Watched], seconds: f64) {
+    if seconds <= 0.0 {
+        return;
+    }
+    for row in rows {
+        let is_it =
+            |old: &&Watched| old.client.id == row.client.id && old.feed.camera == row.feed.camera;
+        if let Some(old) = before.iter().find(is_it) {
+            let bytes = (row.feed.bytes - old.feed.bytes).max(0);
+            row.rate = bytes as f64 * 8.0 / seconds;
+        }
+    }
+}
+
 impl Watched {
     /// The name that the client gave, else its address.
     pub fn who(&self) -> String {

@@ -174,6 +174,19 @@ fn who_does_not_read_loses_events_and_holds_up_nobody() {
     });
 }
 
+#[test]
+fn the_end_of_the_daemon_is_told() {
+    let mut daemon = Daemon::start();
+    let mut events = Events::of(&daemon, &[]);
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_for_end();
+    let status = eventually("its end", || {
+        let ended = events.child.try_wait().unwrap();
+        ended.ok_or_else(|| "it runs".into())
+    });
+    assert_eq!(status.code(), Some(69));
+}
+
 /// A program of the hook, and where it writes.
 fn program(setup: &Setup, script: &str) -> std::path::PathBuf {
     let path = setup.file("hook.sh");

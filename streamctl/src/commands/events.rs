@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use streamd_protocol::control::{EVENTS_ALIVE_S, Event, EventKind, WatchEvents};
+use streamd_protocol::{
+    client::Error,
+    control::{EVENTS_ALIVE_S, Event, EventKind, WatchEvents},
+};
 
 use crate::{
     complete,
@@ -48,7 +51,7 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
     let alive = Duration::from_secs(EVENTS_ALIVE_S);
     let (mut lost, mut printed) = (0, 0);
     for reply in client.stream(&WatchEvents {}, alive)? {
-        let reply = reply?;
+        let reply = reply.map_err(ended)?;
         lost += reply.lost;
         let Some(event) = reply.event.filter(|event| wanted(event, &args)) else {
             continue;
@@ -64,6 +67,14 @@ pub fn run(args: Args, session: &Session) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// A daemon that ends closes the stream: it has not failed to answer.
+fn ended(error: Error) -> Failure {
+    match error {
+        Error::Closed => Failure::Gone("streamd has ended".into()),
+        error => error.into(),
+    }
 }
 
 fn wanted(event: &Event, args: &Args) -> bool {

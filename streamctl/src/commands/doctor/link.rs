@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use streamd_protocol::stats::ClientStats;
+use streamd_protocol::stats::{ClientStats, DroppedStats};
 
 use super::{finding::Finding, scene::Scene};
 use crate::{table::clean, units};
@@ -63,53 +63,41 @@ fn congestion(scene: &Scene) -> Vec<Finding> {
 
 /// What is wrong on one viewer's way; `None` where all is well.
 fn client(client: &ClientStats) -> Option<Finding> {
-    let slow: i64 = client.feeds.iter().map(|feed| feed.dropped.slow_link).sum();
-    let reader: i64 = client
-        .feeds
-        .iter()
-        .map(|feed| feed.dropped.slow_reader)
-        .sum();
-    let busy: i64 = client
-        .feeds
-        .iter()
-        .map(|feed| feed.dropped.server_busy)
-        .sum();
-    let all = client.frames() + client.dropped();
-    let many = |dropped: i64| all > 0 && dropped * 100 / all > MANY_PERCENT;
     let who = match client.name.as_str() {
         "" => clean(&client.peer),
         name => clean(name),
     };
     let who = format!("client {} ({who})", client.id);
-    if many(busy) {
-        return Some(Finding::warning(
-            AREA,
-            format!("{who}: {busy} of {all} frames left out since this machine is too busy"),
+    let all = client.frames() + client.dropped();
+    let many = |dropped: i64| all > 0 && dropped * 100 / all > MANY_PERCENT;
+    let sum = |of: fn(&DroppedStats) -> i64| -> i64 {
+        client.feeds.iter().map(|feed| of(&feed.dropped)).sum()
+    };
+    let (slow, reader) = (sum(|d| d.slow_link), sum(|d| d.slow_reader));
+    let busy = sum(|d| d.server_busy);
+    let (what, advice) = if many(busy) {
+        (
+            format!("{busy} of {all} frames left out since this machine is too busy"),
             "Look at what else it does (top); less fps, a smaller size, or format = \"MJPG\", which is passed on as it is",
-        ));
-    }
-    if many(reader) {
-        return Some(Finding::warning(
-            AREA,
-            format!("{who}: {reader} of {all} frames left out since the viewer does not read"),
+        )
+    } else if many(reader) {
+        (
+            format!("{reader} of {all} frames left out since the viewer does not read"),
             "The program or machine at the other end is too slow for this size and rate",
-        ));
-    }
-    if many(slow) {
-        return Some(Finding::warning(
-            AREA,
-            format!(
-                "{who}: {slow} of {all} frames did not fit its link of {}",
-                units::rate(client.link_rate)
-            ),
+        )
+    } else if many(slow) {
+        let link = units::rate(client.link_rate);
+        (
+            format!("{slow} of {all} frames did not fit its link of {link}"),
             "Less fps or quality, for all or for this client: streamctl set fps 10 --client ID; on Wi-Fi, 5 GHz and nearer to the access point",
-        ));
-    }
-    (client.rtt_ms > FAR_MS).then(|| {
-        Finding::warning(
-            AREA,
-            format!("{who}: a round trip takes {}", units::ms(client.rtt_ms)),
+        )
+    } else if client.rtt_ms > FAR_MS {
+        (
+            format!("a round trip takes {}", units::ms(client.rtt_ms)),
             "The way there is long or full: no picture can be younger than half of that. On Wi-Fi: sudo iw dev wlan0 set power_save off",
         )
-    })
+    } else {
+        return None;
+    };
+    Some(Finding::warning(AREA, format!("{who}: {what}"), advice))
 }

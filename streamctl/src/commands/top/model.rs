@@ -136,31 +136,14 @@ impl Model {
     pub fn update(&mut self, stats: Stats) {
         let row = self.selected_row();
         let mut clients = watched::rows(&stats.clients);
-        self.rate(&mut clients, &stats);
+        let before = self.stats.as_ref();
+        let seconds = before.map_or(0.0, |old| stats.uptime_seconds - old.uptime_seconds);
+        watched::rates(&mut clients, &self.clients, seconds);
         self.clients = clients;
         self.stats = Some(stats);
         self.updated = Instant::now();
         self.arrange();
         self.select(row.unwrap_or(0));
-    }
-
-    /// What each row is sent a second, from the figures before these and the daemon's own clock.
-    fn rate(&self, rows: &mut [Watched], stats: &Stats) {
-        let before = self.stats.as_ref();
-        let seconds = before.map_or(0.0, |old| stats.uptime_seconds - old.uptime_seconds);
-        // Of a daemon that was started anew nothing is known yet.
-        if seconds <= 0.0 {
-            return;
-        }
-        for row in rows {
-            let is_it = |old: &&Watched| {
-                old.client.id == row.client.id && old.feed.camera == row.feed.camera
-            };
-            if let Some(old) = self.clients.iter().find(is_it) {
-                let bytes = (row.feed.bytes - old.feed.bytes).max(0);
-                row.rate = bytes as f64 * 8.0 / seconds;
-            }
-        }
     }
 
     /// What all clients of a camera are sent a second, bits.
