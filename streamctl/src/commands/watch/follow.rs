@@ -62,6 +62,8 @@ pub struct Follower<'a> {
     pub(super) clock: Clock,
     pub(super) offset: Offset,
     pub(super) measure: Measure,
+    /// The rate of the camera that is watched; 0 while unknown.
+    pub(super) camera_fps: f64,
     front: &'a mut dyn Front,
     start: Instant,
     reconnect: Reconnect,
@@ -86,6 +88,7 @@ impl<'a> Follower<'a> {
             clock: Clock::new(),
             offset: Offset::default(),
             measure: Measure::default(),
+            camera_fps: 0.0,
             next_figures: start + front.interval(),
             front,
             start,

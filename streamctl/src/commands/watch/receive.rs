@@ -238,16 +238,19 @@ impl Follower<'_> {
                 fps,
                 reason,
                 ..
-            } => self.rendition(|rendition| {
-                *rendition = Rendition {
-                    camera: std::mem::take(&mut rendition.camera),
-                    width,
-                    height,
-                    quality,
-                    max_fps: fps,
-                    reason: clean(&reason),
-                };
-            }),
+            } => {
+                self.expect(fps);
+                self.rendition(|rendition| {
+                    *rendition = Rendition {
+                        camera: std::mem::take(&mut rendition.camera),
+                        width,
+                        height,
+                        quality,
+                        max_fps: fps,
+                        reason: clean(&reason),
+                    };
+                })
+            }
             ToClient::Notice { event, message, .. } => {
                 self.notified(event, &message, stopping, refused)
             }
@@ -276,6 +279,14 @@ impl Follower<'_> {
         }
     }
 
+    /// So many frames a second at most are sent: the camera's others are left out on purpose.
+    fn expect(&mut self, fps: f64) {
+        if fps > 0.0 && self.camera_fps > 0.0 {
+            let step = (self.camera_fps / fps).ceil().max(1.0);
+            self.measure.expect_every(step as u64);
+        }
+    }
+
     fn welcome(&mut self, welcome: ToClient) -> Result<(), Ending> {
         let ToClient::Welcome {
             camera,
@@ -288,11 +299,8 @@ impl Follower<'_> {
         else {
             return Ok(());
         };
-        if let Some(limit) = self.args.fps
-            && fps > limit
-        {
-            self.measure.expect_every((fps / limit).ceil() as u64);
-        }
+        self.camera_fps = fps;
+        self.expect(self.args.fps.map_or(fps, |limit| limit.min(fps)));
         self.rendition(|rendition| {
             *rendition = Rendition {
                 camera: clean(&camera),
