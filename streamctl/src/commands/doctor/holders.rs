@@ -76,7 +76,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("video0");
         let _ours = fs::File::create(&path).unwrap();
-        assert_eq!(of(&path), []);
+        let own = std::process::id();
+        assert!(of(&path).iter().all(|holder| holder.pid != own));
         let mut program = Command::new("cat")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -87,9 +88,6 @@ mod tests {
         let pid = program.id();
         drop(program.stdin.take());
         program.wait().unwrap();
-        assert_eq!(
-            found.iter().map(|holder| holder.pid).collect::<Vec<_>>(),
-            [pid]
-        );
+        assert!(found.iter().any(|holder| holder.pid == pid), "{found:?}");
     }
 }
