@@ -5,6 +5,7 @@
 
 mod camera;
 mod error;
+mod event;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub use self::{
         Control, ControlEntry, ControlKind, ControlSetting, ListControlsReply, SetControlsReply,
     },
     error::{Error, NoSuchCamera},
+    event::{EVENTS_ALIVE_S, Event, EventKind, WatchEventsReply},
 };
 use crate::stats::{ClientStats, Stats};
 
@@ -252,6 +254,9 @@ methods! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<i64>,
     ) -> ListAuditReply;
+
+    /// What happens, as it happens: as a stream only.
+    WatchEvents() -> WatchEventsReply;
 
     /// The next frame of a camera.
     GetPicture(

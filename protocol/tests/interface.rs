@@ -198,6 +198,34 @@ fn the_methods_for_controls() {
     method_conforms(set, &reply);
 }
 
+#[test]
+fn the_method_that_tells_what_happens() {
+    let text = || "text".to_owned();
+    let event = Event {
+        kind: EventKind::Changed,
+        time: 1.5,
+        text: text(),
+        cameras: vec![text()],
+        client: 7,
+        name: text(),
+        peer: text(),
+        reason: text(),
+        method: text(),
+        parameters: text(),
+        uid: -1,
+        applied: vec![text()],
+        needs_restart: vec![text()],
+    };
+    let reply = WatchEventsReply {
+        event: Some(event),
+        lost: 0,
+    };
+    method_conforms(WatchEvents {}, &reply);
+    let silence = json!({"lost": 3});
+    let read: WatchEventsReply = serde_json::from_value(silence.clone()).unwrap();
+    assert_eq!(serde_json::to_value(read).unwrap(), silence);
+}
+
 fn stats() -> Stats {
     Stats {
         version: "1.0.0".into(),
@@ -382,6 +410,7 @@ fn errors() -> Vec<Error> {
             parameter: "x".into(),
         },
         Error::PermissionDenied {},
+        Error::ExpectedMore {},
     ]
 }
 
@@ -423,6 +452,7 @@ fn the_enums() {
         let symbols: Vec<_> = symbols.map(|v| json!(v.name().as_str())).collect();
         assert_eq!(json!(variants), json!(symbols), "{name}");
     }
+    same("EventKind", &EventKind::ALL);
     {
         use CameraState::*;
         same("CameraState", &[Starting, Streaming, Idle, Lost]);

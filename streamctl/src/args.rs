@@ -11,7 +11,7 @@ use crate::commands::Verb;
 const EXIT_CODES: &str = "\
 Exit codes:
   0   done
-  1   snapshot: the camera has no signal; watch: the stream was not as expected
+  1   snapshot: the camera has no signal; watch: the stream was not as expected; doctor: an error
   64  wrong command line
   65  a value that streamd does not take
   66  no such camera, client, control or setting

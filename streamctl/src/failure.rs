@@ -63,6 +63,9 @@ pub enum Failure {
     /// No daemon at any of the places where its socket may be.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Nowhere(Vec<client::Error>),
+    /// The daemon was there, and is not any more.
+    #[error("{0}")]
+    Gone(String),
     /// Standard output.
     #[error("writing the output failed: {0}")]
     Output(#[from] io::Error),
@@ -76,7 +79,10 @@ impl Failure {
             return ExitCode::SUCCESS;
         }
         // What the other side of the socket wrote is in it, whoever that is.
-        eprintln!("streamctl: {}", lines(&self.to_string()));
+        eprintln!(
+            "streamctl: {}",
+            crate::charset::fit(&lines(&self.to_string()))
+        );
         if let Some(hint) = self.hint() {
             eprintln!("{hint}");
         }
@@ -91,7 +97,7 @@ impl Failure {
             Self::NotFound(_) => NOT_FOUND,
             Self::NoSignal { .. } => NOT_AS_EXPECTED,
             Self::File { .. } => CANT_CREATE,
-            Self::Nowhere(_) => UNAVAILABLE,
+            Self::Nowhere(_) | Self::Gone(_) => UNAVAILABLE,
             Self::Output(_) => IO,
             Self::Daemon(error) => match error {
                 client::Error::Unavailable { .. } | client::Error::Closed => UNAVAILABLE,
@@ -142,7 +148,8 @@ fn refused_code(error: &control::Error) -> u8 {
         | Error::MessageMalformed { .. }
         | Error::InterfaceNotFound { .. }
         | Error::MethodNotFound { .. }
-        | Error::MethodNotImplemented { .. } => PROTOCOL,
+        | Error::MethodNotImplemented { .. }
+        | Error::ExpectedMore {} => PROTOCOL,
     }
 }
 

@@ -4,7 +4,9 @@
 //! verbs share: the socket, and how to print.
 
 mod args;
+mod charset;
 mod commands;
+mod complete;
 mod configuration;
 mod failure;
 mod session;
@@ -18,6 +20,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 fn main() -> ExitCode {
+    match complete::run(args::Args::command) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(e) => return failure::usage(&e),
+    }
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(e) => return failure::usage(&e),

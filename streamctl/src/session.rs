@@ -12,7 +12,7 @@ use streamd_protocol::{
     control::{self, GetInfo, ListClients, Method},
 };
 
-use crate::{failure::Failure, table::Screen};
+use crate::{charset, failure::Failure, table::Screen};
 
 /// Clients that are named when one that does not exist was asked for.
 const NAMED_CLIENTS: usize = 20;
@@ -38,6 +38,16 @@ impl Session {
             json,
             screen: Screen::of_stdout(),
         }
+    }
+
+    /// Where the daemon may listen, in the order in which they are tried.
+    pub fn sockets(&self) -> &[PathBuf] {
+        &self.sockets
+    }
+
+    /// How long to wait for the daemon.
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The control socket, and how long to wait for the daemon: for connections that are made
@@ -94,7 +104,7 @@ impl Session {
         let mut text = if self.json {
             serde_json::to_string(value).map_err(io::Error::from)?
         } else {
-            text(self.screen)
+            charset::fit(&text(self.screen)).into_owned()
         };
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');

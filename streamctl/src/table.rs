@@ -178,9 +178,19 @@ pub fn lines(text: &str) -> String {
 
 /// `text` in red where there are colours.
 pub fn alarm(text: &str, screen: Screen) -> String {
-    if screen.colour {
-        format!("\u{1b}[31m{text}\u{1b}[0m")
-    } else {
-        text.into()
+    toned(text, Tone::Bad, screen)
+}
+
+/// `text` in the colour of its tone, where there are colours.
+pub fn toned(text: &str, tone: Tone, screen: Screen) -> String {
+    let colour = match tone {
+        Tone::Good => 32,
+        Tone::Dim => 90,
+        Tone::Bad => 31,
+        Tone::Plain => return text.into(),
+    };
+    match screen.colour {
+        true => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),
+        false => text.into(),
     }
 }

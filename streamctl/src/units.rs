@@ -63,12 +63,38 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A moment, seconds since the epoch: `2026-11-26 01:20:11Z`.
+pub fn utc(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as i64;
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": civil_from_days. A year that
+    // begins in March has its leap day at the end.
+    let from_march_of_0 = days + 719_468;
+    let era = from_march_of_0 / 146_097;
+    let day_of_era = from_march_of_0 % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// A size in pixels: `640x480`; unknown where 0.
 pub fn size(width: i64, height: i64) -> String {
     match (width, height) {
         (0, _) | (_, 0) => UNKNOWN.into(),
         _ => format!("{width}x{height}"),
     }
+}
+
+/// The daemon's own line without what is wrong, which stands elsewhere: `2 cameras, 5 clients,
+/// 30.0 fps`.
+pub fn brief(status: &str) -> &str {
+    status.split("; ").next().unwrap_or_default()
 }
 
 /// Text, or unknown where it is empty.
@@ -104,6 +130,19 @@ mod tests {
         assert_eq!([0, 999, 52_100].map(bytes), ["0 B", "999 B", "52.1 kB"]);
         assert_eq!(bytes(3_200_000_000_000), "3.2 TB");
         assert_eq!([30.0, 29.97, 12.5].map(set_fps), ["30", "29.97", "12.5"]);
+    }
+
+    #[test]
+    fn moments_are_dates() {
+        for (seconds, date) in [
+            (0.0, "1970-01-01 00:00:00Z"),
+            (951_782_399.9, "2000-02-28 23:59:59Z"),
+            (951_782_400.0, "2000-02-29 00:00:00Z"),
+            (1_767_225_599.0, "2025-12-31 23:59:59Z"),
+            (1_795_656_011.25, "2026-11-26 01:20:11Z"),
+        ] {
+            assert_eq!(utc(seconds), date);
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub struct Watched {
     pub client: ClientStats,
     /// What it gets of one camera.
     pub feed: FeedStats,
+    /// Bits a second that it is sent of it; 0 while unknown.
+    pub rate: f64,
 }
 
 /// A row per client and camera that it watches.
@@ -19,9 +21,26 @@ pub fn rows(clients: &[ClientStats]) -> Vec<Watched> {
         client.feeds.iter().map(|feed| Watched {
             client: client.clone(),
             feed: feed.clone(),
+            rate: 0.0,
         })
     });
     rows.collect()
+}
+
+/// Fills in what each row is sent a second, from the rows of so many seconds before; of a daemon
+/// that was started anew, by whose clock that is less than nothing, nothing is known yet.
+pub fn rates(rows: &mut [Watched], before: &[Watched], seconds: f64) {
+    if seconds <= 0.0 {
+        return;
+    }
+    for row in rows {
+        let is_it =
+            |old: &&Watched| old.client.id == row.client.id && old.feed.camera == row.feed.camera;
+        if let Some(old) = before.iter().find(is_it) {
+            let bytes = (row.feed.bytes - old.feed.bytes).max(0);
+            row.rate = bytes as f64 * 8.0 / seconds;
+        }
+    }
 }
 
 impl Watched {

@@ -525,6 +525,11 @@ fn every_verb_has_a_man_page_and_is_completed() {
         "log-level",
         "token",
         "audit",
+        "certificate",
+        "top",
+        "watch",
+        "events",
+        "doctor",
     ];
     for verb in verbs {
         let page = daemon.file(&format!("streamctl-{verb}.1"));
@@ -533,8 +538,14 @@ fn every_verb_has_a_man_page_and_is_completed() {
     assert!(daemon.file("streamctl.1").exists());
     for shell in ["bash", "zsh", "fish"] {
         let script = daemon.run(&format!("completions {shell}")).stdout;
-        for verb in verbs {
-            assert!(script.contains(verb), "{shell} does not complete {verb}");
-        }
+        assert!(script.contains("streamctl"), "{shell}");
+    }
+    // What they ask streamctl.
+    let mut asked = Command::new(env!("CARGO_BIN_EXE_streamctl"));
+    asked.env("STREAMCTL_COMPLETE", "fish");
+    let offered = Ran::of(asked.args(["--", "streamctl", ""]).output().unwrap());
+    for verb in verbs {
+        let is_it = |line: &str| line.split('\t').next() == Some(verb);
+        assert!(offered.stdout.lines().any(is_it), "{verb}: {offered:?}");
     }
 }

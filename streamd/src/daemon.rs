@@ -8,7 +8,13 @@
 //! Stop: no new clients; those there are told and drained; the control plane last of the sockets,
 //! so that a stop can be watched; then the cameras are switched off and the threads joined.
 
-use std::{os::unix::net::UnixListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    os::unix::net::UnixListener,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
@@ -28,6 +34,7 @@ use crate::{
     control,
     control::Control,
     encode, events,
+    hook::Hook,
     http::{self, Served, Site, listener},
     hub::WorkList,
     link::{
@@ -36,7 +43,9 @@ use crate::{
         readiness::Readiness,
         tls::{Files, Tls},
     },
-    metrics, report,
+    metrics,
+    news::News,
+    report,
     restart::{self, Returning},
     state::State,
     supervise::{
@@ -71,6 +80,7 @@ pub struct Daemon {
     /// The tasks that accept clients; they end first.
     listening: JoinSet<()>,
     control: Control,
+    hook: Hook,
     runtime: Runtime,
     captures: Captures,
     workers: Workers,
@@ -108,7 +118,8 @@ impl Daemon {
 
         let heartbeats = Heartbeats::default();
         let work = Arc::<WorkList>::default();
-        let (cameras, watched) = cameras(&config, &work)?;
+        let news = News::default();
+        let (cameras, watched) = cameras(&config, &work, &news)?;
         for camera in &cameras {
             let before = returning.as_ref().map_or(0, |r| r.sequence(&camera.name));
             camera.captured.sequence.add(before);
@@ -131,6 +142,7 @@ impl Daemon {
         let viewers = Arc::new(Viewers::new(
             cameras,
             Readiness::spawn()?,
+            news,
             &config.clients,
             rules,
         ));
@@ -141,6 +153,7 @@ impl Daemon {
             returning.serve(&state, &served);
         }
         let (listening, control) = sockets.serve(served, &heartbeats)?;
+        let hook = Hook::spawn(Arc::clone(&state)).context("the hook can't be started")?;
         let notify = Arc::<Notify>::default();
         runtime.spawn(report::run(Arc::clone(&state), Arc::clone(&notify)));
         runtime.spawn(renew(Arc::clone(&state)));
@@ -151,6 +164,7 @@ impl Daemon {
             notify,
             listening,
             control,
+            hook,
             runtime,
             captures,
             workers,
@@ -191,6 +205,7 @@ impl Daemon {
         });
         restart::leave(&self.state.viewers);
         self.control.stop();
+        drop(self.hook);
         drop(self.captures);
         drop(self.workers);
         drop(self.watchdog);
@@ -303,11 +318,16 @@ impl Sockets {
         ] {
             let site = Site::new(Arc::clone(state), router);
             let tls = tls(encrypts);
+            let has_page = what == "HTTP";
             let what = encrypted(what, encrypts);
             for listener in listeners {
+                let link = match &listener {
+                    Bound::Tcp(_) if has_page => page(&listener.to_string(), encrypts),
+                    _ => String::new(),
+                };
                 tracing::info!(
                     message_id = events::LISTENING,
-                    "listening at {listener} ({what})"
+                    "listening at {listener} ({what}){link}"
                 );
                 let (listener, site) = (listener.try_into()?, Arc::clone(&site));
                 let taken = Taken {
@@ -330,6 +350,25 @@ fn encrypted(what: &str, tls: bool) -> String {
     format!("{what}{tls}")
 }
 
+/// The address of the page as a link that a terminal opens. Where every address of the machine is
+/// listened at, its own name is the one that others can use.
+fn page(listener: &str, encrypted: bool) -> String {
+    let Ok(address) = listener.parse::<SocketAddr>() else {
+        return String::new();
+    };
+    let host = match address.ip() {
+        any if any.is_unspecified() => nix::unistd::gethostname()
+            .ok()
+            .and_then(|name| name.into_string().ok())
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "localhost".into()),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let s = if encrypted { "s" } else { "" };
+    format!("; the page: http{s}://{host}:{}/", address.port())
+}
+
 /// The listeners of this name that systemd hands over.
 fn handed_over(inherited: &mut Inherited, name: &str) -> anyhow::Result<Vec<Bound>> {
     let take = |fd| Bound::try_from(fd).with_context(|| format!("socket {name:?} of systemd"));
@@ -340,9 +379,10 @@ fn handed_over(inherited: &mut Inherited, name: &str) -> anyhow::Result<Vec<Boun
 fn cameras(
     config: &Config,
     work: &Arc<WorkList>,
+    news: &News,
 ) -> anyhow::Result<(Vec<Arc<Camera>>, Vec<Watched>)> {
     let cameras = config.camera.iter();
-    let cameras = cameras.map(|(name, config)| camera(name.as_str(), config, work));
+    let cameras = cameras.map(|(name, config)| camera(name.as_str(), config, work, news));
     let cameras = cameras.collect::<anyhow::Result<Vec<_>>>()?;
     Ok(cameras.into_iter().unzip())
 }
@@ -355,13 +395,20 @@ fn camera(
     name: &str,
     config: &crate::config::Camera,
     work: &Arc<WorkList>,
+    news: &News,
 ) -> anyhow::Result<(Arc<Camera>, Watched)> {
     let (tell, told) = watch::channel(false);
     let tell = move |watched| {
         tell.send_replace(watched);
     };
-    let camera = Camera::new(name.into(), config.clone(), Arc::clone(work), tell)
-        .with_context(|| format!("camera {name}"))?;
+    let camera = Camera::new(
+        name.into(),
+        config.clone(),
+        Arc::clone(work),
+        news.clone(),
+        tell,
+    )
+    .with_context(|| format!("camera {name}"))?;
     Ok((Arc::new(camera), told))
 }
 

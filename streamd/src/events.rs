@@ -58,6 +58,8 @@ events! {
     CONTROL_CHANGE = "3c5e60728a9c44e43b69d2f71534c621";
     /// A control connection was refused or broke the protocol.
     CONTROL_REFUSED = "4d6f71839bad45f54c7ae3082645d722";
+    /// The program of the hook failed, took too long, or was left out.
+    HOOK_FAILED = "8f2b6c1d4e7a49038b5d0c9e3f6a7126";
     /// A part of the video path has stopped moving; the watchdog is no longer fed.
     STUCK = "5e708294acbe46065d8bf4193756e823";
     /// No more clients are accepted for now: the process has no descriptor to spare.

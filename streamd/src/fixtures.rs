@@ -15,6 +15,7 @@ use crate::{
     config::values::CameraName,
     link::readiness::Readiness,
     media::{Origin, Packet, Rendition, Scale, Timestamp, Track},
+    news::News,
     state::State,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::viewers::Viewers,
@@ -128,15 +129,17 @@ fn client(id: i64, transport: Transport) -> ClientStats {
 /// threads: [`publish`] feeds them. A runtime must be there, since sockets are watched on it.
 pub fn state(toml: &str) -> Arc<State> {
     let config = config::parse(toml, "test").expect("a test's own configuration");
+    let news = News::default();
     let camera = |(name, settings): (&CameraName, &config::Camera)| {
         let name = name.to_string();
-        let camera = Camera::new(name, settings.clone(), Arc::default(), |_| {});
+        let camera = Camera::new(name, settings.clone(), Arc::default(), news.clone(), |_| {});
         Arc::new(camera.expect("a descriptor"))
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");
     let rules = Rules::load(&config.access).expect("a file of tokens that is good, or none");
-    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients, rules));
+    let viewers = Viewers::new(cameras, readiness, news, &config.clients, rules);
+    let viewers = Arc::new(viewers);
     let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
     Arc::new(State::new(viewers, heartbeats, log, None, config))
 }

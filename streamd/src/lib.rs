@@ -21,12 +21,14 @@ pub mod encode;
 pub mod events;
 #[cfg(test)]
 mod fixtures;
+pub mod hook;
 pub mod http;
 pub mod hub;
 pub mod link;
 pub mod media;
 pub mod meters;
 pub mod metrics;
+pub mod news;
 pub mod report;
 pub mod restart;
 pub mod state;

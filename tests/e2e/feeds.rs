@@ -179,3 +179,29 @@ fn who_only_talks_is_dropped_and_takes_nothing_from_others() {
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(daemon.wait_for_clients(1).dropped_clients, 2);
 }
+
+#[test]
+fn a_client_is_told_when_the_rate_that_holds_for_it_changes() {
+    let daemon = Daemon::start();
+    let mut viewer = daemon.viewer();
+    let want = Want {
+        fps: Some(5.0),
+        ..Want::default()
+    };
+    viewer.hello("own", want);
+    let told = |viewer: &mut Viewer, expected: f64| {
+        viewer.message(|m| matches!(m, ToClient::Rendition { fps, .. } if *fps == expected));
+    };
+    told(&mut viewer, 5.0);
+    let id = daemon.wait_for_client(&viewer, "its number", |_| true).id;
+    // Lifting what was set leaves the client's own.
+    for (set, holds) in [(3.0, 3.0), (12.0, 5.0), (2.0, 2.0), (0.0, 5.0)] {
+        let set = SetClient {
+            id,
+            fps: Some(set),
+            ..SetClient::default()
+        };
+        daemon.call(&set).unwrap();
+        told(&mut viewer, holds);
+    }
+}

@@ -98,3 +98,10 @@ fn wrong_usage_is_64() {
     let version = streamd("--version");
     assert!(version.succeeded().contains("mozjpeg"), "{version:?}");
 }
+
+#[test]
+fn the_page_is_a_link_in_the_log() {
+    let daemon = Daemon::start();
+    let link = format!("the page: http://{}/", daemon.setup.http());
+    daemon.log.wait_for(&["listening at", "(HTTP)", &link]);
+}

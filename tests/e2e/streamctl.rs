@@ -1,10 +1,12 @@
 //! The real streamctl against the real daemon: what it prints, and how it ends.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::Value;
+use streamd_protocol::stream::Want;
 use streamd_tests::{
-    daemon::{Daemon, streamctl},
+    binaries,
+    daemon::{Daemon, Ran, streamctl},
     picture::Picture,
     setup::Setup,
 };
@@ -149,7 +151,55 @@ fn watch_takes_any_camera_and_says_what_is_none() {
     let attic = watch(&format!("{port} --camera attic"));
     attic.failed(66, &["attic", "main and back"]);
     let http = watch(&daemon.setup.http().to_string());
-    http.failed(76, &["HTTP/1.1", "an HTTP port"]);
+    let try_instead = format!("try http://{}", daemon.setup.http());
+    http.failed(76, &["HTTP/1.1", &try_instead]);
+}
+
+#[test]
+fn watch_takes_addresses_of_the_web() {
+    let daemon = Setup::default()
+        .another("back", "size = \"160x120\"")
+        .start();
+    let (web, raw) = (daemon.setup.http(), daemon.setup.tcp(0));
+    let watch = |more: &str| daemon.streamctl(&format!("--json watch --headless {more}"));
+    for address in [
+        format!("http://{web} --camera back"),
+        format!("http://{web}/#back"),
+        format!("ws://{web} --camera back"),
+        format!("ws://{web}/ws?camera=back"),
+    ] {
+        let watched = watch(&format!("{address} --frames 5"));
+        let lines: Vec<_> = watched.succeeded().lines().map(json).collect();
+        let camera = |line: &Value| line["camera"] == "back";
+        assert!(lines.iter().any(camera), "{address}: {lines:#?}");
+        let summary = lines.last().unwrap();
+        assert_eq!(summary["frames"], 5, "{address}");
+        let talks = address.starts_with("ws");
+        assert_eq!(
+            summary["averageLatencyMs"].is_f64(),
+            talks,
+            "{address}: {summary}"
+        );
+    }
+    assert_eq!(watch(&format!("http://{web}/#attic")).code, 66);
+    let wrong = daemon.streamctl(&format!("watch --headless http://{raw}"));
+    wrong.failed(69, &[&format!("try {raw}")]);
+}
+
+#[test]
+fn a_stand_in_is_no_frame_of_the_camera_for_watch_either() {
+    let daemon = Setup::default()
+        .camera("device = \"/dev/no-such-camera\"")
+        .start();
+    for address in [
+        daemon.setup.tcp(0).to_string(),
+        format!("http://{}", daemon.setup.http()),
+    ] {
+        let line = format!("watch --headless --duration 1500ms {address}");
+        let watched = daemon.streamctl(&line);
+        watched.failed(1, &["no signal", "the camera gives no picture"]);
+        assert_eq!(watched.stdout, "", "there is nothing to count");
+    }
 }
 
 #[test]
@@ -212,4 +262,65 @@ fn watching_measures_the_stream() {
     let watched = daemon.streamctl(&line);
     let last = watched.succeeded().lines().last().unwrap().to_owned();
     assert!(json(&last).is_object(), "{last}");
+}
+
+/// What a shell is offered for the last of these words.
+fn offered(daemon: &Daemon, words: &[&str]) -> Vec<String> {
+    let mut command = Command::new(binaries::find("streamctl"));
+    command
+        .env("STREAMCTL_COMPLETE", "fish")
+        .args(["--", "streamctl", "--socket"]);
+    command.arg(daemon.setup.control()).args(words);
+    let ran = Ran::of(command);
+    let names = ran.succeeded().lines();
+    let names = names.map(|line| line.split('\t').next().unwrap_or_default().to_owned());
+    names.filter(|name| !name.starts_with("--")).collect()
+}
+
+#[test]
+fn completions_know_cameras_clients_and_settings() {
+    let daemon = Setup::default()
+        .another("back", "size = \"160x120\"")
+        .start();
+    let viewer = daemon.viewer();
+    let id = daemon.wait_for_client(&viewer, "its number", |_| true).id;
+    for (words, names) in [
+        (
+            &["clients", "--camera", ""][..],
+            vec!["main".to_owned(), "back".into()],
+        ),
+        (&["snapshot", "x.jpg", "--camera", "b"], vec!["back".into()]),
+        (&["kick", ""], vec![id.to_string()]),
+        (&["set", "fps", "5", "--client", ""], vec![id.to_string()]),
+        (&["get", "max"], vec!["max-clients".into()]),
+        (&["set", "rotate", "2"], vec!["270".into()]),
+        (
+            &["events", "--only", "camera-b"],
+            vec!["camera-back".into()],
+        ),
+    ] {
+        assert_eq!(offered(&daemon, words), names, "{words:?}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = daemon.streamctl(&format!("completions {shell}"));
+        assert!(script.succeeded().contains("STREAMCTL_COMPLETE"), "{shell}");
+    }
+}
+
+#[test]
+fn a_terminal_without_utf8_gets_ascii_and_programs_what_is_meant() {
+    let daemon = Daemon::start();
+    let mut viewer = daemon.viewer();
+    viewer.hello("K\u{fc}che", Want::default());
+    daemon.wait_for_client(&viewer, "its name", |client| !client.name.is_empty());
+    let run = |locale: &str, words: &[&str]| {
+        let mut command = Command::new(binaries::find("streamctl"));
+        command.env("LC_ALL", locale).arg("--socket");
+        command.arg(daemon.setup.control()).args(words);
+        Ran::of(command).succeeded().to_owned()
+    };
+    let table = run("C", &["clients"]);
+    assert!(table.is_ascii() && table.contains("K?che"), "{table}");
+    assert!(run("C.UTF-8", &["clients"]).contains("K\u{fc}che"));
+    assert!(run("C", &["clients", "--json"]).contains("K\u{fc}che"));
 }

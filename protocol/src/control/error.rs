@@ -139,6 +139,10 @@ pub enum Error {
     #[serde(rename = "org.varlink.service.PermissionDenied")]
     #[error("your user may not do this")]
     PermissionDenied {},
+    /// The method answers with a stream, and the caller takes one reply only.
+    #[serde(rename = "org.varlink.service.ExpectedMore")]
+    #[error("the method can only be called with \"more\"")]
+    ExpectedMore {},
 }
 
 /// There is no camera of this name.

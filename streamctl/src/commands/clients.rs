@@ -3,6 +3,7 @@
 use streamd_protocol::{control::ListClients, stats::ClientStats};
 
 use crate::{
+    complete,
     failure::Failure,
     session::Session,
     table::{self, Column, Screen, Tone},
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only the clients of this camera
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::cameras())]
     camera: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use streamd_protocol::{
 };
 
 use crate::{
+    complete,
     failure::Failure,
     session::Session,
     table::{self, Column, Screen, Tone},
@@ -22,10 +23,11 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// One setting, for instance quality, fps or size; all where it is left out
+    #[arg(add = complete::settings())]
     key: Option<String>,
 
     /// Only this camera
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::cameras())]
     camera: Option<String>,
 
     /// The whole configuration in force, as TOML

@@ -4,6 +4,7 @@ use serde_json::json;
 use streamd_protocol::control::KickClient;
 
 use crate::{
+    complete,
     failure::Failure,
     session::{Session, explain},
     table::lines,
@@ -17,7 +18,7 @@ use crate::{
 #[command(group = clap::ArgGroup::new("who").required(true).args(["ids", "all"]))]
 pub struct Args {
     /// The clients' numbers in `streamctl clients`
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = complete::clients())]
     ids: Vec<i64>,
 
     /// All clients

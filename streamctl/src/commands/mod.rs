@@ -6,6 +6,8 @@ mod clients;
 mod completions;
 mod controls;
 mod devices;
+mod doctor;
+mod events;
 mod get;
 mod kick;
 mod log_level;
@@ -41,7 +43,9 @@ pub enum Verb {
     Audit(audit::Args),
     Certificate(certificate::Args),
     Top(top::Args),
+    Events(events::Args),
     Watch(Box<watch::Args>),
+    Doctor(doctor::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -62,11 +66,14 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Token(args) => token::run(args, session),
         Verb::Audit(args) => audit::run(args, session),
         Verb::Certificate(args) => certificate::run(&args, session),
-        Verb::Completions(args) => completions::run(args, command),
+        Verb::Completions(args) => completions::run(args),
         Verb::Top(args) => top::run(args, session),
+        Verb::Events(args) => events::run(args, session),
         Verb::Man(args) => man::run(args, command),
         // Its exit code tells what the stream was like.
         Verb::Watch(args) => return watch::run(*args, session),
+        // So does that of this one, of all that streamd needs.
+        Verb::Doctor(args) => return doctor::run(args, session),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

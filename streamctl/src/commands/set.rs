@@ -11,6 +11,7 @@ use streamd_protocol::{
 };
 
 use crate::{
+    complete,
     failure::Failure,
     session::Session,
     table::{clean, line},
@@ -30,11 +31,11 @@ pub struct Args {
 
     /// quality: 1 to 100; fps: 0.1 to 1000; rotate: 0, 90, 180 or 270; flip: none, horizontal,
     /// vertical or both; max-width: 16 to 16384; control: NAME=VALUE, one or more
-    #[arg(value_name = "VALUE", required_unless_present = "save")]
+    #[arg(value_name = "VALUE", required_unless_present = "save", add = complete::values())]
     values: Vec<String>,
 
     /// The camera; all where none is named, but for controls the first one
-    #[arg(long, value_name = "NAME", conflicts_with = "client")]
+    #[arg(long, value_name = "NAME", conflicts_with = "client", add = complete::cameras())]
     camera: Option<String>,
 
     /// Write the controls of the camera, as they are set, into the configuration file
@@ -42,7 +43,7 @@ pub struct Args {
     save: bool,
 
     /// A client, by its number in `streamctl clients`
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = complete::clients())]
     client: Option<i64>,
 }
 

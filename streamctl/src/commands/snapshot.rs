@@ -11,6 +11,7 @@ use serde::Serialize;
 use streamd_protocol::control::{GetPicture, GetPictureReply, GetStats, Origin};
 
 use crate::{
+    complete,
     failure::Failure,
     session::{self, Session},
     units,
@@ -28,7 +29,7 @@ pub struct Args {
     file: PathBuf,
 
     /// The camera; the first where none is named
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = complete::cameras())]
     camera: Option<String>,
 
     /// Replace the file if it is there

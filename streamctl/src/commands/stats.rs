@@ -55,7 +55,7 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
         table::clean(&stats.version),
         stats.pid,
         units::duration(stats.uptime_seconds),
-        table::line(&stats.status),
+        table::line(units::brief(&stats.status)),
     );
     for camera in stats
         .cameras

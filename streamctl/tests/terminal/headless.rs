@@ -203,7 +203,10 @@ fn nobody_listens() {
 fn what_is_no_stream() {
     let huge = b"\xff\xff\xff\xff\xff\xff\xff\x7f\xff\xd8";
     for (bytes, word) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "an HTTP port"),
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            "HTTP is spoken here: try http://",
+        ),
         (huge, "was announced"),
         (b"\x05\0\0\0\0\0\0\0hello", "68 65"),
     ] {

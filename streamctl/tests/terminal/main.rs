@@ -13,3 +13,4 @@ mod pty;
 mod screen;
 mod server;
 mod top;
+mod web;

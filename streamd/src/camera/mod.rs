@@ -27,6 +27,7 @@ use crate::{
     hub::{Hub, WorkList},
     media::{Layout, Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
+    news::{self, Event, EventKind, News},
 };
 
 /// A camera's settings in force. They change as a whole, so that no reader sees half of a change.
@@ -103,6 +104,7 @@ pub struct Camera {
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
     by_address: Arc<Counts>,
+    news: News,
 }
 
 /// Why a camera has no place for a client.
@@ -137,6 +139,7 @@ impl Camera {
         name: String,
         config: config::Camera,
         work: Arc<WorkList>,
+        news: News,
         watched: impl Fn(bool) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         Ok(Self {
@@ -160,6 +163,7 @@ impl Camera {
             rate: Mutex::default(),
             clients: AtomicUsize::new(0),
             by_address: Arc::default(),
+            news,
             name,
         })
     }
@@ -208,11 +212,14 @@ impl Camera {
         let size = |layout: Option<Layout>| layout.map(|layout| (layout.width, layout.height));
         let new = size(status.layout);
         let mut known = self.status.lock();
-        if known.0.state != status.state {
+        let was = known.0.state;
+        if was != status.state {
             known.1 = Timestamp::now();
         }
+        let told = told(&self.name, was, &status);
         let old = size(std::mem::replace(&mut known.0, status).layout);
         drop(known);
+        told.into_iter().for_each(|event| self.news.tell(event));
         if new.is_some() && new != old {
             self.shown.store(0, Ordering::Release);
             self.version.fetch_add(1, Ordering::AcqRel);
@@ -309,6 +316,27 @@ impl Camera {
 impl std::fmt::Debug for Camera {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Camera({})", self.name)
+    }
+}
+
+/// What is to be told when a camera that `was` in one state gets another: that it is lost, or back.
+fn told(camera: &str, was: CameraState, is: &capture::Status) -> Option<Event> {
+    use CameraState::{Idle, Lost, Streaming};
+    let about = |event: Event| Event {
+        cameras: vec![camera.into()],
+        reason: is.reason.clone(),
+        ..event
+    };
+    match (was, is.state) {
+        (Lost, Idle | Streaming) => {
+            let text = format!("camera {camera} is back");
+            Some(about(news::event(EventKind::CameraBack, text)))
+        }
+        (was, Lost) if was != Lost => {
+            let text = format!("camera {camera} is lost: {}", is.reason);
+            Some(about(news::event(EventKind::CameraLost, text)))
+        }
+        _ => None,
     }
 }
 

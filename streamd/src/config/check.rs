@@ -10,7 +10,7 @@ use toml::{
 use super::{
     Config, Fault,
     schema::{CAMERA, KEYS, Key, TABLES},
-    values::{CameraName, Listen},
+    values::{CameraName, Device, Listen},
 };
 
 /// The least likeness, by Jaro and Winkler, of a key that is suggested for an unknown one.
@@ -203,6 +203,54 @@ pub fn listeners(file: &str, text: &str, document: &DeTable<'_>, config: &Config
         ));
     }
     faults
+}
+
+/// Cameras that are to have one device, which can have one user only. What leads to one device by
+/// different names is found out when it is opened: a file must not become wrong by a plug.
+pub fn devices(file: &str, text: &str, document: &DeTable<'_>, config: &Config) -> Vec<Fault> {
+    let cameras: Vec<_> = config
+        .camera
+        .iter()
+        .filter_map(|(name, camera)| Some((name.as_str(), node(&camera.device)?)))
+        .collect();
+    let mut faults = Vec::new();
+    for (index, (name, device)) in cameras.iter().enumerate() {
+        let Some((other, _)) = cameras[..index].iter().find(|(_, other)| other == device) else {
+            continue;
+        };
+        let value = find(document, &[CAMERA, name, "device"]);
+        faults.push(Fault::new(
+            file,
+            text,
+            value.map_or(0..0, Spanned::span),
+            format!("{CAMERA}.{name}.device: camera {other} has {device} already"),
+            "allowed: a device of its own for each camera; many may watch one camera, in sizes and rates of their own",
+        ));
+    }
+    faults
+}
+
+/// What a camera's device is called, by one name for those that mean the same link; `None` where
+/// several cameras may say it.
+fn node(device: &Device) -> Option<String> {
+    let link = |folder: &str, name: &str| {
+        let name = name.strip_suffix("-video-index0").unwrap_or(name);
+        format!("/dev/v4l/{folder}/{name}")
+    };
+    match device {
+        Device::Auto | Device::Test => None,
+        Device::ById(name) => Some(link("by-id", name)),
+        Device::ByPath(name) => Some(link("by-path", name)),
+        Device::Path(path) => {
+            let path = path.to_str()?;
+            Some(
+                path.strip_suffix("-video-index0")
+                    .unwrap_or(path)
+                    .to_owned(),
+            )
+        }
+        Device::Usb(_) | Device::Serial(_) => Some(device.to_string()),
+    }
 }
 
 fn wanted(document: &DeTable<'_>, config: &Config) -> Vec<Wanted> {

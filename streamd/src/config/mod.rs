@@ -28,9 +28,9 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::{CREDENTIAL, check_filter};
 use values::{
-    Anonymous, Arrangement, CameraName, Caption, Chroma, Congestion, Controls, Crop, Device,
-    Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Proxy,
-    ProxyHeader, Quality, Rotate, Rung, Size, Standard,
+    Anonymous, Arrangement, CameraName, Caption, Chroma, Command, Congestion, Controls, Crop,
+    Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients,
+    On, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -51,6 +51,8 @@ pub struct Config {
     pub http: Http,
     /// Prometheus metrics.
     pub metrics: Metrics,
+    /// The program that is run when something happens.
+    pub hook: Hook,
     /// The cameras, in the order of the file.
     pub camera: IndexMap<CameraName, Camera>,
 }
@@ -69,6 +71,7 @@ impl Default for Config {
             clients: Clients::default(),
             http: Http::default(),
             metrics: Metrics::default(),
+            hook: Hook::default(),
             camera: IndexMap::from([(CameraName::main(), main)]),
         }
     }
@@ -336,6 +339,28 @@ pub struct Metrics {
     pub listen: Vec<Listen>,
     /// Whether those on the network are encrypted, by the certificate of `[tls]`.
     pub tls: bool,
+}
+
+/// `[hook]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Hook {
+    /// The program and what it is given; empty for none.
+    pub command: Command,
+    /// The events for which it is run.
+    pub events: Vec<On>,
+    /// It is ended when it takes longer.
+    pub timeout: Duration,
+}
+
+impl Default for Hook {
+    fn default() -> Self {
+        Self {
+            command: Command::default(),
+            events: On::all(),
+            timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// `[camera.NAME]`

@@ -9,15 +9,15 @@ use toml::{
 use super::{
     text::{CredentialPath, FilePath, GroupName, HostName, Level, Origin, SocketPath},
     values::{
-        Anonymous, Caption, Chroma, Congestion, ControlValue, Crop, Device, Duration, File, Flip,
-        Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, Proxy, ProxyHeader,
-        Quality, Rotate, Rung, Size, Standard, Value,
+        Anonymous, Caption, Chroma, Command, Congestion, ControlValue, Crop, Device, Duration,
+        File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, On, Proxy,
+        ProxyHeader, Quality, Rotate, Rung, Size, Standard, Value,
     },
 };
 
 /// The tables of the file. `camera` holds one table a camera, by name.
-pub const TABLES: [&str; 8] = [
-    "log", "control", "access", "tls", "clients", "http", "metrics", CAMERA,
+pub const TABLES: [&str; 9] = [
+    "log", "control", "access", "tls", "clients", "http", "metrics", "hook", CAMERA,
 ];
 
 /// The table of the cameras.
@@ -147,6 +147,9 @@ pub const KEYS: &[Key] = {
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<bool>("metrics", "tls", Restart, One),
+        key::<Command>("hook", "command", Live, One),
+        key::<On>("hook", "events", Live, List),
+        key::<Duration>("hook", "timeout", Live, One),
         key::<Device>(CAMERA, "device", Live, One),
         key::<Size>(CAMERA, "size", Live, One),
         key::<Format>(CAMERA, "format", Live, One),

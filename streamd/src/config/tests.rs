@@ -88,7 +88,7 @@ fn a_device_has_a_path_or_a_name_that_stays() {
 
 #[test]
 fn an_unknown_table_says_where_the_key_belongs() {
-    let tables = "= allowed: log, control, access, tls, clients, http, metrics, camera";
+    let tables = "= allowed: log, control, access, tls, clients, http, metrics, hook, camera";
     assert_eq!(
         refused("quality = 70"),
         format!(
@@ -155,6 +155,34 @@ streamd.toml:2:1: camera.quality is not a camera
     );
     assert!(refused("[camera]").contains("no camera"));
     assert!(refused("log = 3").contains("log is not a table"));
+}
+
+#[test]
+fn two_cameras_on_one_device_are_shown() {
+    let two = |a: &str, b: &str| format!("[camera.a]\ndevice = {a:?}\n[camera.b]\ndevice = {b:?}");
+    assert_eq!(
+        refused(&two("/dev/video0", "/dev/video0")),
+        "\
+streamd.toml:4:10: camera.b.device: camera a has /dev/video0 already
+  4 | device = \"/dev/video0\"
+    |          ^^^^^^^^^^^^^
+    = allowed: a device of its own for each camera; many may watch one camera, in sizes and rates of their own"
+    );
+    for (a, b) in [
+        ("by-id:usb-C920", "/dev/v4l/by-id/usb-C920-video-index0"),
+        ("usb:1-1.2", "usb:1-1.2"),
+        ("serial:A1", "serial:A1"),
+    ] {
+        assert!(refused(&two(a, b)).contains("camera a has"), "{a} {b}");
+    }
+    for (a, b) in [
+        ("auto", "auto"),
+        ("test", "test"),
+        ("/dev/video0", "/dev/video2"),
+        ("usb:1-1.2:1.0", "usb:1-1.2:1.2"),
+    ] {
+        assert!(parse(&two(a, b), "streamd.toml").is_ok(), "{a} {b}");
+    }
 }
 
 #[test]
@@ -447,6 +475,14 @@ proptest! {
         config.control.socket = Some("/run/x".into());
         config.tls.certificate = Some("/etc/x.pem".into());
         config.tls.key = Some("credential:key".into());
+        // A device can be that of one camera only.
+        let mut taken = std::collections::HashSet::new();
+        for camera in config.camera.values_mut() {
+            let of_one = !matches!(camera.device, Device::Auto | Device::Test);
+            if of_one && !taken.insert(camera.device.to_string()) {
+                camera.device = Device::Auto;
+            }
+        }
         let read = parse(&config.to_toml(), "printed");
         prop_assert_eq!(read.map_err(|error| error.to_string()), Ok(config));
     }

@@ -18,6 +18,8 @@ pub(super) enum Answer {
     Now(Value),
     /// The reply's parameters, after a wait that is bounded.
     Later(Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>),
+    /// What happens, as it happens; only for a caller that wants more than one reply.
+    Events,
     /// The figures: again and again where the caller wants more.
     Figures {
         /// Between two replies.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
-use streamd_protocol::control::{Call, Error, MAX_CALL_BYTES, Reply};
+use streamd_protocol::control::{Call, Error, MAX_CALL_BYTES, Reply, WatchEventsReply};
 use tokio::{
     net::UnixStream,
     time::{MissedTickBehavior, timeout},
@@ -16,8 +16,8 @@ use super::{
     Context,
     access::Peer,
     codec::{Codec, Incoming, Lost},
-    method::Answer,
-    methods::{self, get_stats::figures},
+    method::{Answer, json},
+    methods::{self, get_stats::figures, watch_events::next as next_event},
     places::Place,
 };
 use crate::events;
@@ -141,6 +141,8 @@ async fn answer(
     let result = match answer {
         Ok(Answer::Now(parameters)) => Ok(parameters),
         Ok(Answer::Later(future)) => future.await,
+        Ok(Answer::Events) if more => return tell(connection, context).await,
+        Ok(Answer::Events) => Err(Error::ExpectedMore {}),
         Ok(Answer::Figures { every }) if more => return stream(connection, every, context).await,
         Ok(Answer::Figures { .. }) => Ok(figures(context)),
         Err(error) => Err(error),
@@ -159,14 +161,44 @@ async fn stream(
     loop {
         tokio::select! {
             _ = ticks.tick() => {
-                let continues = Reply { continues: true, ..reply(figures(context)) };
-                send(connection, continues).await?;
+                send(connection, continues(figures(context))).await?;
             }
             incoming = connection.next() => {
                 incoming.ok_or(End::HungUp)??;
                 return Err(End::CallDuringStream);
             }
         }
+    }
+}
+
+/// Sends what happens, as it happens, until the caller hangs up. A caller that reads too slowly
+/// loses events: nothing that happens waits for it.
+async fn tell(connection: &mut Connection, context: &Context) -> Result<(), End> {
+    let mut listener = context.state.viewers.news.listen();
+    let begins = WatchEventsReply {
+        event: None,
+        lost: 0,
+    };
+    send(connection, continues(json(&begins))).await?;
+    loop {
+        tokio::select! {
+            event = next_event(&mut listener) => {
+                let event = event.ok_or(End::HungUp)?;
+                send(connection, continues(json(&event))).await?;
+            }
+            incoming = connection.next() => {
+                incoming.ok_or(End::HungUp)??;
+                return Err(End::CallDuringStream);
+            }
+        }
+    }
+}
+
+/// A reply after which more follow.
+fn continues(parameters: Value) -> Reply {
+    Reply {
+        continues: true,
+        ..reply(parameters)
     }
 }
 

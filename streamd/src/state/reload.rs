@@ -5,7 +5,38 @@ use crate::{
     access::exposure,
     config::{self, Config},
     events,
+    news::{self, Event, EventKind},
 };
+
+/// What whoever listens is told of a reload.
+fn told(result: &Result<Reloaded, Refused>) -> Event {
+    match result {
+        Ok(Reloaded {
+            applied,
+            needs_restart,
+        }) => {
+            let restart = match needs_restart.len() {
+                0 => String::new(),
+                n => format!(", {n} need a restart"),
+            };
+            let text = format!("configuration reloaded: {} changed{restart}", applied.len());
+            Event {
+                applied: applied.clone(),
+                needs_restart: needs_restart.clone(),
+                ..news::event(EventKind::Reloaded, text)
+            }
+        }
+        Err(error) => {
+            let reason = error.to_string();
+            let first = reason.lines().next().unwrap_or_default();
+            let text = format!("configuration not reloaded: {first}");
+            Event {
+                reason: reason.clone(),
+                ..news::event(EventKind::ReloadFailed, text)
+            }
+        }
+    }
+}
 
 /// What a reload did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +74,7 @@ impl State {
                 "configuration not reloaded, the old one stays: {error}"
             ),
         }
+        self.viewers.news.tell(told(&result));
         result
     }
 

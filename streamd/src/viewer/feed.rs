@@ -36,6 +36,8 @@ pub struct Feed {
     adapt: Adapt,
     /// What it stands on; `None` before the first decision.
     rendition: Option<Rendition>,
+    /// The frames a second that it was told of.
+    told_fps: f64,
     /// The next frame's rendition has been picked, and the feed waits for it.
     waits: bool,
     /// The shortest time that frames took lately from capture until they were taken.
@@ -103,6 +105,7 @@ impl Feed {
             version,
             adapt: Adapt::new(now),
             rendition: None,
+            told_fps: 0.0,
             waits: false,
             prompt: Duration::ZERO,
             limits,
@@ -174,7 +177,9 @@ impl Feed {
         let (rung, picked) = (self.settings.ladder[rung], self.settings.ladder[picked]);
         self.subscription.select(Track::jpeg(picked));
         let first = self.rendition.replace(rung).is_none();
-        (changed || renewed || first).then(|| self.change(rung))
+        let fps = self.fps();
+        let paced = std::mem::replace(&mut self.told_fps, fps) != fps;
+        (changed || renewed || first || paced).then(|| self.change(rung))
     }
 
     /// For how long a frame has waited that was not sent yet; frames always take a while from

@@ -60,8 +60,12 @@ impl Figures {
 
     /// The names of the cameras that it watches, for the log.
     pub fn cameras(&self) -> String {
-        let names: Vec<_> = self.feeds.iter().map(|f| f.camera.as_str()).collect();
-        names.join(",")
+        self.camera_names().join(",")
+    }
+
+    /// The names of the cameras that it watches.
+    pub fn camera_names(&self) -> Vec<String> {
+        self.feeds.iter().map(|feed| feed.camera.clone()).collect()
     }
 }
 

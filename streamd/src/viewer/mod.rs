@@ -50,6 +50,7 @@ use crate::{
         receipts::Receipts,
     },
     media::{Origin, Packet, Timestamp},
+    news::EventKind,
 };
 
 /// A viewer: what it watches, what is on its way to it, what it says and hears.
@@ -150,6 +151,9 @@ impl Viewer {
             "client connected: {}",
             self.entry.peer
         );
+        let text = format!("client {} has come: {}", self.entry.id, self.entry.peer);
+        let connected = EventKind::ClientConnected;
+        self.viewers.tell(connected, text, &self.entry, "");
         self
     }
 
@@ -192,10 +196,19 @@ impl Viewer {
             frames = stats.frames(),
             bytes = stats.bytes(),
             seconds = self.entry.age(now).as_secs(),
-            reason,
+            reason = reason.as_str(),
             "client disconnected: {}, {reason}",
             self.entry.peer
         );
+        let kind = match id {
+            events::CLIENT_KICKED => EventKind::ClientKicked,
+            _ => EventKind::ClientDisconnected,
+        };
+        let text = format!(
+            "client {} has gone: {}, {reason}",
+            self.entry.id, self.entry.peer
+        );
+        self.viewers.tell(kind, text, &self.entry, &reason);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Goodbye> {

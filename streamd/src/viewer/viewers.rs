@@ -27,6 +27,7 @@ use crate::{
     camera::{Cameras, Place, Refused},
     config, events,
     link::readiness::Readiness,
+    news::{self, Event, EventKind, News},
 };
 
 /// An address has as many connections as it may have.
@@ -48,6 +49,8 @@ pub struct Viewers {
     pub rules: Rules,
     /// The wrong tokens of late.
     pub attempts: Arc<Attempts>,
+    /// Where it is told who comes and goes.
+    pub news: News,
     client_timeout_ms: AtomicU64,
     max_per_address: AtomicU32,
     /// Those that the next process goes on with.
@@ -59,6 +62,7 @@ impl Viewers {
     pub fn new(
         cameras: Arc<Cameras>,
         readiness: Readiness,
+        news: News,
         config: &config::Clients,
         rules: Rules,
     ) -> Self {
@@ -69,6 +73,7 @@ impl Viewers {
             connections: Arc::default(),
             rules,
             attempts: Arc::default(),
+            news,
             client_timeout_ms: AtomicU64::new(0),
             max_per_address: AtomicU32::new(0),
             kept: Mutex::default(),
@@ -211,6 +216,22 @@ impl Viewers {
     /// Takes those that are to be gone on with.
     pub fn take_kept(&self) -> Vec<(Kept, OwnedFd)> {
         std::mem::take(&mut self.kept.lock())
+    }
+
+    /// Tells whoever listens to what happens that a viewer has come or gone.
+    pub(super) fn tell(&self, kind: EventKind, text: String, viewer: &Entry, reason: &str) {
+        let (cameras, name) = {
+            let figures = viewer.figures();
+            (figures.camera_names(), figures.name.clone())
+        };
+        self.news.tell(Event {
+            cameras,
+            client: viewer.id as i64,
+            name,
+            peer: viewer.peer.clone(),
+            reason: reason.into(),
+            ..news::event(kind, text)
+        });
     }
 
     /// Tells every viewer goodbye; returns how many there were.

@@ -16,6 +16,7 @@ use streamd::{
     control::{Control, spawn},
     link::readiness::Readiness,
     media::{Origin, Packet, Timestamp, Track},
+    news::News,
     state::State,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::{registry::Guard, viewers::Viewers},
@@ -106,14 +107,21 @@ impl Daemon {
 
 fn state(file: &std::path::Path, heartbeats: &Heartbeats) -> Arc<State> {
     let config = config::load(Some(file)).unwrap();
+    let news = News::default();
     let camera = |(name, settings): (&config::values::CameraName, &config::Camera)| {
-        let camera = Camera::new(name.to_string(), settings.clone(), Arc::default(), |_| {});
+        let camera = Camera::new(
+            name.to_string(),
+            settings.clone(),
+            Arc::default(),
+            news.clone(),
+            |_| {},
+        );
         Arc::new(camera.unwrap())
     };
     let cameras = Cameras::new(config.camera.iter().map(camera).collect());
     let readiness = Readiness::spawn().unwrap();
     let rules = Rules::load(&config.access).expect("a file of tokens that is good, or none");
-    let viewers = Viewers::new(Arc::new(cameras), readiness, &config.clients, rules);
+    let viewers = Viewers::new(Arc::new(cameras), readiness, news, &config.clients, rules);
     Arc::new(State::new(
         Arc::new(viewers),
         heartbeats.clone(),

@@ -122,7 +122,8 @@ pub const COLUMNS: &[Column] = &[
         units::ms(w.feed.latency.p95_ms)
     }),
     number("RTT", 8, 10, None, |w| units::ms(w.client.rtt_ms)),
-    number("LINK", 10, 1, Some(Sort::Link), |w| {
+    number("RATE", 10, 1, None, |w| units::rate(w.rate)),
+    number("LINK", 10, 3, Some(Sort::Link), |w| {
         units::rate(w.client.link_rate)
     }),
     number("DROPPED", 7, 0, Some(Sort::Dropped), |w| {
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(
             titles(80),
             [
-                "ID", "CLIENT", "CAMERA", "FPS", "LATENCY", "LINK", "DROPPED", "GETS"
+                "ID", "CLIENT", "CAMERA", "FPS", "LATENCY", "RATE", "DROPPED", "GETS"
             ]
         );
         assert_eq!(titles(40).len(), 6);

@@ -25,6 +25,7 @@ use self::{
     model::{Model, Next},
 };
 use crate::{
+    charset,
     failure::Failure,
     session::{Session, stdout_is_terminal},
     terminal::{
@@ -110,7 +111,12 @@ fn show(
         if let Some(said) = hand.said() {
             model.tell(said);
         }
-        terminal.draw(|frame| page::draw(frame, &mut model, session.screen.colour))?;
+        terminal.draw(|frame| {
+            page::draw(frame, &mut model, session.screen.colour);
+            if charset::is_ascii() {
+                page::to_ascii(frame);
+            }
+        })?;
         let Some(inputs) = keyboard.listen(wakeups, TICK)? else {
             return Ok(());
         };

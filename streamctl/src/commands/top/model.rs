@@ -19,7 +19,7 @@ const STEP: i64 = 5;
 /// Rows that a page key moves by.
 const PAGE: usize = 10;
 
-/// The longest number that can be typed.
+/// The longest number that can be typed, and the word `none`.
 const DIGITS: usize = 7;
 
 /// How long a message stays.
@@ -135,11 +135,21 @@ impl Model {
     /// gone, the one that is now in its row is.
     pub fn update(&mut self, stats: Stats) {
         let row = self.selected_row();
-        self.clients = watched::rows(&stats.clients);
+        let mut clients = watched::rows(&stats.clients);
+        let before = self.stats.as_ref();
+        let seconds = before.map_or(0.0, |old| stats.uptime_seconds - old.uptime_seconds);
+        watched::rates(&mut clients, &self.clients, seconds);
+        self.clients = clients;
         self.stats = Some(stats);
         self.updated = Instant::now();
         self.arrange();
         self.select(row.unwrap_or(0));
+    }
+
+    /// What all clients of a camera are sent a second, bits.
+    pub fn camera_rate(&self, camera: &str) -> f64 {
+        let rows = self.clients.iter().filter(|row| row.feed.camera == camera);
+        rows.map(|row| row.rate).sum()
     }
 
     /// Shows a message for a while.
@@ -234,7 +244,7 @@ impl Model {
             Key::Backspace => {
                 text.pop();
             }
-            Key::Char(digit @ ('0'..='9' | '.')) if text.len() < DIGITS => text.push(digit),
+            Key::Char(typed) if text.len() < DIGITS && typed.is_ascii_graphic() => text.push(typed),
             _ => {}
         }
         self.mode = Mode::Prompt {
@@ -245,15 +255,15 @@ impl Model {
         Next::Nothing
     }
 
-    /// A number was typed; nothing lifts a client's limit, and leaves a camera as it is.
+    /// A number was typed, or the word that lifts a client's limit; nothing leaves it as it is.
     fn typed(&mut self, setting: Setting, whose: Whose, text: &str) -> Next {
         let number = match (text, &whose) {
-            ("", Whose::Camera(_)) => return Next::Nothing,
-            ("", Whose::Client(_)) => 0.0,
+            ("", _) => return Next::Nothing,
+            ("none", Whose::Client(_)) => 0.0,
             (text, _) => match text.parse::<f64>() {
-                Ok(number) => number,
-                Err(_) => {
-                    self.tell(format!("`{text}` is no number"));
+                Ok(number) if number.is_finite() => number,
+                _ => {
+                    self.tell(format!("`{text}` is no number: nothing is changed"));
                     return Next::Nothing;
                 }
             },

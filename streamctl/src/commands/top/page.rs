@@ -13,10 +13,16 @@ use super::{
     columns::{Column, fitting},
     model::{Focus, Mode, Model, Setting, Whose},
 };
-use crate::{table::clean, units, watched::Watched};
+use crate::{charset, table::clean, units, watched::Watched};
+
+/// Cameras without signal whose reason is shown.
+const LOST: usize = 3;
 
 /// Cameras that are shown at once; more are scrolled.
 const CAMERAS: u16 = 6;
+
+/// From this width on, cameras are shown with their rate and device.
+const WIDE: u16 = 110;
 
 const HINTS: &str = "Tab cameras  s sort  r reverse  k kick  +/- u quality  f fps  ? help  q quit";
 
@@ -31,18 +37,19 @@ const HELP: &[&str] = &[
     "f                       frames a second, typed",
     "q                       quit",
     "",
-    "For a client, quality and fps are limits: an empty",
-    "number lifts one. LINK is what the connection carries,",
-    "DROPPED what did not fit.",
+    "For a client, quality and fps are limits: `none` lifts",
+    "one. RATE is what it is sent, LINK what the connection",
+    "carries, DROPPED what did not fit.",
 ];
 
 /// Draws everything.
 pub fn draw(frame: &mut Frame<'_>, model: &mut Model, colour: bool) {
     let look = Look { colour };
     let cameras = (model.cameras().len() as u16).clamp(1, CAMERAS);
+    let status_lines = (lost(model).len() as u16).max(1);
     let [head, status, camera_table, _, client_table, foot] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(1),
+        Constraint::Length(status_lines),
         Constraint::Length(cameras + 1),
         Constraint::Length(1),
         Constraint::Min(2),
@@ -56,6 +63,15 @@ pub fn draw(frame: &mut Frame<'_>, model: &mut Model, colour: bool) {
     frame.render_widget(footer(model, look), foot);
     if model.mode == Mode::Help {
         draw_help(frame);
+    }
+}
+
+/// Puts what was drawn into ASCII, cell by cell.
+pub fn to_ascii(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        if let Some(other) = cell.symbol().chars().next().filter(|c| !c.is_ascii()) {
+            cell.set_char(charset::plain(other));
+        }
     }
 }
 
@@ -107,10 +123,25 @@ fn headline(model: &Model) -> Paragraph<'static> {
             clean(&stats.version),
             stats.pid,
             units::duration(stats.uptime_seconds),
-            clean(&stats.status),
+            clean_long(units::brief(&stats.status)),
         ),
     };
     Paragraph::new(text).bold()
+}
+
+/// A line for each camera without signal, as many as there is room for.
+fn lost(model: &Model) -> Vec<String> {
+    let lost = |camera: &&CameraStats| camera.state == CameraState::Lost;
+    let lost: Vec<_> = model.cameras().iter().filter(lost).collect();
+    let line = |camera: &&CameraStats| {
+        let (name, reason) = (clean(&camera.name), clean_long(&camera.reason));
+        format!("NO SIGNAL: {name}: {reason}")
+    };
+    let mut lines: Vec<_> = lost.iter().take(LOST).map(line).collect();
+    if let (Some(last), more @ 1..) = (lines.last_mut(), lost.len().saturating_sub(LOST)) {
+        *last = format!("(and {more} more) {last}");
+    }
+    lines
 }
 
 /// What is wrong, if something is.
@@ -127,17 +158,9 @@ fn state(model: &Model, look: Look) -> Paragraph<'static> {
         let parts = clean(&stats.stuck.join(", "));
         return Paragraph::new(format!("STUCK: {parts} does not move")).style(look.bad());
     }
-    let mut lost = stats
-        .cameras
-        .iter()
-        .filter(|c| c.state == CameraState::Lost);
-    if let Some(camera) = lost.next() {
-        let more = match lost.count() {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        let (name, reason) = (clean(&camera.name), clean_long(&camera.reason));
-        return Paragraph::new(format!("NO SIGNAL: {name}{more}: {reason}")).style(look.bad());
+    let lost = lost(model);
+    if !lost.is_empty() {
+        return Paragraph::new(lost.join("\n")).style(look.bad());
     }
     match stats.refused {
         0 => Paragraph::new("healthy").style(look.good()),
@@ -149,14 +172,24 @@ fn state(model: &Model, look: Look) -> Paragraph<'static> {
 }
 
 fn draw_cameras(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
-    let titles = [
+    let mut titles = vec![
         "CAMERA", "STATE", "SIZE", "FPS", "QUALITY", "ENCODE", "LOST", "CLIENTS",
     ];
-    let rows = model
-        .cameras()
-        .iter()
-        .map(|camera| camera_row(camera, look));
-    let widths = [10, 9, 9, 11, 7, 8, 6, 7].map(Constraint::Length);
+    let mut widths = [10, 9, 9, 11, 7, 8, 6, 7].map(Constraint::Length).to_vec();
+    let wide = area.width >= WIDE;
+    if wide {
+        titles.extend(["RATE", "DEVICE, OR WHY NOT"]);
+        widths[0] = Constraint::Length(16);
+        widths.extend([Constraint::Length(10), Constraint::Min(16)]);
+    }
+    let rows = model.cameras().iter().map(|camera| {
+        let mut cells = camera_cells(camera, look);
+        if wide {
+            let rate = units::rate(model.camera_rate(&camera.name));
+            cells.extend([Cell::new(rate), Cell::new(device(camera))]);
+        }
+        Row::new(cells)
+    });
     let table = Table::new(rows, widths)
         .header(Row::new(titles).style(look.title()))
         .row_highlight_style(highlight(model, Focus::Cameras, look));
@@ -164,7 +197,14 @@ fn draw_cameras(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn camera_row(camera: &CameraStats, look: Look) -> Row<'static> {
+/// The device of a camera, or why it has none.
+fn device(camera: &CameraStats) -> String {
+    let known = [&camera.reason, &camera.card, &camera.path];
+    let known = known.into_iter().find(|text| !text.is_empty());
+    clean_long(known.map_or("", String::as_str))
+}
+
+fn camera_cells(camera: &CameraStats, look: Look) -> Vec<Cell<'static>> {
     let (state, style) = match camera.state {
         CameraState::Starting => ("starting", Style::new()),
         CameraState::Streaming => ("streaming", look.good()),
@@ -176,7 +216,7 @@ fn camera_row(camera: &CameraStats, look: Look) -> Row<'static> {
         units::fps(camera.fps),
         units::set_fps(camera.desired_fps)
     );
-    Row::new([
+    vec![
         Cell::new(clean(&camera.name)),
         Cell::new(Span::styled(state, style)),
         Cell::new(units::size(camera.width, camera.height)),
@@ -185,7 +225,7 @@ fn camera_row(camera: &CameraStats, look: Look) -> Row<'static> {
         Cell::new(units::ms(camera.encode_average_ms)),
         Cell::new((camera.driver_lost + camera.corrupt).to_string()),
         Cell::new(camera.clients.to_string()),
-    ])
+    ]
 }
 
 fn draw_clients(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
@@ -261,7 +301,7 @@ fn question(setting: Setting, whose: &Whose) -> String {
         Setting::Fps => ("fps", "0.1-1000"),
     };
     match whose {
-        Whose::Client(id) => format!("client {id}: {what} at most ({range}, empty for no limit)"),
+        Whose::Client(id) => format!("client {id}: {what} at most ({range}, none for no limit)"),
         Whose::Camera(name) => format!("camera {}: {what} ({range})", clean(name)),
     }
 }

@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use streamd_protocol::stream::{FromClient, Want};
 
-use super::{reconnect::Policy, target::Target};
+use super::{
+    reconnect::Policy,
+    target::{Address, Target},
+};
+use crate::complete;
 
 /// Watch a camera's live stream in the terminal, or measure it
 ///
@@ -16,12 +20,13 @@ use super::{reconnect::Policy, target::Target};
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = KEYS)]
 pub struct Args {
-    /// HOST, HOST:PORT, [IPV6]:PORT or unix:PATH
+    /// HOST, HOST:PORT, [IPV6]:PORT or unix:PATH for a raw stream, http(s)://… for MJPEG,
+    /// ws(s)://… for WebSocket
     #[arg(value_name = "TARGET", default_value = "127.0.0.1:8002")]
     pub target: Target,
 
     /// The camera; the target's own where none is named
-    #[arg(long, value_name = "NAME", conflicts_with = "silent")]
+    #[arg(long, value_name = "NAME", conflicts_with = "silent", add = complete::cameras())]
     pub camera: Option<String>,
 
     /// How the picture is drawn
@@ -136,8 +141,33 @@ impl Args {
         })
     }
 
+    /// What is asked for over HTTP, wishes included; `None` for a raw stream. Over a WebSocket
+    /// wishes are said.
+    pub fn address(&self) -> Option<Address> {
+        let Target::Web(address) = &self.target else {
+            return None;
+        };
+        let websocket = address.websocket;
+        let mut address = address.clone();
+        let mut ask = |name, value: Option<String>| {
+            value
+                .into_iter()
+                .for_each(|value| address.ask(name, &value));
+        };
+        ask("camera", self.camera.clone());
+        if !websocket {
+            ask("fps", self.fps.map(|fps| fps.to_string()));
+            ask("quality", self.quality.map(|quality| quality.to_string()));
+            ask("max_width", self.max_width.map(|width| width.to_string()));
+        }
+        Some(address)
+    }
+
     /// Which camera is asked for besides; `None` for the target's own.
     pub fn subscription(&self) -> Option<FromClient> {
+        if matches!(self.target, Target::Web(_)) {
+            return None;
+        }
         let cameras = vec![self.camera.clone()?];
         Some(FromClient::Subscribe { cameras })
     }

@@ -8,7 +8,7 @@ use std::{
 use super::{
     args::Args,
     clock::{Clock, Offset},
-    connect::connect,
+    connect::{self, connect},
     keep::Keep,
     loss::Loss,
     measure::{Measure, Reading},
@@ -49,6 +49,8 @@ pub struct Outcome {
     pub connections: u64,
     /// The last failure to connect or loss, if there was one.
     pub last_loss: Option<Loss>,
+    /// What came at last stood in for pictures of the camera.
+    pub no_signal: bool,
     /// Frames saved.
     pub saved: u64,
 }
@@ -60,6 +62,8 @@ pub struct Follower<'a> {
     pub(super) clock: Clock,
     pub(super) offset: Offset,
     pub(super) measure: Measure,
+    /// The rate of the camera that is watched; 0 while unknown.
+    pub(super) camera_fps: f64,
     front: &'a mut dyn Front,
     start: Instant,
     reconnect: Reconnect,
@@ -84,6 +88,7 @@ impl<'a> Follower<'a> {
             clock: Clock::new(),
             offset: Offset::default(),
             measure: Measure::default(),
+            camera_fps: 0.0,
             next_figures: start + front.interval(),
             front,
             start,
@@ -103,7 +108,8 @@ impl<'a> Follower<'a> {
                 Err(ending) => break ending,
             };
             self.measure.interrupted();
-            match self.reconnect.lost().filter(|_| !loss.is_final()) {
+            let given_up = loss.is_final() || self.never_began(&loss);
+            match self.reconnect.lost().filter(|_| !given_up) {
                 None => break Ending::GaveUp(loss),
                 Some(delay) => {
                     let rested = self.rest(&loss, delay);
@@ -119,15 +125,28 @@ impl<'a> Follower<'a> {
             reading: self.measure.reading(self.elapsed()),
             connections: self.connections,
             last_loss,
+            no_signal: self.view.state == State::NoSignal,
             saved: self.keep.saved(),
         }
+    }
+
+    /// Whether an address is most likely wrong, though another attempt might come to something: a
+    /// name that has never been found, also where the resolver says that it may be asked again, or
+    /// a server that has never said a word. Who wants to wait for ever waits.
+    fn never_began(&self, loss: &Loss) -> bool {
+        let wrong = match loss {
+            Loss::Unreachable(_, error) => self.connections == 0 && connect::is_unresolved(error),
+            Loss::NoAnswer { .. } => self.connections == 1,
+            _ => false,
+        };
+        wrong && self.args.reconnect_attempts != 0
     }
 
     /// One connection: how it was lost.
     fn connection(&mut self) -> Result<Loss, Ending> {
         self.state(State::Connecting)?;
         let limit = self.args.duration.map(|duration| self.start + duration);
-        let stream = match connect(&self.args.target, self.steering, limit) {
+        let mut stream = match connect(&self.args.target, self.steering, limit) {
             Ok(Some(stream)) => stream,
             Ok(None) => return Err(Ending::Asked),
             Err(loss) => return Ok(loss),
@@ -137,7 +156,7 @@ impl<'a> Follower<'a> {
         }
         self.connections += 1;
         self.state(State::Connected)?;
-        self.receive(&stream)
+        self.receive(&mut stream)
     }
 
     /// Waits for the time of the next attempt.
@@ -204,6 +223,17 @@ impl<'a> Follower<'a> {
             Some(frames) if self.measure.frames() >= frames => Err(Ending::Complete),
             _ => Ok(()),
         }
+    }
+
+    /// A picture came that stands in for the camera's own: it is shown, and is no frame of it.
+    pub(super) fn stand_in(&mut self, jpeg: &[u8]) -> Result<(), Ending> {
+        self.measure.interrupted();
+        if self.view.state != State::NoSignal {
+            self.reconnect.picture();
+            self.state(State::NoSignal)?;
+        }
+        self.front.picture(jpeg);
+        Ok(())
     }
 
     /// What is received has changed.

@@ -14,6 +14,7 @@ use super::{
     verdict::Verdict,
     view::{Front, Rendition, State, View},
 };
+use crate::charset;
 
 /// Prints lines.
 #[derive(Debug)]
@@ -87,7 +88,10 @@ impl Headless {
                 saved: outcome.saved,
             });
         }
-        self.line(&figures::summary(&outcome.reading, outcome.saved))
+        self.line(&charset::fit(&figures::summary(
+            &outcome.reading,
+            outcome.saved,
+        )))
     }
 
     fn json(&self, line: &Line<'_>) -> io::Result<()> {
@@ -105,7 +109,7 @@ impl Headless {
 
     /// For people alone, beside the figures; nothing depends on their reading it.
     fn remark(&self, remark: &str) -> io::Result<()> {
-        let _ = writeln!(io::stderr().lock(), "streamctl: {remark}");
+        let _ = writeln!(io::stderr().lock(), "streamctl: {}", charset::fit(remark));
         Ok(())
     }
 }
@@ -129,6 +133,7 @@ impl Headless {
         }
         match (&view.state, wait) {
             (State::Connected, _) => self.remark(&format!("connected to {}", self.target)),
+            (State::NoSignal, _) => self.remark("no signal"),
             (State::Waiting { cause, .. }, Some(wait)) => {
                 self.remark(&format!("{cause}; attempt {} in {wait:.1} s", view.attempt))
             }
@@ -173,7 +178,7 @@ impl Front for Headless {
                 rendition: &view.rendition,
             });
         }
-        self.line(&figures::line(&view.reading))
+        self.line(&charset::fit(&figures::line(&view.reading)))
     }
 
     fn interval(&self) -> Duration {
@@ -186,6 +191,7 @@ fn word(state: &State) -> &'static str {
         State::Connecting => "connecting",
         State::Connected => "connected",
         State::Live => "live",
+        State::NoSignal => "noSignal",
         State::Waiting { .. } => "waiting",
     }
 }

@@ -25,6 +25,7 @@ mod spread;
 mod steering;
 mod talk;
 mod target;
+mod tls;
 mod verdict;
 mod view;
 
@@ -82,13 +83,18 @@ fn report(
     json: bool,
 ) -> Result<ExitCode, Failure> {
     let verdict = Verdict::of(outcome, args);
-    match lines.summary(outcome, &verdict) {
+    // Where no frame came there is nothing to count.
+    let summary = match json || outcome.reading.frames > 0 {
+        true => lines.summary(outcome, &verdict),
+        false => Ok(()),
+    };
+    match summary {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
         _ => {}
     }
     if !json {
         for reason in &verdict.reasons {
-            eprintln!("streamctl: {reason}");
+            eprintln!("streamctl: {}", crate::charset::fit(reason));
         }
     }
     Ok(verdict.exit_code())

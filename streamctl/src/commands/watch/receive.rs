@@ -2,22 +2,30 @@
 
 use std::{io, os::fd::AsFd, time::Instant};
 
-use streamd_protocol::stream::{AppSegment, Event, ToClient};
+use streamd_protocol::stream::{self, AppSegment, Event, ToClient};
 
 use super::{
     clock::Offset,
     connect::Stream,
     follow::{Ending, Follower},
-    framing::{Framing, Payload},
+    framing::{self, Framing, Payload, head},
     loss::Loss,
     measure::Arrival,
-    talk::Talk,
+    talk::{Manner, Talk, random},
+    target::Target,
+    tls,
     view::Rendition,
 };
 use crate::table::{clean, line};
 
 /// Reads in a row before keys, questions and time-outs are looked after again.
 const READS: usize = 16;
+
+/// The code by which a WebSocket's server ends it for a reason of its own: a kick.
+const POLICY: u16 = 1008;
+
+/// The code by which it says that it has no place.
+const TRY_LATER: u16 = 1013;
 
 /// The end of a connection.
 enum Over {
@@ -39,7 +47,7 @@ impl From<Loss> for Over {
 
 /// What a connection needs besides the watch.
 struct Connection<'s> {
-    stream: &'s Stream,
+    stream: &'s mut Stream,
     framing: Framing,
     talk: Talk,
     heard: Instant,
@@ -49,12 +57,28 @@ struct Connection<'s> {
 
 impl Follower<'_> {
     /// Receives until the connection is lost.
-    pub(super) fn receive(&mut self, stream: &Stream) -> Result<Loss, Ending> {
+    pub(super) fn receive(&mut self, stream: &mut Stream) -> Result<Loss, Ending> {
         self.offset = Offset::default();
+        let (manner, request, opening) = match self.args.address() {
+            None => (Manner::Raw, String::new(), None),
+            Some(address) => {
+                let (request, opening) = head::ask(&address, random());
+                let manner = match address.websocket {
+                    true => Manner::WebSocket,
+                    false => Manner::Mute,
+                };
+                (manner, request, Some(opening))
+            }
+        };
+        if manner == Manner::Mute && self.args.fps.is_some() {
+            // Nobody says at which rate the camera runs: what is left out may all be wanted.
+            self.measure.expect_every(u64::MAX);
+        }
+        let first = [self.args.hello(), self.args.subscription()];
         let mut connection = Connection {
             stream,
-            framing: Framing::default(),
-            talk: Talk::new([self.args.hello(), self.args.subscription()], &self.clock),
+            framing: Framing::of(&self.args.target, opening),
+            talk: Talk::new(manner, request, first, &self.clock),
             heard: Instant::now(),
             paused: false,
             stopping: None,
@@ -90,7 +114,11 @@ impl Follower<'_> {
         }
         let deadlines = [Some(stalled), Some(self.deadline()), talk.deadline()];
         let deadline = deadlines.into_iter().flatten().min().unwrap_or(stalled);
-        let unsent = !talk.waiting().is_empty();
+        let unsent = !talk.waiting().is_empty() || connection.stream.has_to_write();
+        let deadline = match connection.stream.has_more() {
+            true => Instant::now(),
+            false => deadline,
+        };
         self.steering
             .wait_readable(connection.stream.as_fd(), unsent, deadline)
             .map_err(Loss::Broken)?;
@@ -98,15 +126,16 @@ impl Follower<'_> {
     }
 
     fn read(&mut self, connection: &mut Connection<'_>) -> Result<(), Over> {
+        let target = &self.args.target;
         for _ in 0..READS {
             let space = connection.framing.space();
             let room = space.len();
             let count = match connection.stream.receive(space) {
-                Ok(0) => return Err(closed(&connection.framing).into()),
+                Ok(0) => return Err(closed(&connection.framing, target).into()),
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Loss::Broken(error).into()),
+                Err(error) => return Err(broken(target, error).into()),
             };
             connection.heard = Instant::now();
             connection.framing.filled(count);
@@ -121,9 +150,12 @@ impl Follower<'_> {
 
     fn payloads(&mut self, connection: &mut Connection<'_>) -> Result<(), Over> {
         let Connection { framing, talk, .. } = connection;
+        let target = &self.args.target;
         let mut refused = None;
-        while let Some(payload) = framing.next().map_err(Loss::NoStream)? {
+        while let Some(payload) = framing.next().map_err(|error| over(target, error))? {
             match payload {
+                Payload::Opened => talk.open(&self.clock),
+                Payload::Ping(data) => talk.pong(data),
                 Payload::Picture(jpeg) => self.arrival(jpeg, talk)?,
                 // A message of a newer server that this version does not know is no error.
                 Payload::Message(json) => {
@@ -143,6 +175,12 @@ impl Follower<'_> {
         let segment = AppSegment::find(jpeg);
         if self.is_other(segment.as_ref()) {
             return Ok(());
+        }
+        if stream::is_stand_in(jpeg) {
+            if let Some(segment) = &segment {
+                self.camera(&clean(&segment.camera))?;
+            }
+            return self.stand_in(jpeg);
         }
         let now = self.clock.micros(Instant::now());
         let server_now = self
@@ -171,7 +209,7 @@ impl Follower<'_> {
     /// comes until the server has heard of it.
     fn is_other(&self, segment: Option<&AppSegment>) -> bool {
         let of = segment.map(|segment| segment.camera.as_str());
-        self.args.camera.is_some() && self.args.camera.as_deref() != of
+        self.args.subscription().is_some() && self.args.camera.as_deref() != of
     }
 
     fn message(
@@ -200,16 +238,19 @@ impl Follower<'_> {
                 fps,
                 reason,
                 ..
-            } => self.rendition(|rendition| {
-                *rendition = Rendition {
-                    camera: std::mem::take(&mut rendition.camera),
-                    width,
-                    height,
-                    quality,
-                    max_fps: fps,
-                    reason: clean(&reason),
-                };
-            }),
+            } => {
+                self.expect(fps);
+                self.rendition(|rendition| {
+                    *rendition = Rendition {
+                        camera: std::mem::take(&mut rendition.camera),
+                        width,
+                        height,
+                        quality,
+                        max_fps: fps,
+                        reason: clean(&reason),
+                    };
+                })
+            }
             ToClient::Notice { event, message, .. } => {
                 self.notified(event, &message, stopping, refused)
             }
@@ -229,13 +270,20 @@ impl Follower<'_> {
                 *stopping = Some(clean(message));
                 Ok(())
             }
-            Event::CameraLost => self.notice(&format!("lost: {}", clean(message))),
-            Event::CameraBack => self.notice(&clean(message)),
+            Event::CameraLost | Event::CameraBack => self.notice(&line(message)),
             Event::CameraRefused => {
                 *refused = Some(line(message));
                 Ok(())
             }
             Event::BadMessage => self.notice(&format!("refused: {}", clean(message))),
+        }
+    }
+
+    /// So many frames a second at most are sent: the camera's others are left out on purpose.
+    fn expect(&mut self, fps: f64) {
+        if fps > 0.0 && self.camera_fps > 0.0 {
+            let step = (self.camera_fps / fps).ceil().max(1.0);
+            self.measure.expect_every(step as u64);
         }
     }
 
@@ -251,11 +299,8 @@ impl Follower<'_> {
         else {
             return Ok(());
         };
-        if let Some(limit) = self.args.fps
-            && fps > limit
-        {
-            self.measure.expect_every((fps / limit).ceil() as u64);
-        }
+        self.camera_fps = fps;
+        self.expect(self.args.fps.map_or(fps, |limit| limit.min(fps)));
         self.rendition(|rendition| {
             *rendition = Rendition {
                 camera: clean(&camera),
@@ -269,8 +314,24 @@ impl Follower<'_> {
     }
 }
 
+/// What an error of the framing comes to: a server that speaks WebSocket says goodbye by a code.
+fn over(target: &Target, error: framing::Error) -> Over {
+    match error {
+        framing::Error::Closed(POLICY, why) => {
+            Over::End(Ending::Kicked(clean(without_colon(&why))))
+        }
+        framing::Error::Closed(TRY_LATER, why) => Loss::Refused(line(without_colon(&why))).into(),
+        framing::Error::Status(404, why) => Loss::Refused(line(without_colon(&why))).into(),
+        error => Loss::of(target, error).into(),
+    }
+}
+
+fn without_colon(why: &str) -> &str {
+    why.trim_start_matches(": ")
+}
+
 /// Sends what fits.
-fn flush(talk: &mut Talk, stream: &Stream) -> Result<(), Loss> {
+fn flush(talk: &mut Talk, stream: &mut Stream) -> Result<(), Loss> {
     while !talk.waiting().is_empty() {
         match stream.send(talk.waiting()) {
             Ok(count) => talk.sent(count),
@@ -284,11 +345,23 @@ fn flush(talk: &mut Talk, stream: &Stream) -> Result<(), Loss> {
             Err(error) => return Err(error.into()),
         }
     }
+    stream.flush()?;
     Ok(())
 }
 
-fn closed(framing: &Framing) -> Loss {
+/// What an error of the socket comes to; one of its encryption does not pass.
+fn broken(target: &Target, error: io::Error) -> Loss {
+    match tls::explain(&error) {
+        Some(why) => Loss::Untrusted(target.clone(), why),
+        None => Loss::Broken(error),
+    }
+}
+
+fn closed(framing: &Framing, target: &Target) -> Loss {
     match framing.partial() {
+        None if framing.is_unanswered() => Loss::NoAnswer {
+            target: target.clone(),
+        },
         Some((got, length)) => Loss::Half(got, length),
         None => Loss::Closed,
     }

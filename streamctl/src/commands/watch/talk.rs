@@ -2,19 +2,39 @@
 //!
 //! A server that never answers the hello (the original's) hears nothing more.
 
-use std::time::Instant;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Instant,
+};
 
 use streamd_protocol::stream::{self, FromClient, Want};
 
-use super::clock::{Clock, Offset};
+use super::{
+    clock::{Clock, Offset},
+    framing::websocket,
+};
 
 /// Bytes that may wait for a server that does not read; more is left unsaid, since a receipt or a
 /// question that is late is worth nothing.
 const MAX_WAITING: usize = 16 * 1024;
 
+/// How words are put on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// A length before each.
+    Raw,
+    /// Not at all: the server can't hear them.
+    Mute,
+    /// As frames of a WebSocket, once it is [open](Talk::open).
+    WebSocket,
+}
+
 /// One connection's words.
 #[derive(Debug)]
 pub struct Talk {
+    manner: Manner,
+    /// What is said as soon as the server can hear it.
+    first: Vec<FromClient>,
     waiting: Vec<u8>,
     message: Vec<u8>,
     hello_us: u64,
@@ -24,21 +44,43 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// Begins with these words: a hello, and what follows it.
-    pub fn new(first: impl IntoIterator<Item = Option<FromClient>>, clock: &Clock) -> Self {
+    /// Begins with these words: a hello, and what follows it; before them goes `request`.
+    pub fn new(
+        manner: Manner,
+        request: String,
+        first: impl IntoIterator<Item = Option<FromClient>>,
+        clock: &Clock,
+    ) -> Self {
         let now = Instant::now();
         let mut talk = Self {
-            waiting: Vec::new(),
+            manner,
+            first: first.into_iter().flatten().collect(),
+            waiting: request.into_bytes(),
             message: Vec::new(),
             hello_us: clock.micros(now),
             answered: false,
             next_ping: now,
             paused: false,
         };
-        for message in first.into_iter().flatten() {
-            talk.say(&message);
+        if manner == Manner::Raw {
+            talk.open(clock);
         }
         talk
+    }
+
+    /// The server can hear now.
+    pub fn open(&mut self, clock: &Clock) {
+        self.hello_us = clock.micros(Instant::now());
+        for message in std::mem::take(&mut self.first) {
+            self.say(&message);
+        }
+    }
+
+    /// Answers a ping.
+    pub fn pong(&mut self, data: &[u8]) {
+        if self.waiting.len() <= MAX_WAITING {
+            websocket::pong(data, mask(), &mut self.waiting);
+        }
     }
 
     /// The server answered the hello: it understands us. When that was asked, µs.
@@ -99,10 +141,31 @@ impl Talk {
         }
         self.message.clear();
         serde_json::to_writer(&mut self.message, message).expect("a Vec takes every message");
-        self.waiting
-            .extend_from_slice(&stream::header(self.message.len()));
-        self.waiting.extend_from_slice(&self.message);
+        match self.manner {
+            Manner::Raw => {
+                self.waiting
+                    .extend_from_slice(&stream::header(self.message.len()));
+                self.waiting.extend_from_slice(&self.message);
+            }
+            Manner::WebSocket => websocket::say(&self.message, mask(), &mut self.waiting),
+            Manner::Mute => {}
+        }
     }
+}
+
+/// Four bytes that nobody can guess, so that no proxy takes what is said for something else.
+fn mask() -> [u8; 4] {
+    let [a, b, c, d, ..] = random();
+    [a, b, c, d]
+}
+
+/// Bytes that nobody can guess: the standard library seeds its hashers so.
+pub fn random() -> [u8; 16] {
+    let word = || RandomState::new().build_hasher().finish().to_ne_bytes();
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&word());
+    bytes[8..].copy_from_slice(&word());
+    bytes
 }
 
 #[cfg(test)]
@@ -131,7 +194,7 @@ mod tests {
             token: None,
             want: Want::default(),
         };
-        let mut talk = Talk::new([Some(hello.clone())], &clock);
+        let mut talk = Talk::new(Manner::Raw, String::new(), [Some(hello.clone())], &clock);
         let now = Instant::now();
         talk.due(now, &clock, &Offset::default(), true);
         talk.receipt(1, 2);
@@ -154,9 +217,30 @@ mod tests {
     }
 
     #[test]
+    fn a_websocket_is_spoken_to_once_it_is_open_and_multipart_never() {
+        let clock = Clock::new();
+        let hello = || FromClient::Hello {
+            name: None,
+            token: None,
+            want: Want::default(),
+        };
+        let request = || "GET".to_owned();
+        let mut talk = Talk::new(Manner::WebSocket, request(), [Some(hello())], &clock);
+        assert_eq!(talk.waiting(), b"GET");
+        talk.open(&clock);
+        assert_eq!(talk.waiting()[3], 0x81, "a frame of text");
+        let mut talk = Talk::new(Manner::Mute, request(), [Some(hello())], &clock);
+        talk.open(&clock);
+        talk.answered();
+        talk.receipt(1, 2);
+        assert_eq!(talk.waiting(), b"GET");
+        assert_ne!(random(), random());
+    }
+
+    #[test]
     fn a_server_that_does_not_read_costs_little() {
         let clock = Clock::new();
-        let mut talk = Talk::new([], &clock);
+        let mut talk = Talk::new(Manner::Raw, String::new(), [], &clock);
         assert!(talk.waiting().is_empty());
         talk.answered();
         for sequence in 0..10_000 {

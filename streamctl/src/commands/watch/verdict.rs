@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::{
     args::Args,
     follow::{Ending, Outcome},
+    framing::Error,
     loss::Loss,
     measure::Reading,
 };
@@ -83,13 +84,18 @@ fn nothing_came(outcome: &Outcome) -> (u8, String) {
     match &outcome.last_loss {
         Some(loss) => (loss_code(loss), loss.to_string()),
         None if outcome.connections == 0 => (UNAVAILABLE, "no connection in time".into()),
+        None if outcome.no_signal => (UNHEALTHY, "the camera gives no picture".into()),
         None => (UNHEALTHY, "no picture came".into()),
     }
 }
 
 fn loss_code(loss: &Loss) -> u8 {
     match loss {
-        Loss::NoStream(_) => PROTOCOL,
+        Loss::NoStream { error, .. } => match error {
+            Error::Status(401 | 403, _) => NO_PERMISSION,
+            Error::Status(500.., _) => UNAVAILABLE,
+            _ => PROTOCOL,
+        },
         Loss::Refused(_) => NOT_FOUND,
         _ => UNAVAILABLE,
     }

@@ -16,6 +16,8 @@ pub enum State {
     Connected,
     /// Pictures come.
     Live,
+    /// What comes stands in for the pictures of a camera that gives none.
+    NoSignal,
     /// There is none; the next attempt follows.
     Waiting {
         /// Why the last one was lost or could not be made.

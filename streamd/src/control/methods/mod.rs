@@ -18,13 +18,14 @@ mod set_camera;
 mod set_client;
 mod set_controls;
 mod set_log_level;
+pub(super) mod watch_events;
 
 use serde_json::Value;
 use streamd_protocol::control::{
     AddToken, Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture,
     GetStats, INTERFACE, KickClient, ListAudit, ListClients, ListControls, ListDevices, ListTokens,
     Reload, RevokeToken, RotateToken, SERVICE_INTERFACE, SetCamera, SetClient, SetControls,
-    SetLogLevel,
+    SetLogLevel, WatchEvents,
 };
 
 pub(super) use self::list_devices::MAX_LISTINGS;
@@ -33,7 +34,11 @@ use super::{
     access::Peer,
     method::{Answer, Entry, entry, out_of_range},
 };
-use crate::{access::tokens::Refused, events};
+use crate::{
+    access::tokens::Refused,
+    events,
+    news::{self, Event, EventKind},
+};
 
 /// How much of a change's parameters is logged, in characters.
 const MAX_LOGGED: usize = 300;
@@ -52,6 +57,7 @@ const METHODS: &[Entry] = &[
     entry::<ListControls>(),
     entry::<SetControls>(),
     entry::<SetLogLevel>(),
+    entry::<WatchEvents>(),
     entry::<GetPicture>(),
     entry::<AddToken>(),
     entry::<RotateToken>(),
@@ -132,9 +138,20 @@ fn change(
         pid = peer.pid,
         process = peer.process(),
         method,
-        parameters = logged,
+        parameters = logged.as_str(),
         "{method}: {outcome}"
     );
+    if result.is_ok() {
+        context.state.viewers.news.tell(Event {
+            method: method.into(),
+            parameters: logged.clone(),
+            uid: peer.uid.into(),
+            ..news::event(
+                EventKind::Changed,
+                format!("{method} {logged} by user {}", peer.uid),
+            )
+        });
+    }
     result
 }
 

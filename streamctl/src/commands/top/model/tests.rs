@@ -81,7 +81,17 @@ fn limits_of_a_client_are_set_and_lifted() {
     };
     assert_eq!(type_in(&mut model, "u55\n"), limit(Some(55), None));
     assert_eq!(type_in(&mut model, "f12.5\n"), limit(None, Some(12.5)));
-    assert_eq!(type_in(&mut model, "f\n"), limit(None, Some(0.0)));
+    assert_eq!(type_in(&mut model, "fnone\n"), limit(None, Some(0.0)));
+    assert_eq!(
+        type_in(&mut model, "f\n"),
+        Next::Nothing,
+        "nothing was typed"
+    );
+    for letters in ["fa\n", "f5a\n", "finf\n", "unan\n"] {
+        assert_eq!(type_in(&mut model, letters), Next::Nothing, "{letters}");
+        let said = model.message().unwrap_or_default();
+        assert!(said.contains("is no number"), "{letters}: {said}");
+    }
     assert_eq!(type_in(&mut model, "-"), limit(Some(75), None));
     assert_eq!(type_in(&mut model, "u5.5\n"), Next::Nothing);
     assert!(model.message().is_some_and(|text| text.contains("whole")));

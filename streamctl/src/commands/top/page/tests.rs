@@ -107,6 +107,42 @@ fn eighty_by_twenty_four() {
     insta::assert_snapshot!(page(&mut model, 80, 24));
 }
 
+/// A second later: a camera is lost, and the clients have been sent something.
+fn later() -> Model {
+    let mut model = Model::new(Sort::Id);
+    model.update(stats());
+    let mut later = stats();
+    later.uptime_seconds += 1.0;
+    later.healthy = false;
+    for client in &mut later.clients {
+        client.feeds[0].bytes += 1_550_000;
+    }
+    let mut lost = later.cameras[0].clone();
+    lost.name = "workbench-left".into();
+    lost.state = CameraState::Lost;
+    lost.reason = "/dev/video2: busy: another program uses it: cheese (PID 1234)".into();
+    (lost.fps, lost.clients, lost.card) = (0.0, 0, String::new());
+    later.cameras.push(lost);
+    later.status = "2 cameras, 3 clients, 30.0 + 0.0 fps; workbench-left: /dev/video2: busy: another program uses it".into();
+    model.update(later);
+    model
+}
+
+#[test]
+fn a_lost_camera_at_eighty_columns() {
+    insta::assert_snapshot!(page(&mut later(), 80, 16));
+}
+
+#[test]
+fn a_lost_camera_at_a_hundred_and_twenty_columns() {
+    insta::assert_snapshot!(page(&mut later(), 120, 16));
+}
+
+#[test]
+fn a_lost_camera_at_two_hundred_columns() {
+    insta::assert_snapshot!(page(&mut later(), 200, 16));
+}
+
 #[test]
 fn a_wide_terminal_shows_every_column() {
     let mut model = Model::new(Sort::Id);
@@ -159,7 +195,7 @@ fn questions_and_help_are_shown() {
     model.key(Key::Char('n'));
     model.key(Key::Char('f'));
     model.key(Key::Char('5'));
-    assert!(page(&mut model, 80, 24).contains("fps at most (0.1-1000, empty for no limit): 5_"));
+    assert!(page(&mut model, 80, 24).contains("fps at most (0.1-1000, none for no limit): 5_"));
     model.key(Key::Escape);
     model.key(Key::Char('?'));
     assert!(page(&mut model, 80, 24).contains("kick the client"));

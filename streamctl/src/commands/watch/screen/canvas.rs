@@ -7,7 +7,10 @@ use super::{
     super::picture::{self, Area, Painter},
     status::{self, HELP},
 };
-use crate::terminal::raw::{self, Size};
+use crate::{
+    charset,
+    terminal::raw::{self, Size},
+};
 
 /// Begins and ends a synchronised update; terminals that have none ignore it.
 const BEGIN: &[u8] = b"\x1b[?2026h";
@@ -183,6 +186,7 @@ impl Canvas {
     fn draw_line(&self, row: u16, line: &str, colours: &str, out: &mut Vec<u8>) {
         let width = self.width();
         let line = status::cut(line, width);
+        let line = charset::fit(&line);
         let row = row + 1;
         out.extend_from_slice(
             format!("\x1b[{row};1H\x1b[{colours}m{line:<width$}\x1b[0m").as_bytes(),

@@ -33,11 +33,14 @@ use super::{
     steering::Steering,
     view::State,
 };
-use crate::terminal::{
-    input::{Input, Key},
-    keyboard::Keyboard,
-    raw::{self, RawTerminal},
-    wake::{Signals, Wakeups},
+use crate::{
+    charset,
+    terminal::{
+        input::{Input, Key},
+        keyboard::Keyboard,
+        raw::{self, RawTerminal},
+        wake::{Signals, Wakeups},
+    },
 };
 
 /// Asks for kitty graphics (with a picture of one pixel that is not kept), the cells' size, and
@@ -114,6 +117,8 @@ fn receive(
 /// What is drawn with until the terminal has told what it has.
 fn painter(graphics: Graphics) -> Painter {
     match graphics {
+        // Half blocks are no ASCII.
+        Graphics::Auto if charset::is_ascii() => Painter::nothing(),
         Graphics::Auto | Graphics::Blocks => Painter::blocks(),
         Graphics::Kitty => Painter::kitty(),
         Graphics::Sixel => Painter::sixel(),

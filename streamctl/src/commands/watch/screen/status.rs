@@ -66,6 +66,7 @@ pub fn trouble(view: &View, paused: bool, target: &str, now: Duration) -> Option
             let missing = age >= MISSING.as_secs_f64() && !paused;
             missing.then(|| format!("no picture for {age:.0} s"))
         }
+        State::NoSignal => Some("no signal: the camera gives no picture".into()),
         State::Connected => Some(format!("connected to {target}, waiting for a picture")),
         State::Connecting if view.attempt.is_empty() => Some(format!("connecting to {target}")),
         State::Connecting => Some(format!("connecting to {target}, attempt {}", view.attempt)),
@@ -98,6 +99,7 @@ fn word(view: &View, paused: bool) -> &'static str {
     match view.state {
         State::Live if paused => "paused",
         State::Live => "live",
+        State::NoSignal => "no signal",
         State::Connected => "connected",
         State::Connecting => "connecting",
         State::Waiting { .. } => "reconnecting",
