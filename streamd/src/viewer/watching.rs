@@ -14,7 +14,11 @@ use super::{
 use crate::{
     access::role::{Action, may},
     camera::{Place, Refused},
-    link::{estimate::Forecast, gate::Path},
+    link::{
+        delivery::{Arrived, By},
+        estimate::Forecast,
+        gate::Path,
+    },
     media::{Packet, Timestamp},
 };
 
@@ -115,6 +119,25 @@ impl Watching {
     /// A feed by its number; `None` when it is watched no more.
     pub fn feed(&mut self, id: u32) -> Option<&mut Feed> {
         self.feeds.iter_mut().find(|feed| feed.id == id)
+    }
+
+    /// A frame is there, or acknowledged: its feed learns how the link took it. Its latency goes into
+    /// the viewer's figures, by the viewer's own receipts where it sends any, and into the camera's,
+    /// by the kernel alone: no viewer can forge those.
+    pub fn arrived(&mut self, entry: &Entry, frame: Arrived, receipts: bool) {
+        tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, by = ?frame.by, "delivered");
+        if receipts == (frame.by == By::Receipt)
+            && let Some(figures) = entry.figures().feed(frame.feed)
+        {
+            figures.latency.add(frame.latency);
+        }
+        let Some(feed) = self.feed(frame.feed) else {
+            return;
+        };
+        if frame.by == By::Kernel {
+            feed.camera().delivery.add(frame.latency);
+        }
+        feed.delivered(frame.sequence, frame.busy);
     }
 
     /// Other limits hold from now on.
