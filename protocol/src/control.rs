@@ -3,6 +3,7 @@
 //! On the wire it is Varlink: one JSON object and one NUL a message, over a Unix socket. The
 //! interface is described by [`DESCRIPTION`], which the daemon also serves.
 
+mod access;
 mod camera;
 mod error;
 mod event;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwn
 use serde_json::Value;
 
 pub use self::{
+    access::{
+        AuditEntry, ListAuditReply, ListTokensReply, RevokeTokenReply, TokenInfo, TokenReply,
+    },
     camera::{
         Control, ControlEntry, ControlKind, ControlSetting, ListControlsReply, SetControlsReply,
     },
@@ -341,65 +345,6 @@ pub struct KickClientReply {
 pub struct SetCameraReply {
     /// The cameras that were changed.
     pub cameras: Vec<String>,
-}
-
-/// The reply of [`AddToken`] and [`RotateToken`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TokenReply {
-    /// The secret. It can't be shown again.
-    pub token: String,
-}
-
-/// The reply of [`RevokeToken`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RevokeTokenReply {
-    /// Clients that were disconnected.
-    pub disconnected: i64,
-}
-
-/// The reply of [`ListTokens`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ListTokensReply {
-    /// The oldest first.
-    pub tokens: Vec<TokenInfo>,
-}
-
-/// The reply of [`ListAudit`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ListAuditReply {
-    /// The last ones of this process, the oldest first.
-    pub entries: Vec<AuditEntry>,
-}
-
-/// Something that happened.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct AuditEntry {
-    /// Seconds since the epoch.
-    pub at: i64,
-    /// `login`, `refusal`, `change` or `kick`.
-    pub kind: String,
-    /// The name of a token, or a user of the control socket; empty for nobody known.
-    pub who: String,
-    /// An address, or `control`; empty for the machine itself, by a signal.
-    pub from: String,
-    /// What it was, for people.
-    pub what: String,
-}
-
-/// What is known of a token.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TokenInfo {
-    /// Its name.
-    pub name: String,
-    /// `viewer`, `operator` or `metrics`.
-    pub role: String,
-    /// The one camera that it is for; empty for any.
-    pub camera: String,
-    /// Seconds since the epoch.
-    pub created: i64,
-    /// Seconds since the epoch; 0 for never.
-    pub expires: i64,
 }
 
 /// The reply of [`GetConfiguration`].

@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::{Body, HttpBody, to_bytes},
     http::{
-        HeaderValue, Method, Request, StatusCode, Uri,
+        HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
         header::{CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
@@ -20,7 +20,7 @@ use super::{
     credentials, host::Hosts, login, origin::Origins, refusal::Refusal, room::Room, routes,
     ustreamer::action, visitor::Visitor,
 };
-use crate::{events, state::State};
+use crate::{access::proxies::Proxies, events, state::State};
 
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
 const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
@@ -128,12 +128,7 @@ impl Site {
             return Err(Refusal::BadAddress(parts.uri.to_string()));
         }
         let rules = &self.state.viewers.rules;
-        let proxies = rules.proxies();
-        if proxies.trust(&visitor.peer) {
-            let said = parts.headers.get_all(proxies.header()).iter();
-            let said = said.map(|value| value.to_str().unwrap_or_default());
-            visitor.peer = proxies.client(&visitor.peer, said).into();
-        }
+        visitor.peer = behind(&rules.proxies(), visitor.peer, &parts.headers);
         let Some(who) = credentials::identity(rules, &parts.headers, &parts.uri) else {
             self.state.viewers.refuse_token(&visitor.peer).await?;
             return Err(Refusal::Unauthorized);
@@ -153,6 +148,16 @@ impl Site {
         }
         Ok(response)
     }
+}
+
+/// Who sends a request through this peer.
+fn behind(proxies: &Proxies, peer: Arc<str>, headers: &HeaderMap) -> Arc<str> {
+    if !proxies.trust(&peer) {
+        return peer;
+    }
+    let said = headers.get_all(proxies.header()).iter();
+    let said = said.map(|value| value.to_str().unwrap_or_default());
+    proxies.client(&peer, said).into()
 }
 
 /// What a request asks for, as far as a line of the log has room for it.

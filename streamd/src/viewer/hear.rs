@@ -3,17 +3,33 @@
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{Shutdown, shutdown};
-use streamd_protocol::stream::{Event, FromClient, ToClient};
+use streamd_protocol::{
+    printable::printable,
+    stream::{Event, FromClient, ToClient},
+};
 
 use super::{
-    GAVE_WAY, REVOKED, Viewer, arrived,
+    Viewer,
     feed::{Change, Feed},
     framing::{Goodbye, Received},
     registry::Guard,
-    shown_name,
     talk::Talk,
 };
 use crate::{events, link::receipts::Receipt, media::Timestamp};
+
+/// What a paused viewer is told that loses its place.
+pub(super) const GAVE_WAY: &str = "it was paused, and its place was needed";
+
+/// What a viewer is told that may not watch any more.
+pub(super) const REVOKED: &str = "it may not watch any more";
+
+/// Characters of a name at most.
+const MAX_NAME: usize = 64;
+
+/// A name as it is shown on terminals, in logs and on the page.
+pub(super) fn shown_name(name: &str) -> String {
+    printable(name).chars().take(MAX_NAME).collect()
+}
 
 impl Viewer {
     pub(super) fn hear(&mut self, received: Received) -> Result<(), Goodbye> {
@@ -90,7 +106,10 @@ impl Viewer {
         };
         let said = Receipt { feed, sequence, at };
         match self.wire.receipt(&said, Timestamp::now()) {
-            Ok(Some(frame)) => arrived(&self.entry, &mut self.watching, &self.wire.receipts, frame),
+            Ok(Some(frame)) => {
+                self.watching
+                    .arrived(&self.entry, &self.wire.receipts, frame);
+            }
             Ok(None) => {}
             Err(untrue) => self.bad(untrue.to_string()),
         }

@@ -27,10 +27,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use streamd_protocol::{limits::Limits, printable::printable};
+use streamd_protocol::limits::Limits;
 
 use self::{
     framing::{Framing, Goodbye, Sending},
+    hear::{GAVE_WAY, REVOKED, shown_name},
     outgoing::Outgoing,
     registry::Guard,
     talk::{Heard, Talk},
@@ -45,7 +46,6 @@ use crate::{
     events,
     link::{
         channel::Channel,
-        delivery::{Arrived, By},
         gate::{Path, Verdict},
         receipts::Receipts,
     },
@@ -327,7 +327,7 @@ impl Viewer {
 
     fn take_stamps(&mut self) -> Result<(), Goodbye> {
         let (entry, watching) = (&self.entry, &mut self.watching);
-        let arrived = |receipts: &Receipts, frame| arrived(entry, watching, receipts, frame);
+        let arrived = |receipts: &Receipts, frame| watching.arrived(entry, receipts, frame);
         if self.wire.take_stamps(arrived)? {
             self.show_connection();
         }
@@ -399,40 +399,4 @@ fn sending(entry: &Guard, feed: u32, wants_fps: bool, now: Timestamp) -> Sending
         dropped: figures.map_or(0, |figures| figures.dropped.total as u64),
         now,
     }
-}
-
-/// A frame is there. Its latency goes into the viewer's figures, by the viewer's own receipts where
-/// it sends any, and into the camera's by the kernel alone, which no viewer can forge. Its feed
-/// learns how the link took it.
-fn arrived(entry: &Guard, watching: &mut Watching, receipts: &Receipts, frame: Arrived) {
-    tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, by = ?frame.by, "delivered");
-    let by_viewer = frame.by == By::Receipt;
-    if by_viewer == receipts.any()
-        && let Some(figures) = entry.figures().feed(frame.feed)
-    {
-        figures.latency.add(frame.latency);
-    }
-    let Some(feed) = watching.feed(frame.feed) else {
-        return;
-    };
-    if !by_viewer {
-        feed.camera().delivery.add(frame.latency);
-    }
-    if by_viewer == receipts.estimate().is_some() {
-        feed.delivered(frame.sequence, frame.busy);
-    }
-}
-
-/// What a paused viewer is told that loses its place.
-const GAVE_WAY: &str = "it was paused, and its place was needed";
-
-/// What a viewer is told that may not watch any more.
-const REVOKED: &str = "it may not watch any more";
-
-/// Characters of a name at most.
-const MAX_NAME: usize = 64;
-
-/// A name as it is shown on terminals, in logs and on the page.
-fn shown_name(name: &str) -> String {
-    printable(name).chars().take(MAX_NAME).collect()
 }

@@ -14,7 +14,12 @@ use super::{
 use crate::{
     access::role::{Action, may},
     camera::{Place, Refused},
-    link::{estimate::Forecast, gate::Path},
+    link::{
+        delivery::{Arrived, By},
+        estimate::Forecast,
+        gate::Path,
+        receipts::Receipts,
+    },
     media::{Packet, Timestamp},
 };
 
@@ -115,6 +120,28 @@ impl Watching {
     /// A feed by its number; `None` when it is watched no more.
     pub fn feed(&mut self, id: u32) -> Option<&mut Feed> {
         self.feeds.iter_mut().find(|feed| feed.id == id)
+    }
+
+    /// A frame is there. Its latency goes into the viewer's figures, by the viewer's own receipts
+    /// where it sends any, and into the camera's by the kernel alone, which no viewer can forge. Its
+    /// feed learns how the link took it.
+    pub fn arrived(&mut self, entry: &Entry, receipts: &Receipts, frame: Arrived) {
+        tracing::trace!(client = entry.id, latency = ?frame.latency, busy = ?frame.busy, by = ?frame.by, "delivered");
+        let by_viewer = frame.by == By::Receipt;
+        if by_viewer == receipts.any()
+            && let Some(figures) = entry.figures().feed(frame.feed)
+        {
+            figures.latency.add(frame.latency);
+        }
+        let Some(feed) = self.feed(frame.feed) else {
+            return;
+        };
+        if !by_viewer {
+            feed.camera().delivery.add(frame.latency);
+        }
+        if by_viewer == receipts.estimate().is_some() {
+            feed.delivered(frame.sequence, frame.busy);
+        }
     }
 
     /// Other limits hold from now on.
