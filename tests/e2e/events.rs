@@ -154,7 +154,7 @@ fn who_does_not_read_loses_events_and_holds_up_nobody() {
         streamd_protocol::client::Client::connect(&daemon.setup.control(), streamd_tests::PATIENCE)
             .unwrap();
     // More than the daemon keeps and the sockets hold.
-    for n in 0..4000 {
+    for n in 0..2000 {
         let quality = Some(1 + n % 100);
         let call = streamd_protocol::control::SetCamera {
             quality,
