@@ -159,6 +159,9 @@ impl Wire {
             outgoing.sent_again = info.sent_again;
             outgoing.disturbed = info.losing && !is_congested(&info);
         }
+        if !self.fast && self.receipts.only_talks() {
+            outgoing.part_tail();
+        }
         outgoing
     }
 
@@ -221,7 +224,11 @@ impl Wire {
             if leads {
                 self.deliveries.led(key, outgoing.began);
             }
-            if outgoing.advance(written) {
+            let whole_now = outgoing.advance(written);
+            if outgoing.body_is_done(key) {
+                self.deliveries.body(key);
+            }
+            if whole_now {
                 let sent = outgoing.sent(key, self.socket.is_tcp());
                 self.deliveries.written(sent);
                 self.receipts.written(sent);
