@@ -347,14 +347,16 @@ proptest! {
         }
     }
 
-    /// Of data with flipped bits, what passes makes the library warn of nothing, and what is
-    /// refused makes it warn, but for what it does not look at.
+    /// Of data with flipped bits, what passes makes the library warn of nothing. What is refused
+    /// makes it warn or shows another picture (of a code that does not exist its faster loop does
+    /// not warn), but for what it does not look at.
     #[test]
     fn flipped_bits_are_found_where_the_library_finds_them(
         (kind, noise) in kinds(),
         flips in proptest::collection::vec((any::<Index>(), 0..8_u32), 1..4),
     ) {
-        let mut jpeg = make(kind, &pixels(kind, noise));
+        let sound = make(kind, &pixels(kind, noise));
+        let mut jpeg = sound.clone();
         let data = data_of(&jpeg);
         let length = jpeg.len() - data - 2;
         for (place, bit) in flips {
@@ -362,7 +364,10 @@ proptest! {
         }
         match pass(&jpeg) {
             Ok(passed) => prop_assert!(decoded(&passed).is_some()),
-            Err(broken) => prop_assert!(may_be_silent(&broken) || decoded(&jpeg).is_none(), "{broken}"),
+            Err(broken) => prop_assert!(
+                may_be_silent(&broken) || decoded(&jpeg) != decoded(&sound),
+                "{broken}"
+            ),
         }
     }
 
