@@ -13,6 +13,13 @@ const AWAITED: usize = 32;
 /// On a slow link, the first bytes of one frame in so long are sent ahead and time-stamped.
 const LEAD_EVERY: Duration = Duration::from_secs(1);
 
+/// Receivers may hold back the acknowledgement of the last segment for up to 41 ms (Linux's delayed
+/// ACK), as they do where they send something themselves.
+const HELD_BACK: Duration = Duration::from_millis(45);
+
+/// Frames whose bodies' acknowledgement is remembered at most.
+const BODIES: usize = 8;
+
 /// What is to be stamped of a frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stamping {
@@ -43,6 +50,17 @@ pub struct Sent {
     pub disturbed: bool,
     /// Segments of the connection sent again when it was written.
     pub sent_again: u32,
+    /// The part before its tail, if that went on its own.
+    pub body: Option<Body>,
+}
+
+/// A frame but for its last segments. Its end is acknowledged at once, since more follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Body {
+    /// The kernel's key of its last byte.
+    pub key: u32,
+    /// Its bytes on the wire.
+    pub bytes: usize,
 }
 
 /// The peer's kernel has acknowledged a byte.
@@ -94,6 +112,8 @@ pub struct Deliveries {
     led_last: Timestamp,
     /// The kernel's key of a frame's first segment, and when it was sent.
     lead: Option<(u32, Timestamp)>,
+    /// Last bytes of bodies, and when they were acknowledged.
+    bodies: VecDeque<(u32, Option<Timestamp>)>,
 }
 
 impl Deliveries {
@@ -114,6 +134,14 @@ impl Deliveries {
     /// A frame's first segment, begun then, has been written; this is its last byte's key.
     pub fn led(&mut self, key: u32, began: Timestamp) {
         self.lead = Some((key, began));
+    }
+
+    /// A frame's body has been written; this is its last byte's key.
+    pub fn body(&mut self, key: u32) {
+        if self.bodies.len() == BODIES {
+            self.bodies.pop_front();
+        }
+        self.bodies.push_back((key, None));
     }
 
     /// A frame has been written whole.
@@ -142,21 +170,26 @@ impl Deliveries {
             estimate.round_trip(ack.at, ack.at.since(began));
             return None;
         }
+        if let Some((_, at)) = self.bodies.iter_mut().find(|(key, _)| *key == ack.key) {
+            *at = Some(ack.at);
+            return None;
+        }
         let is_it = |sent: &Sent| sent.stamped && sent.key == ack.key;
         let index = self.sent.iter().position(is_it)?;
         let sent = self.sent[index];
         self.sent.drain(..=index);
         let min_rtt = estimate.min_rtt(ack.min_rtt);
+        let at = self.prompt(&sent, ack.at, estimate.begin(sent.began, min_rtt));
         let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
         // A poor estimate is better than none.
         let busy = if (sent.disturbed || by_loss) && estimate.rate().is_some() {
-            estimate.disturbed(ack.at);
+            estimate.disturbed(at);
             None
         } else {
             estimate.delivered(&Delivery {
                 bytes: sent.bytes,
                 sent: sent.began,
-                acknowledged: ack.at,
+                acknowledged: at,
                 min_rtt,
                 segment: ack.segment,
             })
@@ -164,10 +197,29 @@ impl Deliveries {
         Some(Arrived {
             feed: sent.feed,
             sequence: sent.sequence,
-            latency: ack.at.since(sent.captured).saturating_sub(min_rtt / 2),
+            latency: at.since(sent.captured).saturating_sub(min_rtt / 2),
             busy,
             by: By::Kernel,
         })
+    }
+
+    /// When a frame's end would have been acknowledged by a receiver that holds nothing back: as soon
+    /// after its body as the body's pace says.
+    fn prompt(&mut self, sent: &Sent, acknowledged: Timestamp, begin: Timestamp) -> Timestamp {
+        let is_it = |body: &Body| self.bodies.iter().position(|(key, _)| *key == body.key);
+        let Some((body, index)) = sent.body.and_then(|body| Some((body, is_it(&body)?))) else {
+            return acknowledged;
+        };
+        let Some((_, Some(at))) = self.bodies.drain(..=index).next_back() else {
+            return acknowledged;
+        };
+        let tail = (sent.bytes - body.bytes) as f64 / body.bytes as f64;
+        let due = at + at.since(begin).mul_f64(tail);
+        if acknowledged.since(due) <= HELD_BACK {
+            due.min(acknowledged)
+        } else {
+            acknowledged
+        }
     }
 
     /// How far the oldest frame has come whose stamp is awaited, when the kernel's key of the next
@@ -204,6 +256,7 @@ mod tests {
             stamped,
             disturbed: false,
             sent_again: 0,
+            body: None,
         }
     }
 
@@ -256,6 +309,36 @@ mod tests {
         assert_eq!(arrived, Some(expected));
         assert!(estimate.rate().is_some() && !way.awaits_stamp());
         assert_eq!(way.acknowledged(&ack(2, 160), &mut estimate), None, "once");
+    }
+
+    #[test]
+    fn a_viewer_is_not_judged_by_an_acknowledgement_that_it_holds_back() {
+        let arrived = |end: u64, body: Option<u64>| {
+            let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
+            way.body(77);
+            way.written(Sent {
+                body: Some(Body {
+                    key: 77,
+                    bytes: 40_000,
+                }),
+                ..sent(1, true)
+            });
+            if let Some(at) = body {
+                let ack = Acknowledged {
+                    key: 77,
+                    ..ack(0, at)
+                };
+                assert_eq!(way.acknowledged(&ack, &mut estimate), None);
+            }
+            let arrived = way.acknowledged(&ack(1, end), &mut estimate);
+            assert!(!way.awaits_stamp());
+            arrived.unwrap().busy.unwrap().as_millis()
+        };
+        // Begun at 101 ms, with a round trip of 20 ms: 40 kB took 40 ms, so 50 kB take 50.
+        assert_eq!(arrived(211, Some(161)), 50, "held back for 40 ms");
+        assert_eq!(arrived(170, Some(161)), 49, "it was not");
+        assert_eq!(arrived(300, Some(161)), 179, "no receiver holds it so long");
+        assert_eq!(arrived(211, None), 90, "nothing is known of the body");
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl Estimate {
     /// Takes a delivered frame; returns for how long the link was busy with it, unless its
     /// acknowledgement does not tell.
     pub fn delivered(&mut self, delivery: &Delivery) -> Option<Duration> {
-        let begin = (delivery.sent + delivery.min_rtt).max(self.last);
+        let begin = self.begin(delivery.sent, delivery.min_rtt);
         let mut busy = delivery.acknowledged.since(begin).max(FINEST);
         let gap = delivery.acknowledged.since(self.last).as_secs_f64();
         self.last = delivery.acknowledged;
@@ -158,6 +158,12 @@ impl Estimate {
         }
         self.carried.add(bytes, seconds, keep);
         Some(busy)
+    }
+
+    /// When the first of a frame's bytes could be acknowledged that was sent then: a round trip
+    /// later, or when the frame before was through.
+    pub fn begin(&self, sent: Timestamp, min_rtt: Duration) -> Timestamp {
+        (sent + min_rtt).max(self.last)
     }
 
     /// A frame's first segment was acknowledged after so long.
@@ -192,7 +198,7 @@ impl Estimate {
     pub fn forecast(&self, now: Timestamp, progress: Option<Progress>) -> Option<Forecast> {
         let mut rate = self.rate()?;
         if let Some(progress) = progress {
-            let begin = (progress.sent + progress.min_rtt).max(self.last);
+            let begin = self.begin(progress.sent, progress.min_rtt);
             let busy = now.since(begin).as_secs_f64();
             let so_far = (self.carried.amount + progress.bytes) / (self.carried.per + busy);
             rate = rate.min(so_far);

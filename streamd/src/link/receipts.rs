@@ -76,6 +76,12 @@ impl Receipts {
         self.listens = true;
     }
 
+    /// Whether it says something, but not when it has each frame. Such a receiver holds
+    /// acknowledgements back.
+    pub fn only_talks(&self) -> bool {
+        self.listens && self.estimate().is_none()
+    }
+
     /// Whether it has sent any.
     pub fn any(&self) -> bool {
         self.any
@@ -229,6 +235,7 @@ mod tests {
             stamped: false,
             disturbed: false,
             sent_again: 0,
+            body: None,
         }
     }
 

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use crate::{
-    link::delivery::{Sent, Stamping},
+    link::delivery::{Body, Sent, Stamping},
     media::{Packet, Timestamp},
 };
 
 /// Bytes of a frame's first segment when that goes ahead: within one segment of any usual path.
 const LEAD: usize = 1200;
+
+/// Bytes of a frame's end that go on their own where a receiver holds acknowledgements back: a
+/// segment of most paths. Of an even number of segments before it the last one is acknowledged at
+/// once; of an odd number the tail makes it even.
+const TAIL: usize = 1448;
 
 /// A frame that is being written.
 pub(super) struct Outgoing {
@@ -29,6 +34,10 @@ pub(super) struct Outgoing {
     pub disturbed: bool,
     /// Segments of the connection sent again when it was begun.
     pub sent_again: u32,
+    /// Bytes of its end that go on their own.
+    tail: usize,
+    /// The kernel's key of the last byte before these.
+    body: Option<u32>,
     /// Bytes written.
     done: usize,
 }
@@ -54,6 +63,8 @@ impl Outgoing {
             began,
             disturbed: false,
             sent_again: 0,
+            tail: 0,
+            body: None,
             done: 0,
         }
     }
@@ -72,6 +83,22 @@ impl Outgoing {
         self.done > 0
     }
 
+    /// Its end goes on its own, where it is long enough.
+    pub fn part_tail(&mut self) {
+        if self.stamping.end && self.total() > 2 * TAIL {
+            self.tail = TAIL;
+        }
+    }
+
+    /// Whether all but its tail has been written just now; `key` is the kernel's key of the last byte.
+    pub fn body_is_done(&mut self, key: u32) -> bool {
+        let is_done = self.tail > 0 && self.done == self.total() - self.tail;
+        if is_done {
+            self.body = Some(key);
+        }
+        is_done
+    }
+
     /// Whether its first segment goes next, ahead of the rest.
     pub fn leads(&self) -> bool {
         self.stamping.lead && self.done == 0
@@ -80,7 +107,12 @@ impl Outgoing {
     /// What to write next.
     pub fn rest(&self) -> [&[u8]; 3] {
         let mut skip = self.done;
-        let mut room = if self.leads() { LEAD } else { usize::MAX };
+        let body = self.total() - self.tail;
+        let mut room = match self.leads() {
+            true => LEAD,
+            false if self.done < body => body - self.done,
+            false => usize::MAX,
+        };
         [&self.before[..], self.picture(), &self.after[..]].map(|part| {
             let cut = skip.min(part.len());
             skip -= cut;
@@ -116,6 +148,10 @@ impl Outgoing {
             stamped: self.stamping.end && can_stamp,
             disturbed: self.disturbed,
             sent_again: self.sent_again,
+            body: self.body.map(|key| Body {
+                key,
+                bytes: self.total() - self.tail,
+            }),
         }
     }
 }

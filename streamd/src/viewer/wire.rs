@@ -160,6 +160,9 @@ impl Wire {
             outgoing.sent_again = info.sent_again;
             outgoing.disturbed = info.losing && !is_congested(&info);
         }
+        if !self.fast && self.receipts.only_talks() {
+            outgoing.part_tail();
+        }
         outgoing
     }
 
@@ -228,6 +231,9 @@ impl Wire {
             let key = socket.written().wrapping_sub(1);
             if leads && self.channel.is_flushed() {
                 self.deliveries.led(key, outgoing.began);
+            }
+            if self.channel.is_flushed() && outgoing.body_is_done(key) {
+                self.deliveries.body(key);
             }
             if taken && self.channel.is_flushed() {
                 let sent = outgoing.sent(key, socket.is_tcp());
