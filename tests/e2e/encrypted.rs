@@ -165,3 +165,29 @@ fn a_stop_is_told_over_tls() {
     let said = viewer.until_closed();
     assert!(said.iter().any(stopping), "{said:?}");
 }
+
+#[test]
+fn streamctl_takes_the_certificate_whose_fingerprint_it_is_given() {
+    let encrypted = Encrypted::new(&[]);
+    let daemon = encrypted.start();
+    let watch = |scheme: &str, to: std::net::SocketAddr, more: &str| {
+        daemon.streamctl(&format!(
+            "watch {scheme}://{to} --headless --frames 2 --reconnect-attempts 1{more}"
+        ))
+    };
+    let raw = daemon.setup.tcp(0);
+    let unknown = watch("tls", raw, "");
+    unknown.failed(69, &["signed by nobody", "--fingerprint"]);
+    let (_, rest) = unknown.stderr.split_once("Its fingerprint is ").unwrap();
+    let (fingerprint, _) = rest.split_once(": ").unwrap();
+    let pinned = format!(" --fingerprint {fingerprint}");
+    watch("tls", raw, &pinned).succeeded();
+    let web = daemon.setup.http();
+    for scheme in ["https", "wss"] {
+        watch(scheme, web, &pinned).succeeded();
+    }
+    let other = format!(" --fingerprint {}", "00".repeat(32));
+    watch("tls", raw, &other).failed(69, &["it has another certificate", fingerprint]);
+    let plain = daemon.streamctl(&format!("watch {raw} --headless --frames 2"));
+    plain.failed(76, &["TLS is spoken there", "tls://"]);
+}

@@ -7,6 +7,7 @@ use streamd_protocol::stream::{FromClient, Want};
 use super::{
     reconnect::Policy,
     target::{Address, Target},
+    tls::Fingerprint,
 };
 use crate::complete;
 
@@ -20,14 +21,18 @@ use crate::complete;
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = KEYS)]
 pub struct Args {
-    /// HOST, HOST:PORT, [IPV6]:PORT or unix:PATH for a raw stream, http(s)://… for MJPEG,
-    /// ws(s)://… for WebSocket
+    /// HOST, HOST:PORT, [IPV6]:PORT, tls://HOST:PORT or unix:PATH for a raw stream, http(s)://… for
+    /// MJPEG, ws(s)://… for WebSocket
     #[arg(value_name = "TARGET", default_value = "127.0.0.1:8002")]
     pub target: Target,
 
     /// The camera; the target's own where none is named
     #[arg(long, value_name = "NAME", conflicts_with = "silent", add = complete::cameras())]
     pub camera: Option<String>,
+
+    /// The SHA-256 of the certificate that an encrypted target must have, whoever has signed it
+    #[arg(long, value_name = "SHA256")]
+    pub fingerprint: Option<Fingerprint>,
 
     /// How the picture is drawn
     #[arg(long, value_enum, default_value_t = Graphics::Auto, value_name = "HOW")]
@@ -131,7 +136,7 @@ impl Args {
     pub fn hello(&self) -> Option<FromClient> {
         (!self.silent).then(|| FromClient::Hello {
             name: Some(self.name.clone().unwrap_or_else(default_name)),
-            token: std::env::var(TOKEN).ok().filter(|token| !token.is_empty()),
+            token: token(),
             want: Want {
                 fps: self.fps,
                 quality: self.quality,
@@ -179,6 +184,11 @@ impl Args {
             delay: self.reconnect_delay,
         }
     }
+}
+
+/// The token to show, if there is one.
+pub fn token() -> Option<String> {
+    std::env::var(TOKEN).ok().filter(|token| !token.is_empty())
 }
 
 fn default_name() -> String {

@@ -19,7 +19,7 @@ use super::{
     loss::Loss,
     steering::{Steering, Woken},
     target::Target,
-    tls::Tls,
+    tls::{Fingerprint, Tls},
 };
 
 /// One address is tried for this long at most: three SYNs.
@@ -110,13 +110,15 @@ impl AsFd for Stream {
     }
 }
 
-/// Connects to the target; a name with several addresses is tried in the resolver's order.
+/// Connects to the target; a name with several addresses is tried in the resolver's order. With
+/// `pin`, an encrypted one must have this certificate.
 /// `None` when the watch is to end. Nothing is waited for longer than up to `limit`.
 ///
 /// # Errors
 /// The last address's error.
 pub fn connect(
     target: &Target,
+    pin: Option<Fingerprint>,
     steering: &Steering,
     limit: Option<Instant>,
 ) -> Result<Option<Stream>, Loss> {
@@ -132,6 +134,7 @@ pub fn connect(
             return Ok(socket.map(|socket| Stream { socket, tls: None }));
         }
         Target::Tcp(host, port) => (host, *port, false),
+        Target::Tls(host, port) => (host, *port, true),
         Target::Web(address) => (&address.host, address.port, address.tls),
     };
     let addresses = (host.as_str(), port).to_socket_addrs();
@@ -142,7 +145,8 @@ pub fn connect(
             Ok(None) => return Ok(None),
             Ok(Some(socket)) => {
                 let untrusted = |why| Loss::Untrusted(target.clone(), why);
-                let tls = tls.then(|| Tls::new(host)).transpose().map_err(untrusted)?;
+                let tls = tls.then(|| Tls::new(host, pin)).transpose();
+                let tls = tls.map_err(untrusted)?;
                 return Ok(Some(Stream { socket, tls }));
             }
             Err(error) => last = error,

@@ -146,7 +146,12 @@ impl<'a> Follower<'a> {
     fn connection(&mut self) -> Result<Loss, Ending> {
         self.state(State::Connecting)?;
         let limit = self.args.duration.map(|duration| self.start + duration);
-        let mut stream = match connect(&self.args.target, self.steering, limit) {
+        let mut stream = match connect(
+            &self.args.target,
+            self.args.fingerprint,
+            self.steering,
+            limit,
+        ) {
             Ok(Some(stream)) => stream,
             Ok(None) => return Err(Ending::Asked),
             Err(loss) => return Ok(loss),

@@ -116,7 +116,8 @@ fn hint(target: &Target, error: &Error) -> String {
             format!("; HTTP is spoken here: try {mjpeg}, or {websocket} for a streamd")
         }
         (Target::Tcp(host, port), Error::Tls) => {
-            format!(": try {}", web(host, *port, false, true))
+            let raw = Target::Tls(host.clone(), *port);
+            format!(": try {raw}, or {}", web(host, *port, false, true))
         }
         (Target::Web(address), Error::Tls) if !address.tls => {
             let encrypted = Address {

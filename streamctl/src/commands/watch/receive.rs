@@ -5,6 +5,7 @@ use std::{io, os::fd::AsFd, time::Instant};
 use streamd_protocol::stream::{self, AppSegment, Event, ToClient};
 
 use super::{
+    args,
     clock::Offset,
     connect::Stream,
     follow::{Ending, Follower},
@@ -62,7 +63,7 @@ impl Follower<'_> {
         let (manner, request, opening) = match self.args.address() {
             None => (Manner::Raw, String::new(), None),
             Some(address) => {
-                let (request, opening) = head::ask(&address, random());
+                let (request, opening) = head::ask(&address, args::token().as_deref(), random());
                 let manner = match address.websocket {
                     true => Manner::WebSocket,
                     false => Manner::Mute,

@@ -1,5 +1,5 @@
-//! Where a stream comes from: `HOST`, `HOST:PORT`, `[v6]:PORT`, `unix:/path`, or an address of the
-//! web: `http://`, `https://` (MJPEG), `ws://`, `wss://` (WebSocket).
+//! Where a stream comes from: `HOST`, `HOST:PORT`, `[v6]:PORT`, `tls://HOST:PORT`, `unix:/path`, or
+//! an address of the web: `http://`, `https://` (MJPEG), `ws://`, `wss://` (WebSocket).
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -11,6 +11,8 @@ const DEFAULT_PORT: u16 = 8002;
 pub enum Target {
     /// A host's name or address, and a port.
     Tcp(String, u16),
+    /// The same, encrypted.
+    Tls(String, u16),
     /// A Unix socket that a camera listens at.
     Unix(PathBuf),
     /// HTTP or WebSocket.
@@ -158,10 +160,16 @@ impl FromStr for Target {
                 path => Ok(Self::Unix(path.into())),
             };
         }
-        if text.contains("://") {
+        let raw = text.strip_prefix("tls://");
+        if raw.is_none() && text.contains("://") {
             return text.parse().map(Self::Web);
         }
-        let none = || format!("`{text}` is no HOST, HOST:PORT, [IPV6]:PORT, unix:PATH or http://…");
+        let none = || {
+            format!(
+                "`{text}` is no HOST, HOST:PORT, [IPV6]:PORT, tls://HOST:PORT, unix:PATH or http://…"
+            )
+        };
+        let (text, is_encrypted) = (raw.unwrap_or(text), raw.is_some());
         if text == "unix" {
             return Err("unix needs the path of a socket, for instance unix:/run/cam".into());
         }
@@ -173,7 +181,10 @@ impl FromStr for Target {
             return Err(none());
         }
         let port = port.map_or(Ok(DEFAULT_PORT), port_number)?;
-        Ok(Self::Tcp(host.to_owned(), port))
+        Ok(match is_encrypted {
+            true => Self::Tls(host.to_owned(), port),
+            false => Self::Tcp(host.to_owned(), port),
+        })
     }
 }
 
@@ -202,6 +213,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(host, port) => f.write_str(&host_and_port(host, *port)),
+            Self::Tls(host, port) => write!(f, "tls://{}", host_and_port(host, *port)),
             Self::Web(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
@@ -221,6 +233,8 @@ mod tests {
             ("::1", "[::1]:8002"),
             ("[::1]", "[::1]:8002"),
             ("[fe80::1%eth0]:80", "[fe80::1%eth0]:80"),
+            ("tls://robot", "tls://robot:8002"),
+            ("tls://[::1]:9000", "tls://[::1]:9000"),
             ("unix:/run/streamd/main", "unix:/run/streamd/main"),
             ("http://robot", "http://robot:80/stream"),
             ("HTTP://robot:8080/", "http://robot:8080/stream"),

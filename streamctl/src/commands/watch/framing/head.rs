@@ -24,18 +24,22 @@ pub struct Opening {
 }
 
 /// The request for an address, and the answer to wait for; `nonce` is 16 bytes nobody can guess.
-pub fn ask(address: &Address, nonce: [u8; 16]) -> (String, Opening) {
+/// A token goes with it, where it can stand in a header.
+pub fn ask(address: &Address, token: Option<&str>, nonce: [u8; 16]) -> (String, Opening) {
     let key = address.websocket.then(|| BASE64_STANDARD.encode(nonce));
     let (path, host) = (&address.path, address.authority());
     let agent = concat!("streamctl/", env!("CARGO_PKG_VERSION"));
+    let shown = token.filter(|token| token.bytes().all(|byte| byte.is_ascii_graphic()));
+    let shown = shown.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let shown = shown.unwrap_or_default();
     let request = match &key {
         None => format!(
             "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: {agent}\r\n\
-             Accept: multipart/x-mixed-replace\r\n\r\n"
+             {shown}Accept: multipart/x-mixed-replace\r\n\r\n"
         ),
         Some(key) => format!(
             "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\n\
-             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             {shown}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: {key}\r\n\r\n"
         ),
     };
@@ -168,7 +172,7 @@ mod tests {
     use super::*;
 
     fn opening(address: &str) -> Opening {
-        ask(&address.parse().unwrap(), [7; 16]).1
+        ask(&address.parse().unwrap(), None, [7; 16]).1
     }
 
     /// The error of an answer to a request for MJPEG.
