@@ -154,7 +154,11 @@ mod tests {
                 "try http://robot:8080, or ws://robot:8080",
             ),
             ("[::1]:8080", http(), "try http://[::1]:8080"),
-            ("robot:443", Error::Tls, "try https://robot:443"),
+            (
+                "robot:443",
+                Error::Tls,
+                "try tls://robot:443, or https://robot:443",
+            ),
             ("ws://robot:443/ws", Error::Tls, "try wss://robot:443/ws"),
             ("http://robot:8002", Error::Raw, "try robot:8002"),
             (
