@@ -11,6 +11,7 @@ use streamd::{
     config,
     http::{self, Site},
     link::readiness::Readiness,
+    news::News,
     state::State,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::viewers::Viewers,
@@ -43,7 +44,7 @@ async fn exchange(bytes: &[u8]) -> (Vec<u8>, bool) {
     let (mut socket, mut ours) = tokio::io::duplex(1 << 20);
     let site = site();
     let serving = tokio::spawn(async move {
-        let became = http::connection::serve(&site, "1.2.3.4:5".into(), &mut ours).await;
+        let became = http::connection::serve(&site, "1.2.3.4:5".into(), false, &mut ours).await;
         became.is_some()
     });
     // It may have been closed before all of it was sent.
@@ -56,15 +57,22 @@ async fn exchange(bytes: &[u8]) -> (Vec<u8>, bool) {
 
 fn site() -> Arc<Site> {
     let config = config::parse(CONFIGURATION, "fuzz").expect("a configuration");
+    let news = News::default();
     let camera = |(name, settings): (&config::values::CameraName, &config::Camera)| {
         let name = name.to_string();
-        let camera = Camera::new(name, settings.clone(), Arc::default(), |_| {});
+        let camera = Camera::new(name, settings.clone(), Arc::default(), news.clone(), |_| {});
         Arc::new(camera.expect("a descriptor"))
     };
     let cameras = Arc::new(Cameras::new(config.camera.iter().map(camera).collect()));
     let readiness = Readiness::spawn().expect("an epoll instance");
     let rules = Rules::load(&config.access).expect("a file of tokens that is good, or none");
-    let viewers = Arc::new(Viewers::new(cameras, readiness, &config.clients, rules));
+    let viewers = Arc::new(Viewers::new(
+        cameras,
+        readiness,
+        news,
+        &config.clients,
+        rules,
+    ));
     let (heartbeats, log) = (Heartbeats::default(), LogLevel::default());
     let state = Arc::new(State::new(viewers, heartbeats, log, None, config));
     Site::new(Arc::clone(&state), http::router(http::Served::new(state)))

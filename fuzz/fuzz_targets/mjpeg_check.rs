@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use streamd::config::values::Chroma;
-use streamd::encode::check::{Check, Endings};
+use streamd::encode::check::{Check, Past};
 use streamd::encode::jpeg::Encoder;
 use streamd::media::Layout;
 use streamd::media::Origin;
@@ -18,8 +18,8 @@ use streamd_protocol::stream::AppSegment;
 const LARGEST: u32 = 1024;
 
 fuzz_target!(|bytes: &[u8]| {
-    let endings = Endings::default();
-    let Ok(whole) = Check::default().look(bytes, Some(&endings)) else {
+    let past = Past::default();
+    let Ok(whole) = Check::default().look(bytes, Some(&past)) else {
         return;
     };
     let (width, height) = whole.size;
@@ -39,12 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
         Chroma::Yuv420,
     );
     let mut encoder = Encoder::new();
-    let handed_on = encoder.hand_on(
-        &frame(bytes),
-        (rendition, chroma),
-        &segment.head(),
-        &endings,
-    );
+    let handed_on = encoder.hand_on(&frame(bytes), (rendition, chroma), &segment.head(), &past);
     // The decoder may find more wrong with the kinds that only it reads.
     let picture = match handed_on {
         Ok(picture) => picture,
@@ -53,7 +48,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert_eq!(AppSegment::find(&picture.bytes), Some(segment));
     assert!(picture.bytes.ends_with(&[0xFF, 0xD9]));
-    let again = Check::default().look(&picture.bytes, Some(&endings));
+    let again = Check::default().look(&picture.bytes, Some(&past));
     let again = again.expect("what is handed on is accepted again");
     assert!(again.is_common && again.size == (width, height));
     let decoded = encoder.encode(&frame(&picture.bytes), rendition, chroma, &[]);
