@@ -27,8 +27,8 @@ class Frame:
 class Client:
     """A connection. It says nothing unless told to, like the clients of the original server."""
 
-    def __init__(self, port=PORT, timeout=20):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port=PORT, timeout=20, source="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout, source_address=(source, 0))
         self.buffer = bytearray()
         self.messages = []
 
