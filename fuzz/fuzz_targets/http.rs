@@ -44,7 +44,9 @@ async fn exchange(bytes: &[u8]) -> (Vec<u8>, bool) {
     let (mut socket, mut ours) = tokio::io::duplex(1 << 20);
     let site = site();
     let serving = tokio::spawn(async move {
-        let became = http::connection::serve(&site, "1.2.3.4:5".into(), false, &mut ours).await;
+        let peer = "1.2.3.4:5";
+        let seat = http::connection::enter(&site, peer).expect("nobody else is there");
+        let became = http::connection::serve(&site, peer.into(), seat, false, &mut ours).await;
         became.is_some()
     });
     // It may have been closed before all of it was sent.

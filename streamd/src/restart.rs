@@ -178,12 +178,12 @@ fn resume(
 ) -> anyhow::Result<Viewer> {
     let framing = std::mem::take(&mut kept.framing);
     let framing = http::resumed(kept.transport, framing, kept.id, served)?;
-    let congestion = state.general(|config| config.http.congestion);
+    let http = state.general(|config| config.http.clone());
     Ok(Viewer::resume(
         &state.viewers,
         kept,
         connection,
         framing,
-        congestion,
+        &http,
     )?)
 }

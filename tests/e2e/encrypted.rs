@@ -191,3 +191,41 @@ fn streamctl_takes_the_certificate_whose_fingerprint_it_is_given() {
     let plain = daemon.streamctl(&format!("watch {raw} --headless --frames 2"));
     plain.failed(76, &["TLS is spoken there", "tls://"]);
 }
+
+#[test]
+fn who_came_plain_is_not_kept_where_all_is_encrypted_after_a_restart() {
+    let encrypted = Encrypted::new(&[]);
+    let mut setup = encrypted.setup.clone().storing(16);
+    setup.set_camera("");
+    let mut daemon = setup.start();
+    let mut plain = daemon.viewer();
+    plain.picture();
+    daemon.signal(Signal::SIGTERM);
+    daemon.wait_for_end();
+    daemon.setup.set_camera("tls = true");
+    let daemon = daemon.restart();
+    plain.until_closed();
+    daemon.log.wait_for(&["is lost", "not encrypted"]);
+    let tunnel = Tunnel::new(daemon.setup.tcp(0), &encrypted.authority, None);
+    Viewer::connect(tunnel.begin).picture();
+}
+
+/// More than may wait for a request at once, from as many addresses as it takes.
+#[test]
+fn who_does_not_finish_the_handshake_gives_way() {
+    let encrypted = Encrypted::new(&[]);
+    let daemon = encrypted.start();
+    let web = daemon.setup.http();
+    let mut silent = Vec::new();
+    for address in 1..=24 {
+        for _ in 0..50 {
+            let mut begun = Viewer::connect_from([127, 9, 9, address], web);
+            // A record of a handshake, of which nothing more comes.
+            begun.write(&[22, 3, 1, 2, 0]);
+            silent.push(begun);
+        }
+    }
+    let tunnel = Tunnel::new(web, &encrypted.authority, None);
+    let snapshot = web::get(tunnel.begin, "/snapshot", &[]);
+    assert_eq!(snapshot.status, 200);
+}

@@ -67,22 +67,28 @@ pub enum Became {
     Waiting(Waiting),
 }
 
-/// Answers the requests of a connection from `peer`, plain or encrypted. Returns the viewer that it has become, and
-/// what that has sent beyond its request; `None` when the connection is over.
+/// A place for a connection from `peer`; none where there are too many.
+pub fn enter(site: &Site, peer: &str) -> Option<Seat> {
+    let seat = site.room.enter(site.state.viewers.address_of(peer));
+    if seat.is_none() {
+        log_refused(&"there are too many connections", peer, "");
+    }
+    seat
+}
+
+/// Answers the requests of a connection from `peer`, plain or encrypted, that has a place. Returns
+/// the viewer that it has become, and what that has sent beyond its request; `None` when the
+/// connection is over.
 pub async fn serve<T>(
     site: &Arc<Site>,
     peer: Arc<str>,
+    seat: Seat,
     is_encrypted: bool,
     socket: &mut T,
 ) -> Option<(Became, BytesMut)>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let Some(seat) = site.room.enter(site.state.viewers.address_of(&peer)) else {
-        log_refused(&"there are too many connections", &peer, "");
-        dismiss(socket, NO_PLACE).await;
-        return None;
-    };
     let mut visitor = Visitor::new(peer);
     visitor.is_encrypted = is_encrypted;
     visitor.is_crowded = seat.is_spare;

@@ -45,7 +45,11 @@ impl Daemon {
     fn serve_peer(&self, peer: &'static str, mut socket: DuplexStream) -> JoinHandle<Became> {
         let site = Arc::clone(&self.site);
         tokio::spawn(async move {
-            let became = serve(&site, peer.into(), false, &mut socket).await;
+            let Some(seat) = enter(&site, peer) else {
+                dismiss(&mut socket, NO_PLACE).await;
+                return None;
+            };
+            let became = serve(&site, peer.into(), seat, false, &mut socket).await;
             became.map(|(became, input)| match became {
                 crate::http::connection::Became::Viewer(newcomer) => (newcomer, input),
                 crate::http::connection::Became::Waiting(_) => panic!("there are no rules"),

@@ -36,7 +36,7 @@ pub async fn serve(listener: Listener, site: Arc<Site>, taken: Taken) {
         let (site, tls) = (Arc::clone(&site), taken.tls.as_deref().map(Tls::http));
         if !taken.proxied {
             match open(connection) {
-                Ok((stream, peer)) => drop(tokio::spawn(begin(stream, peer, tls, site))),
+                Ok((stream, peer)) => drop(tokio::spawn(answer(stream, peer, tls, site))),
                 Err(error) => unserved(&error),
             }
             return;
@@ -47,7 +47,7 @@ pub async fn serve(listener: Listener, site: Arc<Site>, taken: Taken) {
                 return;
             };
             match open(connection) {
-                Ok((stream, _)) => Box::pin(begin(stream, peer.into(), tls, site)).await,
+                Ok((stream, _)) => Box::pin(answer(stream, peer.into(), tls, site)).await,
                 Err(error) => unserved(&error),
             }
         });
@@ -57,15 +57,6 @@ pub async fn serve(listener: Listener, site: Arc<Site>, taken: Taken) {
 
 fn unserved(error: &io::Error) {
     tracing::debug!(%error, "a connection ended before it was served");
-}
-
-/// Agrees on TLS where that is wanted, then answers.
-async fn begin(stream: Plain, peer: Arc<str>, tls: Option<TlsAcceptor>, site: Arc<Site>) {
-    match secure(stream, tls).await {
-        Ok(Some(stream)) => answer(stream, peer, site).await,
-        Ok(None) => {}
-        Err(error) => unserved(&error),
-    }
 }
 
 /// What is said to plain HTTP where TLS is wanted.
@@ -101,13 +92,28 @@ fn open(connection: OwnedFd) -> io::Result<(Plain, Arc<str>)> {
     Ok((stream, peer))
 }
 
-async fn answer(mut stream: Connection, peer: Arc<str>, site: Arc<Site>) {
-    let Some(share) = share(&site, &peer) else {
-        connection::dismiss(&mut stream, NO_PLACE).await;
+/// Answers a connection. It has its places before TLS is agreed on, and gives way meanwhile like any
+/// other that waits.
+async fn answer(mut stream: Plain, peer: Arc<str>, tls: Option<TlsAcceptor>, site: Arc<Site>) {
+    let places =
+        share(&site, &peer).and_then(|share| Some((share, connection::enter(&site, &peer)?)));
+    let Some((share, seat)) = places else {
+        if tls.is_none() {
+            connection::dismiss(&mut stream, NO_PLACE).await;
+        }
         return;
     };
+    let agreed = tokio::select! {
+        agreed = secure(stream, tls) => agreed,
+        () = seat.to_leave() => return,
+    };
+    let mut stream = match agreed {
+        Ok(Some(stream)) => stream,
+        Ok(None) => return,
+        Err(error) => return unserved(&error),
+    };
     let is_encrypted = matches!(stream, Either::Right(_));
-    let became = connection::serve(&site, peer, is_encrypted, &mut stream).await;
+    let became = connection::serve(&site, peer, seat, is_encrypted, &mut stream).await;
     // On the heap, so that the many that are only answered stay small.
     match became {
         Some((Became::Viewer(newcomer), input)) => {

@@ -78,7 +78,7 @@ pub async fn log_in(
         "logged in as {}",
         who.name
     );
-    let cookie = match is_secure(&headers) {
+    let cookie = match visitor.is_encrypted || is_secure(&headers) {
         true => format!("{COOKIE_SECURE}={token}; Path=/; Secure; HttpOnly; SameSite=Strict"),
         false => format!("{COOKIE_PLAIN}={token}; Path=/; HttpOnly; SameSite=Strict"),
     };

@@ -16,7 +16,7 @@ use rustls::{
     pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
     server::{NoServerSessionStorage, WebPkiClientVerifier},
 };
-use tokio::{net::TcpStream, sync::Semaphore};
+use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{channel::Channel, socket::Socket};
@@ -27,11 +27,6 @@ const HTTP: &[u8] = b"http/1.1";
 
 /// For the whole of a handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Handshakes at once. Each is some hundred microseconds of work, and may be begun by anybody.
-const MAX_AGREEING: usize = 256;
-
-static AGREEING: Semaphore = Semaphore::const_new(MAX_AGREEING);
 
 /// A connection on which TLS has been agreed.
 pub type Secure = Box<TlsStream<TcpStream>>;
@@ -168,14 +163,11 @@ pub async fn is_spoken(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Agrees on TLS with a client that has just connected.
+/// Agrees on TLS with a client that has just connected, and has a place: anybody can begin this.
 ///
 /// # Errors
 /// When it can't be agreed with, or not in time.
 pub async fn agree(acceptor: TlsAcceptor, stream: TcpStream) -> io::Result<Secure> {
-    let Ok(_agrees) = AGREEING.try_acquire() else {
-        return Err(io::Error::other("too many agree on TLS at once"));
-    };
     let agreed = acceptor.accept(stream);
     match tokio::time::timeout(PATIENCE, agreed).await {
         Ok(agreed) => agreed.map(Box::new),

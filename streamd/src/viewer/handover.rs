@@ -12,10 +12,7 @@ use streamd_protocol::{
 };
 
 use super::{Arrival, Viewer, figures::FeedFigures, framing::Framing, viewers::Viewers};
-use crate::{
-    access::token::Key, camera::Refused, config::values::Congestion, link::socket::Socket,
-    media::Timestamp,
-};
+use crate::{access::token::Key, camera::Refused, config, link::socket::Socket, media::Timestamp};
 
 /// What is known of a viewer beside its connection. Bytes are kept as they are on the wire, so
 /// that a frame that is half sent is sent to its end.
@@ -67,6 +64,9 @@ pub enum NotResumed {
     /// It may not watch any more.
     #[error("it may not watch any more")]
     Revoked,
+    /// It came plain, where now all is encrypted.
+    #[error("its connection is not encrypted, and now has to be")]
+    Plain,
     /// Its connection can't be used.
     #[error(transparent)]
     Connection(#[from] io::Error),
@@ -131,8 +131,8 @@ impl Viewer {
         self.viewers.keep(kept, socket.into());
     }
 
-    /// Goes on with a viewer of the process before this one; `http` is the congestion control of
-    /// HTTP connections.
+    /// Goes on with a viewer of the process before this one; `http` is what holds for HTTP
+    /// connections.
     ///
     /// # Errors
     /// When there is no place for it, or its connection can't be used.
@@ -141,15 +141,21 @@ impl Viewer {
         kept: Kept,
         connection: OwnedFd,
         framing: Box<dyn Framing>,
-        http: Congestion,
+        http: &config::Http,
     ) -> Result<Self, NotResumed> {
         let socket = Socket::new(connection)?;
         let peer = kept.peer.clone().unwrap_or_else(|| socket.peer());
         let place = viewers.admit(Some(kept.camera()), &peer)?;
-        let congestion = match kept.transport {
-            Transport::Tcp => place.camera().settings().config.congestion,
-            Transport::Websocket | Transport::Mjpeg => http,
+        let (congestion, tls) = match kept.transport {
+            Transport::Tcp => {
+                let config = &place.camera().settings().config;
+                (config.congestion, config.tls)
+            }
+            Transport::Websocket | Transport::Mjpeg => (http.congestion, http.tls),
         };
+        if tls && socket.is_tcp() {
+            return Err(NotResumed::Plain);
+        }
         let arrival = Arrival {
             id: kept.id,
             channel: socket.into(),

@@ -9,7 +9,7 @@ use streamd_protocol::{
     stats::Transport,
     stream::{FromClient, LENGTH_BYTES, MAX_FROM_CLIENT, announced, header},
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
@@ -32,6 +32,11 @@ use crate::{
         viewers::Viewers,
     },
 };
+
+/// Who agrees on TLS at once: beyond it, the next are sent away.
+const MAX_AGREEING: usize = 1024;
+
+static AGREEING: Semaphore = Semaphore::const_new(MAX_AGREEING);
 
 /// The framing of raw TCP.
 #[derive(Debug, Default)]
@@ -118,6 +123,11 @@ fn admit(
         log_refused(&viewers.too_many(), &peer, camera);
         return Ok(());
     };
+    let tls = tls.filter(|_| socket.is_tcp());
+    let Ok(agrees) = tls.as_ref().map(|_| AGREEING.try_acquire()).transpose() else {
+        log_refused(&"too many agree on TLS at once", &peer, camera);
+        return Ok(());
+    };
     let come = |channel, input| Come {
         channel,
         peer,
@@ -125,7 +135,7 @@ fn admit(
         key: None,
         input,
     };
-    let Some(tls) = tls.filter(|_| socket.is_tcp()) else {
+    let Some(tls) = tls else {
         return arrives(viewers, camera, come(socket.into(), BytesMut::new()));
     };
     let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
@@ -133,6 +143,7 @@ fn admit(
     tokio::spawn(async move {
         let mut input = BytesMut::new();
         let agreed = tls::agree(tls, stream).await;
+        drop(agrees);
         let channel = agreed.and_then(|stream| tls::channel(stream, &mut input));
         unserved(channel.and_then(|channel| arrives(&viewers, &camera, come(channel, input))));
     });
