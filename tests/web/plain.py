@@ -146,6 +146,8 @@ def origins(daemon):
 
 
 async def many_snapshots(daemon):
+    # Who has just hung up, in the checks before, is still sent a picture until that is noticed.
+    check.until(lambda: not daemon.stats()["clients"])
     before = daemon.stats()["cameras"][0]["encoded"]
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(connector=connector) as session:
