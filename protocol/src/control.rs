@@ -116,6 +116,7 @@ macro_rules! methods {
         $(
             $(#[$doc])*
             #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+            #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
             #[serde(rename_all = "camelCase", deny_unknown_fields)]
             pub struct $name {
                 $($(#[$pdoc])* pub $parameter: $ptype,)*
@@ -317,10 +318,12 @@ pub struct GetInterfaceDescriptionReply {
 
 /// The reply of a method that returns nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Empty {}
 
 /// The reply of [`GetStats`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GetStatsReply {
     /// The whole state.
     pub stats: Stats,
@@ -328,6 +331,7 @@ pub struct GetStatsReply {
 
 /// The reply of [`ListClients`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListClientsReply {
     /// Oldest first.
     pub clients: Vec<ClientStats>,
@@ -335,6 +339,7 @@ pub struct ListClientsReply {
 
 /// The reply of [`KickClient`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KickClientReply {
     /// How many were disconnected.
     pub kicked: i64,
@@ -342,6 +347,7 @@ pub struct KickClientReply {
 
 /// The reply of [`SetCamera`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SetCameraReply {
     /// The cameras that were changed.
     pub cameras: Vec<String>,

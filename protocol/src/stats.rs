@@ -9,6 +9,7 @@ use crate::limits::Limits;
 
 /// The whole state of the daemon at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
     /// The daemon's version.
@@ -36,6 +37,7 @@ pub struct Stats {
 
 /// What a camera is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CameraState {
     /// Being opened for the first time.
@@ -50,6 +52,7 @@ pub enum CameraState {
 
 /// One camera.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CameraStats {
     /// Its name in the configuration.
@@ -80,6 +83,10 @@ pub struct CameraStats {
     pub fps: f64,
     /// JPEG quality of the top rendition, 1–100.
     pub quality: i64,
+    /// By how many degrees pictures are turned clockwise: 0, 90, 180 or 270.
+    pub rotate: i64,
+    /// How they are mirrored after that: `none`, `horizontal`, `vertical` or `both`.
+    pub flip: String,
     /// Frames taken from the driver, after pacing.
     pub captured: i64,
     /// Frames the driver lost, by gaps in its sequence numbers: a hint.
@@ -100,6 +107,7 @@ pub struct CameraStats {
 
 /// One quality and size in which a camera's frames are encoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RenditionStats {
     /// JPEG quality, 1–100.
@@ -118,6 +126,7 @@ pub struct RenditionStats {
 
 /// How a client is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// Raw TCP, `[u64][JPEG]`.
@@ -130,6 +139,7 @@ pub enum Transport {
 
 /// One connected client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClientStats {
     /// Its number; never used again while the daemon runs.
@@ -186,6 +196,7 @@ impl ClientStats {
 
 /// One camera's pictures on their way to one client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FeedStats {
     /// The camera.
@@ -216,6 +227,7 @@ pub struct FeedStats {
 
 /// A client's limits; 0 is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LimitStats {
     /// Frames a second at most.
@@ -239,6 +251,7 @@ impl From<Limits> for LimitStats {
 /// Latency from capture to the moment the client's kernel, or the client itself by receipt, had
 /// the frame's last byte. Milliseconds; 0 while nothing was measured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LatencyStats {
     /// Over the whole connection.
@@ -253,6 +266,7 @@ pub struct LatencyStats {
 
 /// Frames a client did not get.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DroppedStats {
     /// All together.

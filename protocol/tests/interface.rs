@@ -140,6 +140,8 @@ fn camera() -> CameraStats {
         corrupt: 0,
         losses: 0,
         encoded: 1,
+        rotate: 0,
+        flip: "none".into(),
         encode_average_ms: 0.8,
         clients: 1,
         renditions: vec![RenditionStats {

@@ -80,6 +80,8 @@ fn camera(name: &str, state: CameraState) -> CameraStats {
         corrupt: 1,
         losses: 3,
         encoded: 900,
+        rotate: 0,
+        flip: "none".into(),
         encode_average_ms: 0.8,
         clients: 2,
         renditions: vec![RenditionStats {

@@ -7,11 +7,12 @@
 //! ```
 //!
 //! [`camera`] joins the first half of the way, [`state`] is what all doors that stand beside it
-//! hold: [`http`], [`control`], [`metrics`]. [`supervise`] speaks with systemd. [`daemon`] starts
+//! hold: [`http`], [`control`], [`metrics`]. What can be asked for through them is in [`calls`]. [`supervise`] speaks with systemd. [`daemon`] starts
 //! and stops all of them, and says in which order and why.
 
 pub mod access;
 pub mod args;
+pub mod calls;
 pub mod camera;
 pub mod capture;
 pub mod config;

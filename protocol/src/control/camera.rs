@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The reply of [`super::ListControls`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListControlsReply {
     /// The camera's name.
     pub camera: String,
@@ -13,6 +14,7 @@ pub struct ListControlsReply {
 
 /// The reply of [`super::SetControls`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SetControlsReply {
     /// The camera's name.
     pub camera: String,
@@ -22,6 +24,7 @@ pub struct SetControlsReply {
 
 /// A control of a camera, as its driver describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Control {
     /// The name by which it is set, for instance `white-balance-automatic`.
@@ -52,6 +55,7 @@ pub struct Control {
 
 /// What kind of value a control has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ControlKind {
     /// A number in a range.
@@ -72,6 +76,7 @@ pub enum ControlKind {
 
 /// An entry of a menu.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlEntry {
     /// The number that stands for it.
     pub number: i64,
@@ -81,6 +86,7 @@ pub struct ControlEntry {
 
 /// What a control is to be set to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ControlSetting {
     /// Its name, as [`Control::name`]; `_` counts as `-`.

@@ -76,11 +76,11 @@ pub struct Event {
     pub peer: String,
     /// Why.
     pub reason: String,
-    /// The method of the control socket by which something was changed.
+    /// The method by which something was changed.
     pub method: String,
     /// Its parameters, as JSON; cut where they are long.
     pub parameters: String,
-    /// The user who changed it; -1 where nobody did over the control socket.
+    /// The user who changed it over the control socket; -1 else. Over HTTP, `name` and `peer` say who.
     pub uid: i64,
     /// Keys of the configuration that hold from now on.
     pub applied: Vec<String>,

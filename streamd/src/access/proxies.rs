@@ -27,6 +27,11 @@ impl Proxies {
         }
     }
 
+    /// Whether there are any.
+    pub fn are_there(&self) -> bool {
+        !self.trusted.is_empty()
+    }
+
     /// The name of the header, in small letters.
     pub fn header(&self) -> &'static str {
         match self.header {

@@ -54,6 +54,8 @@ pub enum Action {
     State,
     /// All figures.
     Metrics,
+    /// To change pictures for everybody, and to see and disconnect who watches.
+    Operate,
 }
 
 /// Who asks.
@@ -87,6 +89,7 @@ pub fn may(who: &Identity, action: Action, camera: Option<&str>) -> bool {
         Action::Page | Action::Watch | Action::State => {
             matches!(role, Role::Viewer | Role::Operator)
         }
+        Action::Operate => *role == Role::Operator,
         Action::Metrics => matches!(role, Role::Metrics | Role::Operator),
     };
     action == Action::LogIn || (is_its_own && who.roles.iter().any(allows))
@@ -105,14 +108,14 @@ mod tests {
             (vec![Role::Viewer], vec![LogIn, Page, Watch, State]),
             (
                 vec![Role::Operator],
-                vec![LogIn, Page, Watch, State, Metrics],
+                vec![LogIn, Page, Watch, State, Metrics, Operate],
             ),
         ] {
             let who = Identity {
                 roles,
                 ..Identity::default()
             };
-            for action in [LogIn, Page, Watch, State, Metrics] {
+            for action in [LogIn, Page, Watch, State, Metrics, Operate] {
                 assert_eq!(may(&who, action, Some("front")), allowed.contains(&action));
             }
         }

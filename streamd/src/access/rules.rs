@@ -12,8 +12,11 @@ use super::{
 };
 use crate::config::{self, values::Anonymous};
 
-/// Without rules, this is what everybody may.
-const ALL: [Role; 2] = [Role::Viewer, Role::Metrics];
+/// Without rules, this is what everybody may who comes through a proxy.
+const WATCH: [Role; 2] = [Role::Viewer, Role::Metrics];
+
+/// Without rules, this is what everybody may: they are on this machine.
+const ALL: [Role; 3] = [Role::Viewer, Role::Metrics, Role::Operator];
 
 /// The roles of everybody, as the configuration says.
 fn roles(anonymous: &[Anonymous]) -> Vec<Role> {
@@ -103,6 +106,7 @@ impl Rules {
             let roles = match (&inner.anonymous, &inner.tokens) {
                 (Some(anonymous), _) => anonymous.clone(),
                 (None, Some(_)) => Vec::new(),
+                (None, None) if inner.proxies.are_there() => WATCH.into(),
                 (None, None) => ALL.into(),
             };
             return Identity {
@@ -173,6 +177,18 @@ impl Rules {
 mod tests {
     use super::*;
     use crate::access::role::{Action, may};
+
+    #[test]
+    fn without_rules_all_operate_but_who_comes_through_a_proxy() {
+        let folder = tempfile::tempdir().unwrap();
+        let operates = |keys| {
+            let who = rules(keys, &folder).identity(None);
+            who.roles.contains(&Role::Operator)
+        };
+        assert!(operates(""));
+        assert!(!operates("trusted-proxies = [\"127.0.0.1\"]"));
+        assert!(!operates("anonymous = \"viewer\""));
+    }
 
     fn rules(toml: &str, folder: &tempfile::TempDir) -> Rules {
         let path = folder.path().join("tokens.json");

@@ -16,6 +16,8 @@ use std::{
 
 use tokio::net::{UnixListener, UnixStream};
 
+use crate::calls::caller::{Caller, Who};
+
 /// The process at the other end, as the kernel knew it when it connected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
@@ -60,10 +62,16 @@ impl Peer {
         })
     }
 
-    /// The process's name, for the log; empty if it has ended or can't be seen.
-    pub(super) fn process(&self) -> String {
-        let name = std::fs::read_to_string(format!("/proc/{}/comm", self.pid));
-        name.map(|n| n.trim_end().to_owned()).unwrap_or_default()
+    /// As who makes calls.
+    pub(super) fn caller(&self) -> Caller {
+        Caller {
+            who: Who::Process {
+                uid: self.uid,
+                pid: self.pid,
+            },
+            may_change: self.may_change,
+            is_administrator: self.is_administrator,
+        }
     }
 }
 
@@ -114,6 +122,7 @@ mod tests {
     use std::fs::{Permissions, set_permissions};
 
     use super::*;
+    use crate::calls::caller::process;
 
     #[tokio::test]
     async fn the_sockets_mode_decides_until_it_is_open_to_everyone() {
@@ -137,7 +146,7 @@ mod tests {
         let peer = Peer::of(&stream, &listener, None).unwrap();
         assert_eq!(peer.uid, nix::unistd::geteuid().as_raw());
         assert_eq!(peer.pid, std::process::id() as i32);
-        assert!(peer.may_change && !peer.process().is_empty());
+        assert!(peer.may_change && !process(peer.pid).is_empty());
         let mut ours: Vec<_> = nix::unistd::getgroups().unwrap();
         let mut theirs = groups(&stream).unwrap();
         ours.sort_by_key(|g| g.as_raw());

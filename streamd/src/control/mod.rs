@@ -1,13 +1,10 @@
 //! The control socket: Varlink over a Unix socket, on a thread and a runtime of its own.
 //!
-//! [`socket`] accepts, [`session`] is one connection's life, [`codec`] the framing, [`methods`]
-//! what each call does, [`access`] who may call it. The rest of the daemon is reached only through
-//! [`State`], which never waits for the video path.
+//! [`socket`] accepts, [`session`] is one connection's life, [`codec`] the framing,
+//! [`access`] who may call; what each call does is in [`crate::calls`].
 
 mod access;
 mod codec;
-mod method;
-mod methods;
 mod places;
 mod session;
 mod socket;
@@ -18,7 +15,7 @@ use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
 use self::places::Places;
-use crate::{state::State, supervise::heartbeat::Heartbeat};
+use crate::{calls, state::State, supervise::heartbeat::Heartbeat};
 
 pub use self::places::MAX_CONNECTIONS;
 
@@ -67,7 +64,7 @@ pub fn spawn(
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .thread_name("control-devices")
-        .max_blocking_threads(methods::MAX_LISTINGS)
+        .max_blocking_threads(calls::MAX_LISTINGS)
         .build()?;
     let group = state.general(|config| config.control.read_only_group.clone());
     let read_only = match group.map(|name| nix::unistd::Group::from_name(&name)) {

@@ -16,11 +16,18 @@ use super::{
     Context,
     access::Peer,
     codec::{Codec, Incoming, Lost},
-    method::{Answer, json},
-    methods::{self, get_stats::figures, watch_events::next as next_event},
     places::Place,
 };
-use crate::events;
+use crate::{
+    calls::{
+        self,
+        caller::process,
+        get_stats,
+        method::{Answer, json},
+        watch_events::next as next_event,
+    },
+    events,
+};
 
 /// A connection without a call for so long is closed: it may not hold one of a few places for ever.
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -69,7 +76,7 @@ pub(super) async fn run(stream: UnixStream, peer: Peer, place: &Place, context: 
                 message_id = events::CONTROL_REFUSED,
                 uid = peer.uid,
                 pid = peer.pid,
-                process = peer.process(),
+                process = process(peer.pid),
                 "control connection closed: {end}"
             );
         }
@@ -134,7 +141,10 @@ async fn answer(
     context: &Context,
 ) -> Result<(), End> {
     let (oneway, more) = (call.oneway, call.more);
-    let answer = methods::answer(call, peer, context);
+    let answer = {
+        let _working = context.working();
+        calls::answer(call, &peer.caller(), &context.state)
+    };
     if oneway {
         return Ok(());
     }
@@ -148,6 +158,11 @@ async fn answer(
         Err(error) => Err(error),
     };
     send(connection, result.map_or_else(Error::into_reply, reply)).await
+}
+
+fn figures(context: &Context) -> Value {
+    let _working = context.working();
+    get_stats::figures(&context.state)
 }
 
 /// Sends the figures again and again, until the caller hangs up.

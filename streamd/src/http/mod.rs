@@ -6,6 +6,7 @@
 //!                          └──socket, newcomer──▶ viewer, as over raw TCP
 //! ```
 
+mod api;
 mod chosen;
 pub mod connection;
 mod credentials;

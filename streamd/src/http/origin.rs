@@ -41,6 +41,14 @@ impl Origins {
         }
     }
 
+    /// The same for what changes something: pages that are not named don't count as allowed.
+    ///
+    /// # Errors
+    /// When the request comes from any other page.
+    pub fn check_change(self, headers: &HeaderMap) -> Result<(), Forbidden> {
+        Self { any: false, ..self }.check(headers)
+    }
+
     /// Lets through programs, which send no origin, this server's own page, and allowed pages.
     ///
     /// # Errors
@@ -136,6 +144,21 @@ mod tests {
         ] {
             let got = listed.check(&headers(host, origin));
             assert_eq!(got.is_ok(), may, "{origin:?} at {host:?}");
+        }
+    }
+
+    #[test]
+    fn every_page_may_watch_and_only_named_ones_may_change() {
+        let open = || Origins::new(&["*".into(), "https://panel.example".into()]);
+        for (origin, may) in [
+            ("", true),
+            ("http://cam", true),
+            ("https://panel.example", true),
+            ("http://evil.example", false),
+        ] {
+            let headers = headers("cam", origin);
+            assert!(open().check(&headers).is_ok());
+            assert_eq!(open().check_change(&headers).is_ok(), may, "{origin:?}");
         }
     }
 

@@ -25,7 +25,7 @@ pub enum Refusal {
     #[error("{0:?} is no address here: it must begin with /")]
     BadAddress(String),
     /// No such address.
-    #[error("nothing is at {0}: there is /, /ws, /stream, /snapshot and /state")]
+    #[error("nothing is at {0}: there is /, /ws, /stream, /snapshot, /state and /api/v1")]
     NotFound(String),
     /// The address does not take this method.
     #[error("{method} is not allowed here; allowed: {allowed}")]
@@ -67,6 +67,12 @@ pub enum Refusal {
     /// Not now: no place, or no picture.
     #[error("{0}")]
     Unavailable(String),
+    /// What changes something is JSON, and says so: no form of another page can.
+    #[error("Content-Type: application/json is needed")]
+    NotJson,
+    /// The body is no JSON object.
+    #[error("the body is no JSON object: {0}")]
+    BadJson(String),
     /// The body is too large.
     #[error("the body is too large: {0} bytes are allowed")]
     BodyTooLarge(usize),
@@ -91,9 +97,10 @@ impl Refusal {
         match self {
             Self::NotFound(_) | Self::NoCamera(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadAddress(_) | Self::BadAction(_) | Self::BadParameter(_) => {
+            Self::BadAddress(_) | Self::BadAction(_) | Self::BadParameter(_) | Self::BadJson(_) => {
                 StatusCode::BAD_REQUEST
             }
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BadHost(BadHost::NotOne(_)) => StatusCode::BAD_REQUEST,
             Self::BadHost(BadHost::Foreign(_)) => StatusCode::MISDIRECTED_REQUEST,
             Self::NoHandshake(why) => why.status(),

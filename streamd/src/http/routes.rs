@@ -9,6 +9,7 @@ use axum::{
 };
 
 use super::{
+    api,
     guard::{self, Route},
     login, page,
     refusal::Refusal,
@@ -18,8 +19,11 @@ use super::{
 };
 use crate::access::role::Action;
 
-/// All methods that are good for anything. Nothing changes by any of them.
-pub const ALL: &str = "GET, HEAD, POST, OPTIONS";
+/// All methods that are good for anything.
+pub const ALL: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
+
+/// Of addresses that forms are sent to.
+const FORM: &str = "GET, HEAD, POST, OPTIONS";
 
 const READ: &str = "GET, HEAD, OPTIONS";
 
@@ -52,12 +56,12 @@ fn table() -> Vec<Route<Served>> {
         add(asset.path.into(), Action::Page, only(READ, file));
     }
     let form = get(login::form).post(login::log_in);
-    add("/login".into(), Action::LogIn, only(ALL, form));
+    add("/login".into(), Action::LogIn, only(FORM, form));
     let out = post(login::log_out);
     add("/logout".into(), Action::LogIn, only("POST, OPTIONS", out));
     let stream = get(stream::answer).post(stream::answer);
     for (address, action, methods) in [
-        ("/stream", Action::Watch, only(ALL, stream)),
+        ("/stream", Action::Watch, only(FORM, stream)),
         (
             "/snapshot",
             Action::Watch,
@@ -74,6 +78,13 @@ fn table() -> Vec<Route<Served>> {
         for camera in ["", "/", "/{camera}", "/{camera}/"] {
             add(format!("{address}{camera}"), action, methods.clone());
         }
+    }
+    for address in api::addresses() {
+        add(
+            address.path,
+            address.action,
+            only(address.allowed, address.methods),
+        );
     }
     table
 }
@@ -120,8 +131,8 @@ mod tests {
     async fn statuses(site: &Arc<Site>, token: Option<&str>) -> Vec<(String, Action, u16)> {
         let mut statuses = Vec::new();
         for route in table() {
-            let path = route.path.replace("{camera}", "front");
-            for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
+            let path = route.path.replace("{camera}", "front").replace("{id}", "1");
+            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
                 let mut request = Request::builder().method(method).uri(&*path);
                 request = request.header("Host", "localhost");
                 if let Some(token) = token {
@@ -192,7 +203,9 @@ mod tests {
         for (asked, action, status) in statuses(&site, Some(&side)).await {
             assert!(status != 401 || action == Action::LogIn, "{asked}");
             let about_cameras = matches!(action, Action::Watch | Action::State);
-            if about_cameras && asked.contains("/front") {
+            if action == Action::Operate {
+                assert_eq!(status, 403, "{asked}");
+            } else if about_cameras && asked.contains("/front") {
                 assert!(matches!(status, 403 | 405), "{asked}: {status}");
             } else {
                 assert_ne!(status, 403, "{asked}");

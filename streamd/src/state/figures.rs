@@ -89,6 +89,8 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
         driver_fps: status.driver_fps,
         fps: camera.fps(now),
         quality: settings.quality.get().into(),
+        rotate: settings.rotate.into(),
+        flip: settings.flip.word().into(),
         captured: camera.captured.captured.get() as i64,
         driver_lost: camera.captured.driver_lost.get() as i64,
         corrupt: camera.captured.corrupt.get() as i64,

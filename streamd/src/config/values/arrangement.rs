@@ -121,6 +121,18 @@ pub enum Flip {
     Both,
 }
 
+impl Flip {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Horizontal => "horizontal",
+            Self::Vertical => "vertical",
+            Self::Both => "both",
+        }
+    }
+}
+
 impl FromStr for Flip {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {

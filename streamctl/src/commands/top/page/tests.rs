@@ -70,6 +70,8 @@ pub fn stats() -> Stats {
         corrupt: 0,
         losses: 0,
         encoded: 5_500,
+        rotate: 0,
+        flip: "none".into(),
         encode_average_ms: 0.75,
         clients: 3,
         renditions: Vec::new(),

@@ -1,6 +1,6 @@
-//! A method of the control socket: how its parameters are read, and what its answer is made of.
+//! A method: how its parameters are read, and what its answer is made of.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -9,11 +9,10 @@ use streamd_protocol::{
     limits::BadLimit,
 };
 
-use super::Context;
-use crate::state::Refused;
+use crate::state::{Refused, State};
 
 /// What a call is answered with.
-pub(super) enum Answer {
+pub enum Answer {
     /// The reply's parameters.
     Now(Value),
     /// The reply's parameters, after a wait that is bounded.
@@ -28,7 +27,7 @@ pub(super) enum Answer {
 }
 
 /// A method that is served. Its parameters are the fields of the implementing type.
-pub(super) trait Served: Method + DeserializeOwned {
+pub trait Served: Method + DeserializeOwned {
     /// Whether it changes something: then not everybody may call it, and each call is logged.
     const CHANGES: bool = false;
 
@@ -36,11 +35,11 @@ pub(super) trait Served: Method + DeserializeOwned {
     const FOR_ADMINISTRATORS: bool = false;
 
     /// Checks the parameters, and does what they ask for.
-    fn answer(self, context: &Context) -> Result<Answer, Error>;
+    fn answer(self, state: &Arc<State>) -> Result<Answer, Error>;
 }
 
 /// A method in the table of all methods.
-pub(super) struct Entry {
+pub struct Entry {
     /// Its full name.
     pub name: &'static str,
     /// [`Served::CHANGES`].
@@ -48,19 +47,27 @@ pub(super) struct Entry {
     /// [`Served::FOR_ADMINISTRATORS`].
     pub for_administrators: bool,
     /// Reads the parameters and answers.
-    pub call: fn(Value, &Context) -> Result<Answer, Error>,
+    pub call: fn(Value, &Arc<State>) -> Result<Answer, Error>,
+}
+
+impl Entry {
+    /// Its name without the interface.
+    pub fn short_name(&self) -> &'static str {
+        self.name
+            .rsplit_once('.')
+            .map_or(self.name, |(_, name)| name)
+    }
 }
 
 /// The table's line of a method.
-pub(super) const fn entry<M: Served>() -> Entry {
+pub const fn entry<M: Served>() -> Entry {
     Entry {
         name: M::NAME,
         changes: M::CHANGES,
         for_administrators: M::FOR_ADMINISTRATORS,
-        call: |parameters, context| {
+        call: |parameters, state| {
             let method: M = read(parameters)?;
-            let _working = context.working();
-            method.answer(context)
+            method.answer(state)
         },
     }
 }
@@ -87,7 +94,7 @@ fn invalid(parameter: String) -> Error {
 }
 
 /// The error for a value that has the right type but is not allowed.
-pub(super) fn out_of_range(name: &str, message: impl Into<String>) -> Error {
+pub fn out_of_range(name: &str, message: impl Into<String>) -> Error {
     Error::InvalidValue {
         parameter: name.into(),
         message: message.into(),
@@ -95,12 +102,12 @@ pub(super) fn out_of_range(name: &str, message: impl Into<String>) -> Error {
 }
 
 /// The error for a limit that is out of its range.
-pub(super) fn bad_limit(bad: &BadLimit) -> Error {
+pub fn bad_limit(bad: &BadLimit) -> Error {
     out_of_range(bad.name, bad.to_string())
 }
 
 /// The error of a refusal; `parameter` is the one that a bad value was given for.
-pub(super) fn refused(refused: Refused, parameter: &str) -> Error {
+pub fn refused(refused: Refused, parameter: &str) -> Error {
     match refused {
         Refused::NoCamera(no) => Error::NoSuchCamera(no),
         Refused::NoClient(id) => Error::NoSuchClient { id: id as i64 },
@@ -124,16 +131,16 @@ pub(super) fn refused(refused: Refused, parameter: &str) -> Error {
 }
 
 /// A viewer's number, as calls have it.
-pub(super) fn client_id(id: i64) -> Result<u64, Error> {
+pub fn client_id(id: i64) -> Result<u64, Error> {
     u64::try_from(id).map_err(|_| Error::NoSuchClient { id })
 }
 
 /// A reply that is there at once.
-pub(super) fn now(reply: &impl Serialize) -> Result<Answer, Error> {
+pub fn now(reply: &impl Serialize) -> Result<Answer, Error> {
     Ok(Answer::Now(json(reply)))
 }
 
 /// A reply's parameters.
-pub(super) fn json(reply: &impl Serialize) -> Value {
+pub fn json(reply: &impl Serialize) -> Value {
     serde_json::to_value(reply).expect("replies hold strings, numbers and lists of them")
 }

@@ -6,10 +6,7 @@ use serde_json::Value;
 use streamd_protocol::control::{Error, ListDevices, ListDevicesReply};
 
 use crate::{
-    control::{
-        Context,
-        method::{Answer, Served, json},
-    },
+    calls::method::{Answer, Served, json},
     state::State,
 };
 
@@ -17,11 +14,11 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Listings at a time, so that drivers that hang can't use up threads.
-pub(in crate::control) const MAX_LISTINGS: usize = 2;
+pub const MAX_LISTINGS: usize = 2;
 
 impl Served for ListDevices {
-    fn answer(self, context: &Context) -> Result<Answer, Error> {
-        let listed = listed(Arc::clone(&context.state));
+    fn answer(self, state: &Arc<State>) -> Result<Answer, Error> {
+        let listed = listed(Arc::clone(state));
         Ok(Answer::Later(Box::pin(listed)))
     }
 }

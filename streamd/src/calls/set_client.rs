@@ -1,6 +1,7 @@
 //! `SetClient`: the limits that are set for a client.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use streamd_protocol::{
     control::{Empty, Error, SetClient},
@@ -8,15 +9,15 @@ use streamd_protocol::{
     stream::Want,
 };
 
-use crate::control::{
-    Context,
-    method::{Answer, Served, bad_limit, client_id, now, out_of_range, refused},
+use crate::{
+    calls::method::{Answer, Served, bad_limit, client_id, now, out_of_range, refused},
+    state::State,
 };
 
 impl Served for SetClient {
     const CHANGES: bool = true;
 
-    fn answer(self, context: &Context) -> Result<Answer, Error> {
+    fn answer(self, state: &Arc<State>) -> Result<Answer, Error> {
         let id = client_id(self.id)?;
         let want = Want {
             fps: self.fps,
@@ -28,7 +29,7 @@ impl Served for SetClient {
             let message = "one of fps, quality and maxWidth is needed";
             return Err(out_of_range("fps", message));
         }
-        let changed = context.state.set_client(id, &want);
+        let changed = state.set_client(id, &want);
         changed.map_err(|no| refused(no, "id"))?;
         now(&Empty {})
     }

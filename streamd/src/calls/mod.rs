@@ -1,9 +1,15 @@
-//! The methods, one file each, and the table that lists them.
+//! What the daemon can be asked to do, by whatever way: one file a method, and the table that lists
+//! them. The control socket and the HTTP API lead here; each says who calls.
+//!
+//! The rest of the daemon is reached only through [`State`], which never waits for the video path.
+
+pub mod caller;
+pub mod method;
 
 mod add_token;
 mod get_configuration;
 mod get_picture;
-pub(super) mod get_stats;
+pub mod get_stats;
 mod kick_client;
 mod list_audit;
 mod list_clients;
@@ -18,7 +24,9 @@ mod set_camera;
 mod set_client;
 mod set_controls;
 mod set_log_level;
-pub(super) mod watch_events;
+pub mod watch_events;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 use streamd_protocol::control::{
@@ -28,16 +36,16 @@ use streamd_protocol::control::{
     SetLogLevel, WatchEvents,
 };
 
-pub(super) use self::list_devices::MAX_LISTINGS;
-use super::{
-    Context,
-    access::Peer,
+pub use self::list_devices::MAX_LISTINGS;
+use self::{
+    caller::{Caller, Who, process},
     method::{Answer, Entry, entry, out_of_range},
 };
 use crate::{
     access::tokens::Refused,
     events,
     news::{self, Event, EventKind},
+    state::State,
 };
 
 /// How much of a change's parameters is logged, in characters.
@@ -67,18 +75,22 @@ const METHODS: &[Entry] = &[
 ];
 
 /// Does what a call asks for.
-pub(super) fn answer(call: Call, peer: &Peer, context: &Context) -> Result<Answer, Error> {
+///
+/// # Errors
+/// See [`Error`]; in particular when the caller may not do this.
+pub fn answer(call: Call, caller: &Caller, state: &Arc<State>) -> Result<Answer, Error> {
     let method = call.method;
     if call.upgrade {
         return Err(Error::MethodNotImplemented { method });
     }
     match METHODS.iter().find(|entry| entry.name == method) {
-        Some(entry) if entry.for_administrators && !peer.is_administrator => {
-            refuse(entry, peer);
+        Some(entry) if entry.for_administrators && !caller.is_administrator => {
+            let message = format!("{method} refused: it is for root and the daemon's own user");
+            say(events::CONTROL_REFUSED, &message, entry, "", caller);
             Err(Error::PermissionDenied {})
         }
-        Some(entry) if entry.changes => change(entry, call.parameters, peer, context),
-        Some(entry) => (entry.call)(call.parameters, context),
+        Some(entry) if entry.changes => change(entry, call.parameters, caller, state),
+        Some(entry) => (entry.call)(call.parameters, state),
         None => match method.rsplit_once('.') {
             Some((INTERFACE | SERVICE_INTERFACE, _)) => Err(Error::MethodNotFound { method }),
             Some((interface, _)) => Err(Error::InterfaceNotFound {
@@ -91,16 +103,28 @@ pub(super) fn answer(call: Call, peer: &Peer, context: &Context) -> Result<Answe
     }
 }
 
-/// Says in the log that somebody asked for what only administrators may.
-fn refuse(entry: &Entry, peer: &Peer) {
-    tracing::info!(
-        message_id = events::CONTROL_REFUSED,
-        uid = peer.uid,
-        pid = peer.pid,
-        process = peer.process(),
-        "{} refused: it is for root and the daemon's own user",
-        entry.name
-    );
+/// Says in the log what somebody has called, or was refused.
+fn say(message_id: &str, message: &str, entry: &Entry, parameters: &str, caller: &Caller) {
+    let method = entry.short_name();
+    match &caller.who {
+        Who::Process { uid, pid } => tracing::info!(
+            message_id,
+            uid,
+            pid,
+            process = process(*pid),
+            method,
+            parameters,
+            "{message}"
+        ),
+        Who::Visitor { token, peer } => tracing::info!(
+            message_id,
+            peer = %peer,
+            token = %token,
+            method,
+            parameters,
+            "{message}"
+        ),
+    }
 }
 
 /// The error of a token that can't be made, changed or revoked.
@@ -115,41 +139,38 @@ fn tokens_refused(refused: Refused) -> Error {
     }
 }
 
-/// Makes a change if the peer may, and logs it in either case.
+/// Makes a change if the caller may, and logs it in either case.
 fn change(
     entry: &Entry,
     parameters: Value,
-    peer: &Peer,
-    context: &Context,
+    caller: &Caller,
+    state: &Arc<State>,
 ) -> Result<Answer, Error> {
     let logged: String = parameters.to_string().chars().take(MAX_LOGGED).collect();
-    let result = match peer.may_change {
+    let result = match caller.may_change {
         false => Err(Error::PermissionDenied {}),
-        true => (entry.call)(parameters, context),
+        true => (entry.call)(parameters, state),
     };
     let outcome = match &result {
         Ok(_) => "done".into(),
         Err(error) => format!("refused: {error}"),
     };
-    let (_, method) = entry.name.rsplit_once('.').unwrap_or(("", entry.name));
-    tracing::info!(
-        message_id = events::CONTROL_CHANGE,
-        uid = peer.uid,
-        pid = peer.pid,
-        process = peer.process(),
-        method,
-        parameters = logged.as_str(),
-        "{method}: {outcome}"
-    );
+    let method = entry.short_name();
+    let message = format!("{method}: {outcome}");
+    say(events::CONTROL_CHANGE, &message, entry, &logged, caller);
     if result.is_ok() {
-        context.state.viewers.news.tell(Event {
+        let (name, peer) = match &caller.who {
+            Who::Process { .. } => (String::new(), String::new()),
+            Who::Visitor { token, peer } => (token.to_string(), peer.to_string()),
+        };
+        let text = format!("{method} {logged} by {}", caller.name());
+        state.viewers.news.tell(Event {
             method: method.into(),
-            parameters: logged.clone(),
-            uid: peer.uid.into(),
-            ..news::event(
-                EventKind::Changed,
-                format!("{method} {logged} by user {}", peer.uid),
-            )
+            parameters: logged,
+            uid: caller.uid().map_or(-1, i64::from),
+            name,
+            peer,
+            ..news::event(EventKind::Changed, text)
         });
     }
     result

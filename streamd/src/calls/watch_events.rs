@@ -1,30 +1,28 @@
 //! `WatchEvents`: what happens, as it happens.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use streamd_protocol::control::{EVENTS_ALIVE_S, Error, WatchEvents, WatchEventsReply};
 use tokio::{sync::broadcast::error::RecvError, time::timeout};
 
 use crate::{
-    control::{
-        Context,
-        method::{Answer, Served},
-    },
+    calls::method::{Answer, Served},
     news::Listener,
+    state::State,
 };
 
 /// A caller is told at least so often that the daemon is still there.
 const ALIVE: Duration = Duration::from_secs(EVENTS_ALIVE_S);
 
 impl Served for WatchEvents {
-    fn answer(self, _: &Context) -> Result<Answer, Error> {
+    fn answer(self, _: &Arc<State>) -> Result<Answer, Error> {
         Ok(Answer::Events)
     }
 }
 
 /// The next reply: an event, or that there has been none for a while; `None` when there will be
 /// no more.
-pub(in crate::control) async fn next(listener: &mut Listener) -> Option<WatchEventsReply> {
+pub async fn next(listener: &mut Listener) -> Option<WatchEventsReply> {
     let mut lost = 0;
     loop {
         let event = match timeout(ALIVE, listener.recv()).await {

@@ -1,17 +1,17 @@
 //! `GetStats`: everything that is counted, once or as a stream.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use streamd_protocol::control::{Error, GetStats, GetStatsReply, INTERVAL_MS};
 
-use crate::control::{
-    Context,
-    method::{Answer, Served, json, out_of_range},
+use crate::{
+    calls::method::{Answer, Served, json, out_of_range},
+    state::State,
 };
 
 impl Served for GetStats {
-    fn answer(self, _: &Context) -> Result<Answer, Error> {
+    fn answer(self, _: &Arc<State>) -> Result<Answer, Error> {
         let ms = self.interval_ms.unwrap_or(1000);
         if !INTERVAL_MS.contains(&ms) {
             let (least, most) = (INTERVAL_MS.start(), INTERVAL_MS.end());
@@ -24,9 +24,8 @@ impl Served for GetStats {
 }
 
 /// One reply's parameters.
-pub(in crate::control) fn figures(context: &Context) -> Value {
-    let _working = context.working();
+pub fn figures(state: &State) -> Value {
     json(&GetStatsReply {
-        stats: context.state.stats(),
+        stats: state.stats(),
     })
 }

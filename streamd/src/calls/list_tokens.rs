@@ -1,17 +1,19 @@
 //! `ListTokens`: who may come in.
 
+use std::sync::Arc;
+
 use streamd_protocol::control::{Error, ListTokens, ListTokensReply, TokenInfo};
 
-use crate::control::{
-    Context,
-    method::{Answer, Served, now},
+use crate::{
+    calls::method::{Answer, Served, now},
+    state::State,
 };
 
 impl Served for ListTokens {
     const FOR_ADMINISTRATORS: bool = true;
 
-    fn answer(self, context: &Context) -> Result<Answer, Error> {
-        let tokens = context.state.tokens().into_iter();
+    fn answer(self, state: &Arc<State>) -> Result<Answer, Error> {
+        let tokens = state.tokens().into_iter();
         let info = tokens.map(|token| TokenInfo {
             name: token.name,
             role: token.role.to_string(),

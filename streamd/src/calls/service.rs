@@ -1,17 +1,19 @@
 //! `org.varlink.service`: who the daemon is, and what its interfaces look like.
 
+use std::sync::Arc;
+
 use streamd_protocol::control::{
     DESCRIPTION, Error, GetInfo, GetInfoReply, GetInterfaceDescription,
     GetInterfaceDescriptionReply, INTERFACE, SERVICE_DESCRIPTION, SERVICE_INTERFACE,
 };
 
-use crate::control::{
-    Context,
-    method::{Answer, Served, now},
+use crate::{
+    calls::method::{Answer, Served, now},
+    state::State,
 };
 
 impl Served for GetInfo {
-    fn answer(self, _: &Context) -> Result<Answer, Error> {
+    fn answer(self, _: &Arc<State>) -> Result<Answer, Error> {
         now(&GetInfoReply {
             vendor: "streamd".into(),
             product: "streamd".into(),
@@ -23,7 +25,7 @@ impl Served for GetInfo {
 }
 
 impl Served for GetInterfaceDescription {
-    fn answer(self, _: &Context) -> Result<Answer, Error> {
+    fn answer(self, _: &Arc<State>) -> Result<Answer, Error> {
         let description = match self.interface.as_str() {
             INTERFACE => DESCRIPTION,
             SERVICE_INTERFACE => SERVICE_DESCRIPTION,

@@ -1,20 +1,20 @@
 //! `SetCamera`: quality, rate, turn and flip of a camera, or of all.
 
+use std::sync::Arc;
+
 use streamd_protocol::control::{Error, SetCamera, SetCameraReply};
 
 use crate::{
+    calls::method::{Answer, Served, now, out_of_range, refused},
     config::values::{Flip, Fps, Quality, Rotate},
-    control::{
-        Context,
-        method::{Answer, Served, now, out_of_range, refused},
-    },
     state::CameraChange,
+    state::State,
 };
 
 impl Served for SetCamera {
     const CHANGES: bool = true;
 
-    fn answer(self, context: &Context) -> Result<Answer, Error> {
+    fn answer(self, state: &Arc<State>) -> Result<Answer, Error> {
         let bad = |name| move |message: String| out_of_range(name, message);
         let quality = self.quality.map(Quality::try_from).transpose();
         let fps = self.fps.map(Fps::try_from).transpose();
@@ -30,7 +30,7 @@ impl Served for SetCamera {
             let message = "one of quality, fps, rotate and flip is needed";
             return Err(out_of_range("quality", message));
         }
-        let changed = context.state.set_camera(self.camera.as_deref(), &change);
+        let changed = state.set_camera(self.camera.as_deref(), &change);
         let cameras = changed.map_err(|no| refused(no, "camera"))?;
         now(&SetCameraReply { cameras })
     }

@@ -1,25 +1,21 @@
 //! `GetPicture`: the next frame of a camera.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use streamd_protocol::control::{self, Error, GetPicture, GetPictureReply};
 
 use crate::{
-    control::{
-        Context,
-        method::{Answer, Served, json},
-    },
+    calls::method::{Answer, Served, json},
     media::{Origin, Packet, Timestamp},
+    state::State,
 };
 
 /// Above the time that a camera takes to be switched on.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Served for GetPicture {
-    fn answer(self, context: &Context) -> Result<Answer, Error> {
-        let picture = context
-            .state
-            .picture(self.camera.as_deref(), Timestamp::now());
+    fn answer(self, state: &Arc<State>) -> Result<Answer, Error> {
+        let picture = state.picture(self.camera.as_deref(), Timestamp::now());
         let (camera, picture) = picture.map_err(Error::NoSuchCamera)?;
         Ok(Answer::Later(Box::pin(async move {
             match tokio::time::timeout(PATIENCE, picture).await {

@@ -1,0 +1,98 @@
+//! `/api/v1`: what the control socket does, for programs and the page, as far as an operator may.
+//!
+//! [`operation`] is the table of what can be asked for, and answers; [`description`] makes the
+//! OpenAPI document of the same table. The methods themselves are in [`crate::calls`].
+
+mod description;
+mod failure;
+mod operation;
+mod scope;
+
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::header::CACHE_CONTROL,
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use serde_json::json;
+
+use self::operation::{OPERATIONS, Verb};
+use super::{served::Served, visitor::Visitor};
+use crate::access::role::{Action, Identity, may};
+
+const READ: &str = "GET, HEAD, OPTIONS";
+
+/// An address of the API.
+pub struct Address {
+    /// As axum writes it.
+    pub path: String,
+    /// What who asks must be allowed.
+    pub action: Action,
+    /// The methods, for the `Allow` header.
+    pub allowed: &'static str,
+    /// The methods.
+    pub methods: MethodRouter<Served>,
+}
+
+/// All addresses of the API.
+pub fn addresses() -> Vec<Address> {
+    let address = |path: &str, action, methods| Address {
+        path: path.into(),
+        action,
+        allowed: READ,
+        methods,
+    };
+    let description = get(async || {
+        let document = description::document();
+        ([(CACHE_CONTROL, "no-cache")], Json(document))
+    });
+    let mut addresses = vec![
+        address("/api/v1/openapi.json", Action::Page, description),
+        address("/api/v1/session", Action::Page, get(session)),
+    ];
+    for operation in OPERATIONS {
+        let methods = operation.methods();
+        let same = addresses.iter_mut().find(|a| a.path == operation.path);
+        if let Some(address) = same {
+            let both = std::mem::take(&mut address.methods);
+            address.methods = both.merge(methods);
+            address.allowed = match address.allowed {
+                READ => "GET, HEAD, PATCH, OPTIONS",
+                _ => "PATCH, DELETE, OPTIONS",
+            };
+            continue;
+        }
+        addresses.push(Address {
+            path: operation.path.into(),
+            action: operation.action,
+            allowed: match operation.verb {
+                Verb::Get => READ,
+                Verb::Patch => "PATCH, OPTIONS",
+                Verb::Delete => "DELETE, OPTIONS",
+            },
+            methods,
+        });
+    }
+    addresses
+}
+
+/// Who asks, and what they may: the page shows no more than that.
+async fn session(State(_): State<Served>, Extension(visitor): Extension<Visitor>) -> Response {
+    let Identity {
+        name,
+        roles,
+        camera,
+        ..
+    } = &visitor.who;
+    let session = json!({
+        "name": **name,
+        "roles": roles,
+        "camera": camera.as_deref().unwrap_or_default(),
+        "mayChange": may(&visitor.who, Action::Operate, None),
+    });
+    ([(CACHE_CONTROL, "no-store")], Json(session)).into_response()
+}
+
+#[cfg(test)]
+mod tests;
