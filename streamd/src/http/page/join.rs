@@ -2,14 +2,15 @@
 //! imports that say who needs whom; joined, they share one scope and need none.
 
 /// Joins modules, each before those that use it while it is loaded. Left out are imports, `export`
-/// before a declaration, and comments that have lines of their own.
+/// before a declaration, indentation, and comments that have lines of their own.
 pub fn join(modules: &[&str]) -> String {
     modules.iter().map(|module| plain(module)).collect()
 }
 
-/// A module's own code. It relies on how the page is written: an import begins its line and ends
-/// with the first `;`, and so does a comment with the first `*/`.
-fn plain(module: &str) -> String {
+/// A file's own code, of a script, a style or a page. It relies on how they are written: an import
+/// begins its line and ends with the first `;`, so does a comment with the first `*/`, and no text
+/// goes over several lines.
+pub fn plain(module: &str) -> String {
     let mut out = String::with_capacity(module.len());
     let mut skip_to = None;
     for line in module.lines() {
@@ -27,10 +28,27 @@ fn plain(module: &str) -> String {
             continue;
         }
         let declares = ["class ", "const ", "function ", "async ", "let "];
-        let exported = line.strip_prefix("export ");
+        let exported = text.strip_prefix("export ");
         let exported = exported.filter(|rest| declares.iter().any(|word| rest.starts_with(word)));
-        out.push_str(exported.unwrap_or(line));
+        out.push_str(exported.unwrap_or(text));
         out.push('\n');
+    }
+    out
+}
+
+/// A style sheet without the blanks that are for readers. It has no texts in quotes that hold any.
+pub fn style(sheet: &str) -> String {
+    let mut out: String = plain(sheet).lines().collect();
+    for (long, short) in [
+        (": ", ":"),
+        ("; ", ";"),
+        (", ", ","),
+        (" {", "{"),
+        ("{ ", "{"),
+        (" }", "}"),
+        (";}", "}"),
+    ] {
+        out = out.replace(long, short);
     }
     out
 }
@@ -46,7 +64,14 @@ mod tests {
         let second = "export function d() {\n  // inside\n  return \"import \";\n}\n";
         assert_eq!(
             join(&[first, second]),
-            "const c = a; // why\nexport { a };\nfunction d() {\n  return \"import \";\n}\n"
+            "const c = a; // why\nexport { a };\nfunction d() {\nreturn \"import \";\n}\n"
         );
+    }
+
+    #[test]
+    fn a_style_sheet_is_one_line() {
+        let sheet = "/* Why. */\n.a, .b {\n  color: red;\n  margin: 0 1px;\n}\n@media (x: 1) { a b { top: 0; } }\n";
+        let expected = ".a,.b{color:red;margin:0 1px}@media (x:1){a b{top:0}}";
+        assert_eq!(style(sheet), expected);
     }
 }
