@@ -48,6 +48,7 @@ def run():
     lost_and_back()
     late()
     login()
+    changing()
 
 
 #: A camera of every kind: fast, slow, absent, full, with a long name.
@@ -418,7 +419,7 @@ def axe(daemon):
             with Page(f"{daemon.address}/{view}", scheme=scheme, size=size) as page:
                 time.sleep(2)
                 page.run(script)
-                for opens in ["", "d", " ", "?"]:
+                for opens in ["", "d", "a", " ", "?"]:
                     if opens:
                         page.key(opens)
                         time.sleep(0.5)
@@ -500,6 +501,91 @@ def login():
             that("after a restart nobody logs in again", until(lambda: page.state() == "live", 25), page.state())
             daemon.ctl("token", "revoke", "tablet")
             that("who has no good token any more sees the form", until(asks), page.run("return document.title"))
+
+
+ENTER_TOKEN = "document.querySelector('input[name=token]').value = arguments[0]; document.forms[0].submit()"
+
+
+def logged_in(page, token):
+    until(lambda: page.run("return Boolean(document.querySelector('input[name=token]'))"))
+    page.run(ENTER_TOKEN, token)
+    until(lambda: page.state() == "live")
+
+
+def changing():
+    """What those may change who may, for everybody."""
+    with Daemon({"front": 'size = "640x480"\nfps = 30'}) as daemon:
+        tokens = {}
+        for role in ["operator", "viewer"]:
+            _, out, said = daemon.ctl("token", "add", role, "--role", role)
+            tokens[role] = out.decode().strip()
+        with Page(f"{daemon.address}/#front") as page:
+            logged_in(page, tokens["viewer"])
+            time.sleep(1)
+            offered = lambda page: page.run("return !document.getElementById('panel-open').hidden")
+            that("a viewer is offered no changes", page.state() == "live" and not offered(page), page.state())
+            page.key("a")
+            that("nor by the key", page.run("return document.getElementById('panel').hidden"))
+            with Page(f"{daemon.address}/#front") as operator:
+                logged_in(operator, tokens["operator"])
+                that("an operator is", until(lambda: offered(operator)))
+                operator.key("a")
+                changes(daemon, operator)
+                disconnects(daemon, operator, page)
+
+
+def changes(daemon, page):
+    camera = lambda: daemon.stats()["cameras"][0]
+    value = lambda name: page.run(f"return document.querySelector('[data-field={name}] input, [data-field={name}] select')?.value")
+    that("the slider has the quality", until(lambda: value("quality") == "80"), value("quality"))
+    change = """const input = document.querySelector(arguments[0]);
+        input.value = arguments[1];
+        for (const type of ['input', 'change']) input.dispatchEvent(new Event(type))"""
+    page.run(change, "[data-field=quality] [type=range]", "41")
+    that("moved, it changes the daemon's", until(lambda: camera()["quality"] == 41), camera()["quality"])
+    daemon.ctl("set", "quality", "63")
+    that("what somebody else changes shows up", until(lambda: value("quality") == "63"), value("quality"))
+    page.run(change, "[data-field=quality] [type=number]", "500")
+    said = lambda: page.run("return document.querySelector('[data-field=quality] .error').textContent")
+    that("a refusal is shown in the server's words", until(lambda: "100" in said()), said())
+    told = page.run("return document.getElementById('announce').textContent")
+    that("and told", told == said(), told)
+    that("and changes nothing", until(lambda: value("quality") == "63") and camera()["quality"] == 63, value("quality"))
+    page.run(change, "[data-field=rotate] select", "90")
+    turned = until(lambda: (camera()["width"], camera()["height"]) == (480, 640) or value("rotate") == "90")
+    that("the picture is turned for everybody", turned and "×640" in until(lambda: size(page) == "480×640" and size(page)), size(page))
+    asked = "return performance.getEntriesByType('resource').filter(e => e.name.includes('/api/')).length"
+    page.run("performance.clearResourceTimings()")
+    time.sleep(2.5)
+    open_, _ = page.run(asked), page.run("document.getElementById('panel-title').focus()")
+    page.key(ESCAPE)
+    that("Escape closes it", page.run("return document.getElementById('panel').hidden"))
+    time.sleep(0.5)
+    page.run("performance.clearResourceTimings()")
+    time.sleep(3)
+    that("and nothing is asked for any more", open_ > 0 and page.run(asked) == 0, (open_, page.run(asked)))
+    page.key("a")
+    that("the console has no complaint but of the refusal", all("400" in line for line in page.errors()))
+
+
+def size(page):
+    """Width and height of the picture in the page, as it comes; a rotated one is higher than wide."""
+    box = page.run("const r = document.querySelector('.frame').getBoundingClientRect(); return [r.width, r.height]")
+    return "480×640" if abs(box[0] / box[1] - 0.75) < 0.02 else f"{box}"
+
+
+def disconnects(daemon, page, other):
+    """By a second press, and no other."""
+    button = "return document.querySelector(`#panel-clients [data-client='${arguments[0]}'] button`)"
+    ids = lambda: [client["id"] for client in daemon.stats()["clients"]]
+    other_id = min(ids())
+    until(lambda: page.run(button, other_id))
+    page.run(button, other_id).click()
+    time.sleep(0.5)
+    that("one press disconnects nobody", other_id in ids(), ids())
+    page.run(button, other_id).click()
+    that("the second one does", until(lambda: other.state() == "ended"), other.state())
+    that("and the client is gone from the list", until(lambda: not page.run(button, other_id)))
 
 
 class NoWebSocket:

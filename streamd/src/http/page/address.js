@@ -3,6 +3,9 @@
 /** An address on this server, also where it is found below a path of another. */
 export const here = (path) => new URL(path, document.baseURI.split(/[?#]/)[0]);
 
+/** With it, the server has the browser ask for no password: the login form does. */
+export const BY_SCRIPT = { "X-Requested-With": "page" };
+
 /** Stands for all cameras. */
 export const ALL = "*";
 

@@ -1,8 +1,9 @@
 // The page: which cameras are shown, and what is said of each. Pictures never pass through here.
 
-import { ALL, addressOf, asked, embedded, here, socketAddress } from "./address.js";
+import { ALL, BY_SCRIPT, addressOf, asked, embedded, here, socketAddress } from "./address.js";
 import { Announcer } from "./announce.js";
-import { download, drawRecording, drawZoom, limits } from "./commands.js";
+import { download, drawRecording, drawZoom, limits, openPanel } from "./commands.js";
+import { ask } from "./control.js";
 import { startEngine } from "./engine.js";
 import { Film } from "./film.js";
 import { History } from "./history.js";
@@ -17,9 +18,6 @@ export const $ = (id) => document.getElementById(id);
 
 /** Milliseconds for the server to say what it has. */
 const ASKING = 3000;
-
-/** With it, the server has the browser ask for no password: the login form does. */
-const BY_SCRIPT = { "X-Requested-With": "page" };
 
 /** Cameras that are shown at once unasked. */
 const MOST_AT_ONCE = 16;
@@ -41,6 +39,8 @@ export const page = {
   roundTrip: null,
   /** The details, once they have been opened. */
   sheet: null,
+  /** What may be changed, once it has been opened. */
+  panel: null,
   plain: null,
   paused: false,
 };
@@ -145,11 +145,14 @@ function drawChoice() {
   choice.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
   choice.value = page.shown.length === 1 ? page.shown[0] : ALL;
   $("back").hidden = page.shown.length !== 1 || page.known.length < 2;
-  $("of").hidden = page.shown.length < 2;
-  $("sheet-title").classList.toggle("unseen", page.shown.length > 1);
-  $("sheet-open").disabled = !page.shown.length;
-  $("sheet").hidden ||= !page.shown.length;
-  $("of").replaceChildren(...page.shown.map((name) => new Option(name, name)));
+  for (const sheet of ["sheet", "panel"]) {
+    const of = $(`${sheet}-of`);
+    of.hidden = page.shown.length < 2;
+    $(`${sheet}-title`).classList.toggle("unseen", page.shown.length > 1);
+    $(`${sheet}-open`).disabled = !page.shown.length;
+    $(sheet).hidden ||= !page.shown.length;
+    of.replaceChildren(...page.shown.map((name) => new Option(name, name)));
+  }
 }
 
 function drawUnknown() {
@@ -199,9 +202,12 @@ export function draw() {
 
 function drawSheet() {
   const name = current();
+  page.panel?.follow($("panel").hidden ? "" : name);
+  setText($("panel-title"), name ?? "");
+  $("panel-of").value = name;
   if ($("sheet").hidden || !name) return;
   setText($("sheet-title"), name);
-  $("of").value = name;
+  $("sheet-of").value = name;
   const standing = standingOf(name);
   const open = page.connection.state === "open";
   page.sheet.show({
@@ -231,7 +237,10 @@ function setConnection(news) {
   // While it tries again, what was wrong stays.
   if (state === "connecting" && page.connection.until) page.connection = { ...page.connection, until: 1 };
   else page.connection = { ...news, until };
-  if (state === "open") leavePlain();
+  if (state === "open") {
+    leavePlain();
+    askMayChange();
+  }
   if (state === "waiting" || state === "ended") {
     page.views = {};
     page.renditions = {};
@@ -266,8 +275,17 @@ async function askServer(mayBePlain) {
   }
 }
 
+/** Only who may change something is offered to. */
+async function askMayChange() {
+  if (embedded) return;
+  const { mayChange } = await ask("session").catch(() => ({}));
+  $("panel-open").hidden = $("panel-key").hidden = !mayChange;
+  if (!mayChange) openPanel(false);
+}
+
 function goPlain() {
   if (page.plain) return;
+  askMayChange();
   page.plain = new Plain(here, limits);
   for (const tile of page.tiles.values()) page.plain.fill(tile);
   draw();

@@ -3,6 +3,7 @@
 import { addressOf } from "./address.js";
 import { $, announcer, choose, current, draw, engine, film, fit, next, page, past, show, zoom } from "./app.js";
 import { Film } from "./film.js";
+import { Panel } from "./panel.js";
 import { screen } from "./screen.js";
 import { settings } from "./settings.js";
 import { Sheet } from "./sheet.js";
@@ -47,6 +48,7 @@ export function setLimits() {
 }
 
 export function openSheet(open) {
+  if (open) openPanel(false);
   if (open) page.sheet ??= new Sheet($("sheet-figures"));
   if ($("sheet").hidden === !open || $("sheet-open").disabled) return;
   $("sheet").hidden = !open;
@@ -56,6 +58,23 @@ export function openSheet(open) {
   zoom.reset();
   draw();
   if (open && current()) page.sheet.draw(past.of(current()));
+}
+
+export function openPanel(open) {
+  if ($("panel").hidden === !open || (open && ($("panel-open").disabled || $("panel-open").hidden))) return;
+  if (open) openSheet(false);
+  if (open) page.panel ??= new Panel((part) => $(`panel-${part}`), (text) => announcer.tell(text));
+  $("panel").hidden = !open;
+  $("panel-open").setAttribute("aria-expanded", String(open));
+  fit();
+  zoom.reset();
+  draw();
+  if (open) $("panel-title").focus({ preventScroll: true });
+}
+
+export function closePanel() {
+  openPanel(false);
+  $("panel-open").focus({ preventScroll: true });
 }
 
 export function closeSheet() {
@@ -158,6 +177,7 @@ export function chooseLanguage(chosen) {
   sayAll(document);
   for (const tile of page.tiles.values()) tile.speak();
   page.sheet?.speak();
+  page.panel?.speak();
   if (page.shown.length || page.unknown.length) show(page.shown);
   drawZoom(zoom.scale);
 }
@@ -165,6 +185,7 @@ export function chooseLanguage(chosen) {
 /** Out of whatever is open, one step at a time. */
 function back() {
   if (!$("sheet").hidden && $("sheet").contains(document.activeElement)) return closeSheet();
+  if ($("panel").contains(document.activeElement)) return closePanel();
   if (zoom.scale > 1) return zoom.reset();
   if (screen.full) return screen.toggle();
   if (page.shown.length === 1 && page.known.length > 1) choose(page.known);
@@ -175,6 +196,7 @@ export const keys = {
   w: save,
   c: record,
   d: () => openSheet($("sheet").hidden),
+  a: () => openPanel($("panel").hidden),
   f: () => screen.toggle(),
   p: float,
   r: () => turn(90),

@@ -52,6 +52,9 @@ const SVG: &str = "image/svg+xml";
 const PNG: &str = "image/png";
 const MANIFEST: &str = "application/manifest+json";
 
+const INDEX: &str = include_str!("index.html");
+const STYLE: &str = include_str!("style.css");
+
 /// What draws pictures, alone in a worker.
 const VIEWER: &[&str] = &[
     include_str!("segment.js"),
@@ -74,6 +77,10 @@ const APP: &[&str] = &[
     include_str!("layout.js"),
     include_str!("history.js"),
     include_str!("sheet.js"),
+    include_str!("control.js"),
+    include_str!("field.js"),
+    include_str!("people.js"),
+    include_str!("panel.js"),
     include_str!("zoom.js"),
     include_str!("film.js"),
     include_str!("screen.js"),
@@ -83,17 +90,16 @@ const APP: &[&str] = &[
     include_str!("start.js"),
 ];
 
-static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
     let icon = include_bytes!("icon.svg");
     let new = Asset::new;
     [
-        new("/", HTML, include_bytes!("index.html")),
-        new("/page/style.css", CSS, include_bytes!("style.css")),
+        new("/", HTML, join::plain(INDEX).as_bytes()),
+        new("/page/style.css", CSS, join::style(STYLE).as_bytes()),
         new("/page/app.js", JS, join::join(APP).as_bytes()),
         new("/page/viewer.js", JS, join::join(VIEWER).as_bytes()),
         new("/page/icon.svg", SVG, icon),
         new("/favicon.ico", SVG, icon),
-        new("/page/icon-180.png", PNG, include_bytes!("icon-180.png")),
         new("/page/icon-192.png", PNG, include_bytes!("icon-192.png")),
         new("/page/icon-512.png", PNG, include_bytes!("icon-512.png")),
         new(

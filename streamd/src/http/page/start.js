@@ -3,8 +3,8 @@
 import { ALL, embedded } from "./address.js";
 import { $, choose, draw, engine, fit, page, past, retry, showAsked, tick, zoom } from "./app.js";
 import {
-  chooseLanguage, closeSheet, copyLink, float, keepAwake, keys, label, onKey, openSheet, pressed, record, save,
-  sendPause, setLimits,
+  chooseLanguage, closePanel, closeSheet, copyLink, float, keepAwake, keys, label, onKey, openSheet, pressed, record,
+  save, sendPause, setLimits,
 } from "./commands.js";
 import { Film } from "./film.js";
 import { screen } from "./screen.js";
@@ -25,11 +25,17 @@ function wire() {
     link: copyLink,
     "sheet-open": keys.d,
     "sheet-close": closeSheet,
+    "panel-open": keys.a,
+    "panel-close": closePanel,
     "keys-open": keys["?"],
   };
   for (const [id, act] of Object.entries(clicks)) $(id).onclick = () => act();
   $("choice").onchange = ({ target }) => choose(target.value === ALL ? page.known : [target.value]);
-  $("of").onchange = ({ target }) => {
+  $("panel-of").onchange = ({ target }) => {
+    page.current = target.value;
+    draw();
+  };
+  $("sheet-of").onchange = ({ target }) => {
     page.current = target.value;
     draw();
     page.sheet.draw(past.of(target.value));
