@@ -95,7 +95,8 @@ export class Field {
   /** One request at a time; of the values that are chosen meanwhile, only the last one is sent. */
   async #send(value) {
     this.#moving = false;
-    if (value === "") return this.#draw();
+    // Only a text may be empty.
+    if (value === "" && this.#what.kind !== "text") return this.#draw();
     this.#next = value;
     if (this.#sending) return;
     this.#sending = true;
@@ -129,7 +130,11 @@ export class Field {
 
   #left() {
     // The focus is still here while it goes, and may only go from the slider to its number.
-    setTimeout(() => this.#held() || this.#draw());
+    setTimeout(() => {
+      // A slider that was moved and brought back tells of no change.
+      if (!this.root.contains(document.activeElement)) this.#moving = false;
+      if (!this.#held()) this.#draw();
+    });
   }
 
   /** Shows the control as it is now, but for a value that somebody is about to change. */

@@ -9,6 +9,16 @@ const SURE = 5000;
 
 const TRANSPORTS = { tcp: "TCP", websocket: "WebSocket", mjpeg: "MJPEG" };
 
+/** What it is limited to: the smaller of what it asked for and what was set for it. */
+function limitsOf({ own, set }) {
+  const texts = { fps: frames, quality: (quality) => say("quality", { quality }), width: (width) => `${width} px` };
+  const limits = [];
+  for (const [key, text] of Object.entries(texts)) {
+    if (own[key] || set[key]) limits.push(text(Math.min(own[key] || Infinity, set[key] || Infinity)));
+  }
+  return limits.length ? [say("atMost", { limits: limits.join(", ") })] : [];
+}
+
 export class People {
   #rows = new Map();
   #tell;
@@ -36,8 +46,8 @@ export class People {
     for (const client of there) {
       if (!this.#rows.has(client.id)) this.#rows.set(client.id, this.#row(client));
       const feed = client.feeds.find((feed) => feed.camera === camera);
-      const { fps, quality, latency } = feed;
-      const parts = [TRANSPORTS[client.transport] ?? client.transport, frames(fps), say("quality", { quality }), duration(latency.p50Ms || null)];
+      const { fps, quality, width, height, latency } = feed;
+      const parts = [TRANSPORTS[client.transport] ?? client.transport, frames(fps), `${width}×${height}`, say("quality", { quality }), duration(latency.p50Ms || null), ...limitsOf(client)];
       setText(this.#rows.get(client.id).figures, parts.join(" · "));
     }
   }
@@ -50,7 +60,9 @@ export class People {
     const error = element("p", "error");
     const button = element("button");
     button.type = "button";
+    let timer = 0;
     const relax = () => {
+      clearTimeout(timer);
       delete button.dataset.sure;
       button.textContent = say("disconnect");
       button.setAttribute("aria-label", `${say("disconnect")}: ${who.textContent}`);
@@ -62,7 +74,7 @@ export class People {
         button.textContent = say("surely");
         button.setAttribute("aria-label", `${say("surely")}: ${who.textContent}`);
         this.#tell(say("surely"));
-        setTimeout(relax, SURE);
+        timer = setTimeout(relax, SURE);
         return;
       }
       relax();

@@ -107,6 +107,7 @@ const WORDS = {
   disconnect: ["Disconnect", "Trennen"],
   surely: ["Press again to disconnect", "Zum Trennen nochmals drücken"],
   gone: ["{name} is disconnected", "{name} ist getrennt"],
+  atMost: ["at most {limits}", "höchstens {limits}"],
   // What happens.
   showing: ["Showing {names}", "Zu sehen: {names}"],
   saved: ["Saved {file}", "{file} gesichert"],
