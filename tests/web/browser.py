@@ -2,6 +2,7 @@
 
 import glob
 import http.server
+import json
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import cv2
 import numpy
 
 import check
-from check import Daemon, that, until
+from check import Daemon, Devices, that, until
 from chromium import DESKTOP, PHONE, PHONE_ON_ITS_SIDE, Page
 
 #: Keys as WebDriver writes them.
@@ -49,6 +50,7 @@ def run():
     late()
     login()
     changing()
+    own_controls()
 
 
 #: A camera of every kind: fast, slow, absent, full, with a long name.
@@ -583,6 +585,35 @@ def disconnects(daemon, page, other):
     page.run(button, other_id).click()
     that("the second one does", until(lambda: other.state() == "ended"), other.state())
     that("and the client is gone from the list", until(lambda: not page.run(button, other_id)))
+
+
+def own_controls():
+    """A camera's own controls, by the names that its driver gives them."""
+    devices = Devices()
+    with Daemon({"front": f'device = "{devices.path}"'}, devices=devices) as daemon:
+        controls = lambda: json.loads(daemon.ctl("controls", "--json")[1])["controls"]
+        value = lambda name: next(c["value"] for c in controls() if c["name"] == name)
+        with Page(f"{daemon.address}/#front") as page:
+            until(lambda: page.drawn() > 5)
+            page.key("a")
+            field = lambda name, inside: f"[data-field='{name}'] {inside}"
+            there = lambda selector: page.run("return !!document.querySelector(arguments[0])", selector)
+            slider = field("brightness", "[type=range]")
+            that("the camera's controls are there", until(lambda: there(slider)), daemon.log())
+            kinds = [field("horizontal-flip", "[type=checkbox]"), field("power-line-frequency", "select")]
+            that("by their kinds", all(there(kind) for kind in kinds))
+            shows = lambda selector: page.run("return document.querySelector(arguments[0]).value", selector)
+            change = """const input = document.querySelector(arguments[0]);
+                input.value = arguments[1];
+                for (const type of ['input', 'change']) input.dispatchEvent(new Event(type))"""
+            page.run(change, slider, "200")
+            that("a slider sets one", until(lambda: value("brightness") == "200"), value("brightness"))
+            page.run("document.querySelector(arguments[0]).click()", kinds[0])
+            that("a switch does", until(lambda: value("horizontal-flip") == "true"), value("horizontal-flip"))
+            daemon.ctl("set", "control", "brightness=77")
+            that("what another sets shows up", until(lambda: shows(slider) == "77"), shows(slider))
+            page.run("document.querySelector(arguments[0]).click()", field("brightness", "button"))
+            that("and goes back to its default", until(lambda: value("brightness") == "128"), value("brightness"))
 
 
 class NoWebSocket:

@@ -58,10 +58,31 @@ def free_port():
         return probe.getsockname()[1]
 
 
+class Devices:
+    """A `/dev` with one camera that has controls, as the device of the tests shows it to a daemon."""
+
+    def __init__(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="streamd-devices-")
+        root = self.dir.name
+        for name in ["dev", "films"]:
+            os.mkdir(f"{root}/{name}")
+        grey = bytes([128]) * (320 * 240 * 2)
+        with open(f"{root}/films/YUYV-320x240", "wb") as film:
+            film.write(len(grey).to_bytes(4, "little") + grey)
+        formats = [{"fourcc": "YUYV", "sizes": [[320, 240]]}]
+        model = {"card": "Camera", "fps": [25], "formats": formats, "multi_planar": False}
+        with open(f"{root}/video0.json", "w", encoding="utf-8") as orders:
+            json.dump({"generation": 0, "model": model, "faults": []}, orders)
+        self.path = f"{root}/dev/video0"
+        open(self.path, "wb").close()
+        library = f"{BUILD}/libstreamd_tests_device.so"
+        self.environment = {**os.environ, "LD_PRELOAD": library, "STREAMD_TESTS_DEVICES": root}
+
+
 class Daemon:
     """streamd with two test cameras on ports of its own."""
 
-    def __init__(self, cameras=None, http=""):
+    def __init__(self, cameras=None, http="", devices=None):
         self.dir = tempfile.TemporaryDirectory(prefix="streamd-web-")
         self.port = free_port()
         self.raw = free_port()
@@ -87,6 +108,7 @@ class Daemon:
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config)
         self.process = None
+        self.environment = devices.environment if devices else None
 
     def __enter__(self):
         self.start()
@@ -105,7 +127,10 @@ class Daemon:
         """For a daemon that answers nobody without a token."""
         log = open(f"{self.dir.name}/log", "ab")
         self.process = subprocess.Popen(
-            [f"{BUILD}/streamd", "--config", self.config], stdout=log, stderr=log
+            [f"{BUILD}/streamd", "--config", self.config],
+            stdout=log,
+            stderr=log,
+            env=self.environment,
         )
 
     def stop(self):
