@@ -123,7 +123,7 @@ fn stats(clients: &[i64]) -> Value {
             "name": "main", "device": "test", "path": "test", "card": "test pattern",
             "state": "streaming", "reason": "", "requested": "640x480 30 fps auto",
             "format": "YUYV", "width": 640, "height": 480, "desiredFps": 30.0, "driverFps": 30.0,
-            "fps": 29.9, "quality": 80, "captured": 900, "driverLost": 0, "corrupt": 0,
+            "fps": 29.9, "quality": 80, "rotate": 0, "flip": "none", "captured": 900, "driverLost": 0, "corrupt": 0,
             "losses": 0, "encoded": 900, "encodeAverageMs": 0.8, "clients": clients.len(),
             "renditions": [],
         }],
