@@ -382,7 +382,7 @@ impl Open {
         buffers: &Buffers,
         to: &mut sys::v4l2_buffer,
     ) -> Result<(), i32> {
-        let before = self.data_offset();
+        let before = filled.before;
         let mut rest = filled.bytes;
         for (memory, plane) in self
             .planes(to, buffers.lengths.len())?

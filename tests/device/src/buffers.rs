@@ -39,6 +39,8 @@ pub(crate) struct Buffers {
 pub(crate) struct Filled {
     pub index: u32,
     pub bytes: u32,
+    /// Bytes before the picture in each memory, when it was written.
+    pub before: u32,
     pub damaged: bool,
     pub number: u32,
     /// µs of `CLOCK_MONOTONIC`.
@@ -117,10 +119,14 @@ impl Open {
         let comes = !wrong.contains(&Frames::Missing) && buffers.streaming;
         if comes && let Some(index) = buffers.queued.pop_front() {
             let picture = self.picture(&format, buffers.frames, &wrong);
-            buffers.write(index, &picture, self.data_offset());
+            let before = self.data_offset();
+            buffers.write(index, &picture, before);
             let bytes = picture.iter().zip(&buffers.lengths);
             let bytes = bytes.map(|(part, length)| (part.len() as u32).min(*length));
-            let filled = Filled::new(index, bytes.sum(), buffers.frames, &wrong);
+            let filled = Filled {
+                before,
+                ..Filled::new(index, bytes.sum(), buffers.frames, &wrong)
+            };
             buffers.filled.push_back(filled);
             drop(buffers);
             self.announce();
@@ -182,6 +188,7 @@ impl Filled {
         let mut filled = Self {
             index,
             bytes,
+            before: 0,
             damaged: false,
             number: frame - 1,
             stamp: now(),
