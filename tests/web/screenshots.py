@@ -18,24 +18,25 @@ CAMERAS = {
     "roof": 'size = "640x480"\nfps = 5',
 }
 
-#: Name of the file, colours, window, address, whether the details are open.
+#: Name of the file, colours, window, address, the key of the sheet that is open.
 SHOTS = [
-    ("one", "light", DESKTOP, "#entrance", True),
-    ("grid", "dark", DESKTOP, "", False),
-    ("lost", "dark", DESKTOP, "#gate", False),
-    ("phone", "light", PHONE, "#entrance", True),
-    ("phone-grid", "dark", PHONE, "", False),
+    ("one", "light", DESKTOP, "#entrance", "d"),
+    ("adjust", "dark", DESKTOP, "#entrance", "a"),
+    ("grid", "dark", DESKTOP, "", ""),
+    ("lost", "dark", DESKTOP, "#gate", ""),
+    ("phone", "light", PHONE, "#entrance", "d"),
+    ("phone-grid", "dark", PHONE, "", ""),
 ]
 
 
 def main(directory):
     with Daemon(CAMERAS) as daemon:
-        for name, scheme, size, view, details in SHOTS:
+        for name, scheme, size, view, sheet in SHOTS:
             with Page(f"{daemon.address}/{view}", size=size, scheme=scheme) as page:
                 until(lambda: all(page.state(camera) in ("live", "lost") for camera in page.shown()) and page.shown())
-                if details:
-                    page.key("d")
-                time.sleep(30 if details else 3)
+                if sheet:
+                    page.key(sheet)
+                time.sleep(30 if sheet == "d" else 3)
                 png = numpy.frombuffer(page.driver.get_screenshot_as_png(), numpy.uint8)
                 picture = cv2.imdecode(png, cv2.IMREAD_COLOR)
                 path = f"{directory}/page-{name}.png"

@@ -10,14 +10,13 @@ mod scope;
 
 use axum::{
     Extension, Json,
-    extract::State,
     http::header::CACHE_CONTROL,
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
 use serde_json::json;
 
-use self::operation::{OPERATIONS, Verb};
+use self::operation::{OPERATIONS, Operation, Verb};
 use super::{served::Served, visitor::Visitor};
 use crate::access::role::{Action, Identity, may};
 
@@ -51,34 +50,32 @@ pub fn addresses() -> Vec<Address> {
         address("/api/v1/openapi.json", Action::Page, description),
         address("/api/v1/session", Action::Page, get(session)),
     ];
-    for operation in OPERATIONS {
-        let methods = operation.methods();
-        let same = addresses.iter_mut().find(|a| a.path == operation.path);
-        if let Some(address) = same {
-            let both = std::mem::take(&mut address.methods);
-            address.methods = both.merge(methods);
-            address.allowed = match address.allowed {
-                READ => "GET, HEAD, PATCH, OPTIONS",
-                _ => "PATCH, DELETE, OPTIONS",
-            };
-            continue;
+    let at_one_path = OPERATIONS.chunk_by(|one, next| one.path == next.path);
+    addresses.extend(at_one_path.map(|operations| {
+        let methods = operations.iter().map(Operation::methods);
+        Address {
+            path: operations[0].path.into(),
+            action: operations[0].action,
+            allowed: allowed(operations),
+            methods: methods.fold(MethodRouter::new(), MethodRouter::merge),
         }
-        addresses.push(Address {
-            path: operation.path.into(),
-            action: operation.action,
-            allowed: match operation.verb {
-                Verb::Get => READ,
-                Verb::Patch => "PATCH, OPTIONS",
-                Verb::Delete => "DELETE, OPTIONS",
-            },
-            methods,
-        });
-    }
+    }));
     addresses
 }
 
+/// The methods of an address, for the `Allow` header.
+fn allowed(operations: &[Operation]) -> &'static str {
+    let has = |verb| operations.iter().any(|operation| operation.verb == verb);
+    match (has(Verb::Get), has(Verb::Patch), has(Verb::Delete)) {
+        (true, false, false) => READ,
+        (true, true, false) => "GET, HEAD, PATCH, OPTIONS",
+        (false, true, true) => "PATCH, DELETE, OPTIONS",
+        other => unreachable!("{other:?}: no address has these"),
+    }
+}
+
 /// Who asks, and what they may: the page shows no more than that.
-async fn session(State(_): State<Served>, Extension(visitor): Extension<Visitor>) -> Response {
+async fn session(Extension(visitor): Extension<Visitor>) -> Response {
     let Identity {
         name,
         roles,

@@ -30,10 +30,7 @@ use crate::{
         caller::{Caller, Who},
         method::{Answer, json},
     },
-    http::{
-        chosen::Chosen, origin::Origins, query::Query, refusal::Refusal, served::Served,
-        visitor::Visitor,
-    },
+    http::{origin::Origins, query::Query, refusal::Refusal, served::Served, visitor::Visitor},
 };
 
 /// An HTTP method of the API.
@@ -186,9 +183,16 @@ async fn cameras(State(served): State<Served>, Extension(visitor): Extension<Vis
     Ok(fresh(json(&CamerasReply { cameras })))
 }
 
-async fn camera(State(served): State<Served>, Chosen(camera): Chosen) -> Answered {
+async fn camera(
+    State(served): State<Served>,
+    Extension(visitor): Extension<Visitor>,
+    Path(camera): Path<String>,
+) -> Answered {
+    may_operate(&visitor, &camera)?;
+    let found = served.state.cameras.find(Some(&camera));
+    found.map_err(Error::NoSuchCamera)?;
     let mut cameras = served.state.stats().cameras.into_iter();
-    let stats = cameras.find(|stats| stats.name == camera.name);
+    let stats = cameras.find(|stats| stats.name == camera);
     Ok(fresh(json(&stats)))
 }
 

@@ -34,3 +34,53 @@ fn is_of(client: &ClientStats, who: &Identity) -> bool {
     let mut feeds = client.feeds.iter();
     feeds.all(|feed| may(who, Action::Operate, Some(&feed.camera)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{access::role::Role, fixtures};
+
+    fn operator(camera: Option<&str>) -> Identity {
+        Identity {
+            roles: vec![Role::Operator],
+            camera: camera.map(str::to_owned),
+            ..Identity::default()
+        }
+    }
+
+    /// Two clients, of whom the second one watches another camera besides.
+    fn stats() -> Stats {
+        let mut stats = fixtures::stats();
+        let mut other = stats.clients[1].feeds[0].clone();
+        other.camera = "side".into();
+        stats.clients[1].feeds.push(other);
+        stats
+    }
+
+    #[test]
+    fn a_client_is_of_who_may_change_all_that_it_watches() {
+        let front = stats().clients[0].feeds[0].camera.clone();
+        for (camera, expected) in [
+            (None, vec![26, 27]),
+            (Some(&*front), vec![26]),
+            (Some("side"), vec![]),
+        ] {
+            let who = operator(camera);
+            let mut seen = stats();
+            narrow(&mut seen, &who, Action::Operate);
+            let ids: Vec<_> = seen.clients.iter().map(|client| client.id).collect();
+            assert_eq!(ids, expected, "{camera:?}");
+            assert_eq!(seen.cameras.len(), if camera.is_some() { 1 } else { 2 });
+            for id in [26, 27, 28] {
+                let found = client(&stats(), &id.to_string(), &who);
+                assert_eq!(found.is_ok(), expected.contains(&id), "{camera:?}, {id}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_named() {
+        let error = client(&stats(), "x", &operator(None)).unwrap_err();
+        assert!(matches!(error, Error::InvalidParameter { parameter } if parameter == "id"));
+    }
+}

@@ -110,6 +110,11 @@ async fn what_is_wrong_is_named_and_changes_nothing() {
         (status, &reply["error"]["code"]),
         (404, &"NoSuchCamera".into())
     );
+    let (status, reply) = api.get("/cameras/attic").await;
+    assert_eq!(
+        (status, &reply["error"]["code"]),
+        (404, &"NoSuchCamera".into())
+    );
     for (method, id, status) in [
         ("PATCH", "7", 404),
         ("DELETE", "7", 404),
@@ -199,6 +204,26 @@ async fn a_change_is_told_with_who_made_it() {
         "{}",
         event.text
     );
+}
+
+/// A preflight and a 405 say what an address takes.
+#[tokio::test(start_paused = true)]
+async fn each_address_says_how_it_is_asked() {
+    for address in addresses() {
+        let operations: Vec<_> = OPERATIONS
+            .iter()
+            .filter(|o| o.path == address.path)
+            .collect();
+        let takes = |verb, word| {
+            let has = operations.iter().any(|operation| operation.verb == verb);
+            assert!(!has || address.allowed.contains(word), "{}", address.path);
+            let same_action = operations.iter().all(|o| o.action == address.action);
+            assert!(same_action, "{}", address.path);
+        };
+        takes(Verb::Get, "GET");
+        takes(Verb::Patch, "PATCH");
+        takes(Verb::Delete, "DELETE");
+    }
 }
 
 #[test]

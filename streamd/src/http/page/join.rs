@@ -2,7 +2,8 @@
 //! imports that say who needs whom; joined, they share one scope and need none.
 
 /// Joins modules, each before those that use it while it is loaded. Left out are imports, `export`
-/// before a declaration, indentation, some blanks around operators, and comments that have lines of their own.
+/// before a declaration, indentation, some blanks around operators, and comments that have lines of
+/// their own.
 pub fn join(modules: &[&str]) -> String {
     let joined: String = modules.iter().map(|module| plain(module)).collect();
     // The commonest blanks that are for readers; no text of the page has these.
@@ -72,6 +73,12 @@ mod tests {
             join(&[first, second]),
             "const c = a; // why\nexport { a };\nfunction d() {\nreturn \"import \";\n}\n"
         );
+    }
+
+    #[test]
+    fn blanks_around_operators_go() {
+        let module = "const f = (a) => a === 1 && b !== \"c, d\";\n";
+        assert_eq!(join(&[module]), "const f = (a)=>a===1&&b!==\"c, d\";\n");
     }
 
     #[test]

@@ -188,6 +188,8 @@ fn takes_gzip(request: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use axum::body::HttpBody as _;
 
     use super::*;
@@ -218,6 +220,30 @@ mod tests {
         let other = "\"0\", W/\"1\"".parse().unwrap();
         let changed = page.response(&HeaderMap::from_iter([(IF_NONE_MATCH, other)]), "");
         assert_eq!(changed.status(), StatusCode::OK);
+    }
+
+    /// Joined, modules share one scope: a name that two of them have would stop the whole page.
+    #[test]
+    fn no_name_is_declared_twice_where_modules_are_joined() {
+        for modules in [APP, VIEWER] {
+            let mut names = BTreeSet::new();
+            // What a module declares for itself begins its line.
+            for line in modules.iter().flat_map(|module| module.lines()) {
+                let line = line.strip_prefix("export ").unwrap_or(line);
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                let declares = ["const ", "let ", "function ", "class "];
+                let rest = declares.iter().find_map(|word| line.strip_prefix(word));
+                let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+                for name in rest
+                    .iter()
+                    .flat_map(|rest| rest.split(|c| !is_name(c)))
+                    .take(1)
+                {
+                    assert!(names.insert(name), "{name} is declared twice");
+                }
+            }
+            assert!(names.len() > 5, "{names:?}");
+        }
     }
 
     #[test]
