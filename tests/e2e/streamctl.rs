@@ -183,7 +183,7 @@ fn watch_takes_addresses_of_the_web() {
     }
     assert_eq!(watch(&format!("http://{web}/#attic")).code, 66);
     let wrong = daemon.streamctl(&format!("watch --headless http://{raw}"));
-    wrong.failed(69, &[&format!("try {raw}")]);
+    wrong.failed(76, &[&format!("try {raw}")]);
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn what_is_spoken_there_is_named_and_left_at_once() {
         ),
         ("HTTP/1.1 200 OK\r\n\r\n", "ws", 76, "200"),
         ("RTSP/1.0 400 Bad Request\r\n\r\n", "http", 76, "RTSP/1.0"),
-        ("", "http", 69, "without an answer"),
+        ("", "http", 76, "without an answer"),
     ] {
         let port = server(answer.into(), false);
         let output = watch(&[&format!("{scheme}://127.0.0.1:{port}/x")], None);

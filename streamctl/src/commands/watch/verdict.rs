@@ -96,6 +96,8 @@ fn loss_code(loss: &Loss) -> u8 {
             Error::Status(500.., _) => UNAVAILABLE,
             _ => PROTOCOL,
         },
+        // As from a camera's own port, whose pictures may or may not be faster than its refusal.
+        Loss::NoAnswer { .. } => PROTOCOL,
         Loss::Refused(_) => NOT_FOUND,
         _ => UNAVAILABLE,
     }
