@@ -11,6 +11,7 @@ use std::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use streamd_protocol::control::AddToken;
 use streamd_tests::{
     binaries,
     daemon::Daemon,
@@ -18,6 +19,7 @@ use streamd_tests::{
     eventually,
     said::Said,
     setup::Setup,
+    web,
 };
 
 /// `streamctl events --json`, running.
@@ -128,6 +130,50 @@ fn what_happens_is_told_in_its_order() {
         at("clientConnected") < at("cameraLost") && at("cameraLost") < at("cameraBack"),
         "{kinds:?}"
     );
+}
+
+#[test]
+fn over_http_the_same_is_told_to_operators_until_their_token_is_revoked() {
+    let setup = Setup::default();
+    let file = setup.file("tokens.json");
+    let daemon = setup
+        .tables(&format!("[access]\ntoken-file = {file:?}"))
+        .start();
+    let add = |name: &str, role| {
+        let call = AddToken {
+            name: name.into(),
+            role,
+            ..AddToken::default()
+        };
+        format!(
+            "Authorization: Bearer {}",
+            daemon.call(&call).unwrap().token
+        )
+    };
+    let operator = add("operator", Some("operator".into()));
+    let viewer = add("viewer", None);
+    let ask = |header: &str| web::get(daemon.setup.http(), "/api/v1/events", &[header]);
+    assert_eq!(ask("X-Nothing: 1").status, 401);
+    assert_eq!(ask(&viewer).status, 403);
+    let mut events = ask(&operator);
+    assert_eq!(events.header("Content-Type"), Some("text/event-stream"));
+    let mut next = || loop {
+        // Between the events are sizes of chunks, blanks and comments.
+        let line = events.line()?;
+        if let Some(data) = line.strip_prefix("data: ") {
+            return Some(serde_json::from_str::<Value>(data).unwrap());
+        }
+    };
+    assert_eq!(next().unwrap(), serde_json::json!({ "lost": 0 }));
+    daemon.streamctl("set quality 44 --camera main").succeeded();
+    let told = next().unwrap();
+    assert_eq!(
+        (&told["event"]["method"], &told["event"]["cameras"][0]),
+        (&"SetCamera".into(), &"main".into())
+    );
+    daemon.streamctl("token revoke operator").succeeded();
+    assert_eq!(next(), None);
+    assert_eq!(ask(&operator).status, 401);
 }
 
 #[test]

@@ -94,6 +94,17 @@ impl Response {
         self.take(length(&head))
     }
 
+    /// The next line of the body, without its end; `None` at the end.
+    ///
+    /// # Panics
+    /// If neither comes.
+    #[track_caller]
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.rest.read_line(&mut line).expect("text");
+        (read > 0).then(|| line.trim_end().to_owned())
+    }
+
     /// The next bytes of the body.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ pub const EVENTS_ALIVE_S: u64 = 30;
 
 /// What kind of thing has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum EventKind {
     /// A camera has no signal.
@@ -58,6 +59,7 @@ impl EventKind {
 
 /// Something that has happened. What a kind has no use for is empty, or 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// What kind of thing.
@@ -66,7 +68,7 @@ pub struct Event {
     pub time: f64,
     /// All of it on one line, for people.
     pub text: String,
-    /// The cameras it is about: the one that was lost, those that a client watches.
+    /// The cameras it is about: the one that was lost or changed, those that a client watches.
     pub cameras: Vec<String>,
     /// The client's number; 0 for none.
     pub client: i64,
@@ -90,6 +92,7 @@ pub struct Event {
 
 /// A reply of [`super::WatchEvents`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchEventsReply {
     /// What has happened; `None` in the first reply, and where nothing has for [`EVENTS_ALIVE_S`].
     #[serde(default, skip_serializing_if = "Option::is_none")]

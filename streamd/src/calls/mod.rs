@@ -146,6 +146,8 @@ fn change(
     caller: &Caller,
     state: &Arc<State>,
 ) -> Result<Answer, Error> {
+    let camera = parameters.get("camera").and_then(Value::as_str);
+    let about: Vec<_> = camera.map(str::to_owned).into_iter().collect();
     let logged: String = parameters.to_string().chars().take(MAX_LOGGED).collect();
     let result = match caller.may_change {
         false => Err(Error::PermissionDenied {}),
@@ -165,6 +167,7 @@ fn change(
         };
         let text = format!("{method} {logged} by {}", caller.name());
         state.viewers.news.tell(Event {
+            cameras: about,
             method: method.into(),
             parameters: logged,
             uid: caller.uid().map_or(-1, i64::from),

@@ -4,6 +4,7 @@
 //! pictures in a buffer of its own, where they grow old.
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     pin::{Pin, pin},
     sync::{
@@ -66,6 +67,11 @@ pub enum Became {
     /// A WebSocket whose owner is still to show a token.
     Waiting(Waiting),
 }
+
+/// Marks a response that goes on for as long as its reader likes: its connection waits for no
+/// request, and does not give way.
+#[derive(Debug, Clone, Copy)]
+pub struct Lasting;
 
 /// A place for a connection from `peer`; none where there are too many.
 pub fn enter(site: &Site, peer: &str) -> Option<Seat> {
@@ -135,9 +141,11 @@ where
         unheard.store(false, Ordering::Relaxed);
         seat.answer();
         Box::pin(async move {
-            let answer = site.answer(visitor, request).await;
-            seat.wait();
-            answer
+            let Ok(answer) = site.answer(visitor, request).await;
+            if answer.extensions().get::<Lasting>().is_none() {
+                seat.wait();
+            }
+            Ok::<_, Infallible>(answer)
         })
     });
     let mut connection = limits().serve_connection(TokioIo::new(socket), service);

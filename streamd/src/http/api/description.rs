@@ -57,7 +57,7 @@ fn described(operation: &Operation, types: &mut SchemaGenerator) -> Value {
     let mut described = json!({
         "summary": operation.summary,
         "responses": {
-            "200": content(&schema(operation.reply, types)),
+            "200": answer(operation, types),
             "default": { "$ref": "#/components/responses/failed" },
         },
     });
@@ -80,6 +80,18 @@ fn described(operation: &Operation, types: &mut SchemaGenerator) -> Value {
         described["requestBody"]["required"] = true.into();
     }
     described
+}
+
+/// What is answered; of a stream, the data of each event.
+fn answer(operation: &Operation, types: &mut SchemaGenerator) -> Value {
+    let schema = schema(operation.reply, types);
+    match operation.is_stream {
+        false => content(&schema),
+        true => json!({
+            "description": "The data of each event is JSON of this type; it has no end.",
+            "content": { "text/event-stream": { "schema": schema } },
+        }),
+    }
 }
 
 /// As OpenAPI calls it.

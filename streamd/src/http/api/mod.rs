@@ -4,6 +4,7 @@
 //! OpenAPI document of the same table. The methods themselves are in [`crate::calls`].
 
 mod description;
+mod events;
 mod failure;
 mod operation;
 mod scope;

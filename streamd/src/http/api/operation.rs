@@ -17,12 +17,12 @@ use streamd_protocol::{
     control::{
         Call, Error, GetStatsReply, KickClient, KickClientReply, ListClientsReply, ListControls,
         ListControlsReply, Method, SetCamera, SetCameraReply, SetClient, SetControls,
-        SetControlsReply,
+        SetControlsReply, WatchEventsReply,
     },
     stats::CameraStats,
 };
 
-use super::{failure::Failure, scope};
+use super::{events, failure::Failure, scope};
 use crate::{
     access::role::{Action, may},
     calls::{
@@ -61,6 +61,8 @@ pub struct Operation {
     pub request: Option<(MakeSchema, &'static str)>,
     /// What is answered.
     pub reply: MakeSchema,
+    /// Whether that is the data of each event of a stream.
+    pub is_stream: bool,
     route: fn() -> MethodRouter<Served>,
 }
 
@@ -91,6 +93,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Everything that is counted",
         request: None,
         reply: SchemaGenerator::subschema_for::<GetStatsReply>,
+        is_stream: false,
         route: || get(stats),
     },
     Operation {
@@ -100,6 +103,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "The cameras",
         request: None,
         reply: SchemaGenerator::subschema_for::<CamerasReply>,
+        is_stream: false,
         route: || get(cameras),
     },
     Operation {
@@ -109,6 +113,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "One camera",
         request: None,
         reply: SchemaGenerator::subschema_for::<CameraStats>,
+        is_stream: false,
         route: || get(camera),
     },
     Operation {
@@ -118,6 +123,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Change a camera's quality, rate, turn or flip, for everybody, until the next reload",
         request: Some((SchemaGenerator::subschema_for::<SetCamera>, "camera")),
         reply: SchemaGenerator::subschema_for::<SetCameraReply>,
+        is_stream: false,
         route: || patch(change_of_camera::<SetCamera>),
     },
     Operation {
@@ -127,6 +133,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "A camera's own controls, as its driver has them now",
         request: None,
         reply: SchemaGenerator::subschema_for::<ListControlsReply>,
+        is_stream: false,
         route: || get(controls),
     },
     Operation {
@@ -136,6 +143,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Set controls of a camera, until the next reload: all of them or none",
         request: Some((SchemaGenerator::subschema_for::<SetControls>, "camera")),
         reply: SchemaGenerator::subschema_for::<SetControlsReply>,
+        is_stream: false,
         route: || patch(change_of_camera::<SetControls>),
     },
     Operation {
@@ -145,6 +153,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Who is connected",
         request: None,
         reply: SchemaGenerator::subschema_for::<ListClientsReply>,
+        is_stream: false,
         route: || get(clients),
     },
     Operation {
@@ -154,6 +163,7 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Limit what a client is sent; 0 lifts a limit",
         request: Some((SchemaGenerator::subschema_for::<SetClient>, "id")),
         reply: SchemaGenerator::subschema_for::<Done>,
+        is_stream: false,
         route: || patch(change_of_client),
     },
     Operation {
@@ -163,12 +173,23 @@ pub const OPERATIONS: &[Operation] = &[
         summary: "Disconnect a client; ?reason= is told to it",
         request: None,
         reply: SchemaGenerator::subschema_for::<KickClientReply>,
+        is_stream: false,
         route: || delete(kick),
+    },
+    Operation {
+        verb: Verb::Get,
+        path: "/api/v1/events",
+        action: Action::Operate,
+        summary: "What happens, as it happens, as Server-Sent Events",
+        request: None,
+        reply: SchemaGenerator::subschema_for::<WatchEventsReply>,
+        is_stream: true,
+        route: || get(events::answer),
     },
 ];
 
 /// An answer, or why there is none.
-type Answered = Result<Response, Failure>;
+pub type Answered = Result<Response, Failure>;
 
 async fn stats(State(served): State<Served>, Extension(visitor): Extension<Visitor>) -> Answered {
     let mut stats = served.state.stats();
@@ -290,7 +311,16 @@ fn may_operate(visitor: &Visitor, camera: &str) -> Result<(), Refusal> {
     }
 }
 
-async fn call<M: Method>(parameters: Value, served: &Served, visitor: &Visitor) -> Answered {
+/// Makes a call as who has sent the request.
+///
+/// # Errors
+/// See [`calls::answer`].
+pub fn ask<M: Method>(
+    parameters: Value,
+    more: bool,
+    served: &Served,
+    visitor: &Visitor,
+) -> Result<Answer, Error> {
     let caller = Caller {
         who: Who::Visitor {
             token: visitor.who.name.clone(),
@@ -303,13 +333,17 @@ async fn call<M: Method>(parameters: Value, served: &Served, visitor: &Visitor) 
         method: M::NAME.into(),
         parameters,
         oneway: false,
-        more: false,
+        more,
         upgrade: false,
     };
-    let reply = match calls::answer(call, &caller, &served.state)? {
+    calls::answer(call, &caller, &served.state)
+}
+
+async fn call<M: Method>(parameters: Value, served: &Served, visitor: &Visitor) -> Answered {
+    let reply = match ask::<M>(parameters, false, served, visitor)? {
         Answer::Now(reply) => reply,
         Answer::Later(reply) => reply.await?,
-        // Figures and events are no calls of the API.
+        // What has no end is no call.
         Answer::Figures { .. } | Answer::Events => return Err(Error::ExpectedMore {}.into()),
     };
     Ok(fresh(reply))

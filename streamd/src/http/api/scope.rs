@@ -2,7 +2,7 @@
 //! watches no other.
 
 use streamd_protocol::{
-    control::Error,
+    control::{Error, Event},
     stats::{CameraStats, ClientStats, Stats},
 };
 
@@ -13,6 +13,13 @@ pub fn narrow(stats: &mut Stats, who: &Identity, action: Action) {
     let seen = |camera: &CameraStats| may(who, action, Some(&camera.name));
     stats.cameras.retain(seen);
     stats.clients.retain(|client| is_of(client, who));
+}
+
+/// Whether somebody may be told of this: what is about no camera is about all of them.
+pub fn tells(event: &Event, who: &Identity) -> bool {
+    let mut cameras = event.cameras.iter();
+    let about_all = event.cameras.is_empty() && who.camera.is_some();
+    !about_all && cameras.all(|camera| may(who, Action::Operate, Some(camera)))
 }
 
 /// Finds a client that somebody may limit and disconnect.

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use axum::{body::to_bytes, http::Request};
+use futures_util::StreamExt;
 use serde_json::Value;
 
 use super::*;
@@ -8,6 +9,7 @@ use crate::{
     access::role::Role,
     fixtures,
     http::{Served, Site, router},
+    news::{self, Event, EventKind},
 };
 
 /// A site of two cameras and its answers.
@@ -32,13 +34,13 @@ impl Api {
         }
     }
 
-    async fn asked(
+    async fn answer(
         &self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> (u16, Value) {
+    ) -> Response {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/api/v1{path}"));
@@ -50,6 +52,17 @@ impl Api {
         let request = request.body(body.to_owned()).unwrap();
         let visitor = Visitor::new("192.0.2.1:5".into());
         let Ok(answer) = self.site.answer(visitor, request).await;
+        answer
+    }
+
+    async fn asked(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (u16, Value) {
+        let answer = self.answer(method, path, headers, body).await;
         let status = answer.status().as_u16();
         let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
         let text = String::from_utf8_lossy(&body).into_owned();
@@ -204,6 +217,86 @@ async fn a_change_is_told_with_who_made_it() {
         "{}",
         event.text
     );
+}
+
+/// What a stream of events says.
+struct Events(axum::body::BodyDataStream);
+
+impl Events {
+    async fn of(api: &Api) -> Self {
+        let answer = api.answer("GET", "/events", &[], "").await;
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        let mut events = Self(answer.into_body().into_data_stream());
+        let begins = events.next().await;
+        assert_eq!(begins.unwrap(), "data: {\"lost\":0}\n\n");
+        events
+    }
+
+    async fn next(&mut self) -> Option<String> {
+        let piece = self.0.next().await?.unwrap();
+        Some(String::from_utf8_lossy(&piece).into_owned())
+    }
+
+    async fn reply(&mut self) -> Value {
+        let event = self.next().await.unwrap();
+        let data = event.strip_prefix("data: ").unwrap();
+        serde_json::from_str(data).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_is_told_and_silence_is_a_comment() {
+    let api = Api::new(Role::Operator, None);
+    let mut events = Events::of(&api).await;
+    assert_eq!(events.next().await.unwrap(), ":\n\n");
+    api.patch("/cameras/front", r#"{"fps":12.5}"#).await;
+    let event = &events.reply().await["event"];
+    assert_eq!(
+        (&event["kind"], &event["name"]),
+        (&"changed".into(), &"me".into())
+    );
+    assert_eq!(event["cameras"][0], "front");
+    let news = &api.site.state.viewers.news;
+    for n in 0..1000 {
+        news.tell(news::event(EventKind::Reloaded, n.to_string()));
+    }
+    let late = events.reply().await;
+    assert_eq!(late["event"]["text"], late["lost"].to_string());
+    let evil = [("Origin", "http://evil.example")];
+    let foreign = api.answer("GET", "/events", &evil, "").await;
+    assert_eq!(foreign.status(), 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_a_camera_hears_of_no_other() {
+    let api = Api::new(Role::Operator, Some("side"));
+    let mut events = Events::of(&api).await;
+    let news = &api.site.state.viewers.news;
+    for (text, cameras) in [
+        ("another", &["front"][..]),
+        ("both", &["side", "front"]),
+        ("all", &[]),
+        ("own", &["side"]),
+    ] {
+        news.tell(Event {
+            cameras: cameras.iter().map(|name| (*name).into()).collect(),
+            ..news::event(EventKind::CameraLost, text.into())
+        });
+    }
+    assert_eq!(events.reply().await["event"]["text"], "own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_events_ends_with_its_token() {
+    let api = Api::new(Role::Operator, None);
+    let mut events = Events::of(&api).await;
+    api.site.state.revoke_token("me").unwrap();
+    let news = &api.site.state.viewers.news;
+    news.tell(news::event(EventKind::Reloaded, "secret".into()));
+    assert_eq!(events.next().await, None);
+    let api = Api::new(Role::Viewer, None);
+    assert_eq!(api.get("/events").await.0, 403);
 }
 
 /// A preflight and a 405 say what an address takes.
