@@ -219,7 +219,7 @@ pub struct FeedStats {
     pub width: i64,
     /// Height it gets, pixels.
     pub height: i64,
-    /// Why it gets this quality and size, for people: `top`, `link 7.8 Mb/s`, `limit`.
+    /// Why it gets this quality and size, for people: `top`, `link 7.8 Mb/s`, `limit`, `max-bandwidth 4.0 Mb/s`.
     pub reason: String,
     /// Changes of rendition since it watches this camera.
     pub rendition_changes: i64,

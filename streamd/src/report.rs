@@ -28,6 +28,7 @@ pub async fn run(state: Arc<State>, notify: Arc<Notify>) {
         state.log.flood.sum_up();
         // Tokens end by their time, too.
         state.viewers.look_over();
+        state.viewers.share_bandwidth();
         memory.look(state.viewers.connections.total());
         let every = state.general(|config| config.log.report_interval.get());
         if !every.is_zero() && reported.elapsed() + STATUS_EVERY / 2 >= every {

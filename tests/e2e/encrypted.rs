@@ -91,6 +91,34 @@ fn who_speaks_no_tls_gets_nothing() {
 }
 
 #[test]
+fn handshakes_are_counted_by_address() {
+    let encrypted = Encrypted::new(&[]);
+    let tls = encrypted.setup.file("certificate.pem");
+    let key = encrypted.setup.file("key.pem");
+    let tables = format!(
+        "tls = true\n[tls]\ncertificate = {tls:?}\nkey = {key:?}\n[clients]\nmax-handshakes-per-address = 1"
+    );
+    let daemon = encrypted.setup.clone().tables(&tables).start();
+    let to = daemon.setup.tcp(0);
+    let mut first = Viewer::connect_from([127, 0, 0, 2], to);
+    // No more than a hello of TLS would be: the handshake is counted as it begins.
+    let refused =
+        (0..20).any(|_| {
+            let mut another = Viewer::connect_from([127, 0, 0, 2], to);
+            let _ = another.try_write(b"\x16\x03\x01");
+            daemon.log.all().iter().any(|line| {
+                line.contains("more than 1 TLS handshakes in a second from this address")
+            })
+        });
+    assert!(refused, "twenty at once are too many");
+    first.write(b"no TLS");
+    let tunnel = Tunnel::new(to, &encrypted.authority, None);
+    Viewer::connect(tunnel.begin).picture();
+    let web = Tunnel::new(daemon.setup.http(), &encrypted.authority, None);
+    assert_eq!(web::get(web.begin, "/state", &[]).status, 200);
+}
+
+#[test]
 fn a_certificate_is_renewed_by_a_reload_and_connections_stay() {
     let encrypted = Encrypted::new(&[]);
     let daemon = encrypted.start();

@@ -14,6 +14,7 @@ mod encrypted;
 mod events;
 mod faults;
 mod feeds;
+mod limits;
 mod misbehaviour;
 mod pictures;
 mod proxies;

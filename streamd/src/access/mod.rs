@@ -7,6 +7,7 @@ pub mod attempts;
 pub mod counts;
 pub mod exposure;
 pub mod proxies;
+pub mod rates;
 pub mod role;
 pub mod rules;
 pub mod token;

@@ -28,9 +28,9 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::{CREDENTIAL, check_filter};
 use values::{
-    Anonymous, Arrangement, CameraName, Caption, Chroma, Command, Congestion, Controls, Crop,
-    Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients,
-    On, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard,
+    Anonymous, Arrangement, Bandwidth, CameraName, Caption, Chroma, Command, Congestion, Controls,
+    Crop, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
+    MaxClients, On, PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -281,6 +281,18 @@ pub struct Clients {
     pub client_timeout: Duration,
     /// Connections of one address; an IPv6 /64 is one, and this machine's own are not counted.
     pub max_per_address: MaxClients,
+    /// TLS handshakes of one address in a second.
+    pub max_handshakes_per_address: PerSecond,
+    /// The same of all together.
+    pub max_handshakes: PerSecond,
+    /// Calls of the HTTP API of one address in a second.
+    pub max_calls_per_address: PerSecond,
+    /// The same of all together.
+    pub max_calls: PerSecond,
+    /// What one client is sent in a second.
+    pub max_bandwidth_per_client: Bandwidth,
+    /// What all are sent together, in shares that are fair.
+    pub max_bandwidth: Bandwidth,
 }
 
 impl Default for Clients {
@@ -288,6 +300,12 @@ impl Default for Clients {
         Self {
             client_timeout: Duration::from_secs(10),
             max_per_address: MaxClients::new(64),
+            max_handshakes_per_address: PerSecond::new(20),
+            max_handshakes: PerSecond::new(500),
+            max_calls_per_address: PerSecond::new(20),
+            max_calls: PerSecond::new(200),
+            max_bandwidth_per_client: Bandwidth::None,
+            max_bandwidth: Bandwidth::None,
         }
     }
 }

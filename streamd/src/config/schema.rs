@@ -9,9 +9,9 @@ use toml::{
 use super::{
     text::{CredentialPath, FilePath, GroupName, HostName, Level, Origin, SocketPath},
     values::{
-        Anonymous, Caption, Chroma, Command, Congestion, ControlValue, Crop, Device, Duration,
-        File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, On, Proxy,
-        ProxyHeader, Quality, Rotate, Rung, Size, Standard, Value,
+        Anonymous, Bandwidth, Caption, Chroma, Command, Congestion, ControlValue, Crop, Device,
+        Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, On,
+        PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard, Value,
     },
 };
 
@@ -138,6 +138,12 @@ pub const KEYS: &[Key] = {
         key::<CredentialPath>("tls", "client-ca", Restart, One),
         key::<Duration>("clients", "client-timeout", Live, One),
         key::<MaxClients>("clients", "max-per-address", Live, One),
+        key::<PerSecond>("clients", "max-handshakes-per-address", Live, One),
+        key::<PerSecond>("clients", "max-handshakes", Live, One),
+        key::<PerSecond>("clients", "max-calls-per-address", Live, One),
+        key::<PerSecond>("clients", "max-calls", Live, One),
+        key::<Bandwidth>("clients", "max-bandwidth-per-client", Live, One),
+        key::<Bandwidth>("clients", "max-bandwidth", Live, One),
         key::<Listen>("http", "listen", Restart, OneOrList),
         key::<bool>("http", "tls", Restart, One),
         key::<Origin>("http", "allowed-origins", Live, List),

@@ -52,7 +52,7 @@ pub use access::{Anonymous, Proxy, ProxyHeader};
 pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};
-pub use network::{Congestion, Listen, MaxClients};
+pub use network::{Bandwidth, Congestion, Listen, MaxClients, PerSecond};
 pub use picture::{Chroma, Format, Fps, GrayRange, Quality, Rung, Size};
 pub use source::{File, Input, Standard};
 

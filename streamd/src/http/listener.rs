@@ -22,7 +22,7 @@ use crate::{
         tls::{self, Secure, Tls},
     },
     state::State,
-    viewer::{Arrival, Viewer, door, tcp::log_refused},
+    viewer::{Arrival, Viewer, door, tcp::log_refused, viewers::Viewers},
 };
 
 /// A connection to a web listener, plain or encrypted.
@@ -66,7 +66,12 @@ const ENCRYPTED: &[u8] = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
 
 /// Agrees on TLS, where that is wanted and the connection comes by the network. Nothing is left of
 /// a connection that speaks plain HTTP.
-async fn secure(stream: Plain, tls: Option<TlsAcceptor>) -> io::Result<Option<Connection>> {
+async fn secure(
+    stream: Plain,
+    tls: Option<TlsAcceptor>,
+    viewers: &Viewers,
+    peer: &str,
+) -> io::Result<Option<Connection>> {
     let (mut tcp, tls) = match (stream, tls) {
         (Either::Left(tcp), Some(tls)) => (tcp, tls),
         (plain, _) => return Ok(Some(Either::Left(plain))),
@@ -75,6 +80,7 @@ async fn secure(stream: Plain, tls: Option<TlsAcceptor>) -> io::Result<Option<Co
         connection::dismiss(&mut tcp, ENCRYPTED).await;
         return Ok(None);
     }
+    viewers.handshake(peer, "")?;
     let secure = tls::agree(tls, tcp).await?;
     Ok(Some(Either::Right(secure)))
 }
@@ -104,7 +110,7 @@ async fn answer(mut stream: Plain, peer: Arc<str>, tls: Option<TlsAcceptor>, sit
         return;
     };
     let agreed = tokio::select! {
-        agreed = secure(stream, tls) => agreed,
+        agreed = secure(stream, tls, &site.state.viewers, &peer) => agreed,
         () = seat.to_leave() => return,
     };
     let mut stream = match agreed {

@@ -13,10 +13,13 @@ use streamd_protocol::control::NoSuchCamera;
 use super::{
     host::BadHost, origin::Forbidden, query::BadParameter, websocket::handshake::NoHandshake,
 };
-use crate::access::{attempts::TooMany, role::Identity};
+use crate::access::{attempts::TooMany, rates::TooOften, role::Identity};
 
 /// Seconds after which what is not to be had now may be asked for again.
 const LATER: &str = "2";
+
+/// The same of calls, whose bucket has room again by then.
+const SOON: &str = "1";
 
 /// Why a request is not served. What it displays is told to whoever asked.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +58,9 @@ pub enum Refusal {
     /// Too many tokens of this address are none.
     #[error(transparent)]
     TooManyWrong(#[from] TooMany),
+    /// Too many calls of late.
+    #[error("{0}; try again in {SOON} s")]
+    TooOften(#[from] TooOften),
     /// A token was shown that is for something else.
     #[error("this token is not good for that")]
     MayNot,
@@ -105,7 +111,7 @@ impl Refusal {
             Self::BadHost(BadHost::Foreign(_)) => StatusCode::MISDIRECTED_REQUEST,
             Self::NoHandshake(why) => why.status(),
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::TooManyWrong(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyWrong(_) | Self::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Forbidden(_) | Self::MayNot => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -123,6 +129,7 @@ impl Refusal {
                 "Basic realm=\"streamd\", charset=\"UTF-8\"",
             )],
             Self::Unavailable(_) => &[(RETRY_AFTER, LATER)],
+            Self::TooOften(_) => &[(RETRY_AFTER, SOON)],
             _ => &[],
         }
     }

@@ -25,6 +25,9 @@ use crate::{access::proxies::Proxies, events, state::State};
 /// Bytes and time for a request's body. Nothing here needs one; forms are sent with `POST /stream`.
 const BODY: (usize, Duration) = (64 * 1024, Duration::from_secs(10));
 
+/// What is below this is a call, and counted by address.
+const API: &str = "/api/";
+
 /// Characters of a path in the log at most.
 const MAX_LOGGED: usize = 100;
 
@@ -133,6 +136,14 @@ impl Site {
             self.state.viewers.refuse_token(&visitor.peer).await?;
             return Err(Refusal::Unauthorized);
         };
+        let is_call = parts.uri.path().starts_with(API) && !who.is_outsider();
+        if is_call && let Err(too_often) = self.state.viewers.call(&visitor.peer) {
+            let refusal = Refusal::from(too_often);
+            visitor.who = who;
+            let asked = asked(&parts.method, &parts.uri);
+            say_refused(&asked, &visitor, refusal.status());
+            return Err(refusal);
+        }
         let plain = action::plain(&parts.uri, &self.state.cameras);
         if let Some(plain) = plain.map_err(|refusal| refusal.told(&who))? {
             parts.uri = plain;

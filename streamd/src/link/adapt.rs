@@ -107,6 +107,8 @@ pub enum Reason {
     Limit,
     /// The link carries so many bytes a second.
     Link(f64),
+    /// It may be sent so many bytes a second, whatever its link carries.
+    Bandwidth(f64),
 }
 
 impl std::fmt::Display for Reason {
@@ -115,6 +117,7 @@ impl std::fmt::Display for Reason {
             Self::Top => f.write_str("top"),
             Self::Limit => f.write_str("limit"),
             Self::Link(rate) => write!(f, "link {:.1} Mb/s", rate * 8.0 / 1e6),
+            Self::Bandwidth(rate) => write!(f, "max-bandwidth {:.1} Mb/s", rate * 8.0 / 1e6),
         }
     }
 }
@@ -205,22 +208,22 @@ impl Adapt {
         };
         let fits = |r: &usize| self.takes(view, &forecast, *r, SURE) <= part(view, FILL);
         let target = view.allowed.iter().copied().find(fits).unwrap_or(last);
-        let stood = self.stood.best(forecast.rate).unwrap_or(last);
+        let (rate, kept_by) = (forecast.rate.min(forecast.most), kept_by(&forecast));
+        let stood = self.stood.best(rate).unwrap_or(last);
         let target = target.min(view.from(stood));
         if self.rung < last && self.is_too_large(view, &forecast) {
-            self.stood.no_more(self.rung, forecast.rate);
+            self.stood.no_more(self.rung, rate);
             let to = self.not_back(target.max(view.from(self.rung + 1)), view);
-            return self.go(to, Reason::Link(forecast.rate), view.now);
+            return self.go(to, kept_by, view.now);
         }
         if view.now.since(self.changed) >= HOLD {
-            self.stood.on(self.rung, forecast.rate);
+            self.stood.on(self.rung, rate);
         }
         if let Some(proven) = self.trials.proven.take() {
             let to = self.not_back(view.from(proven), view);
-            return to < self.rung
-                && self.go(to, self.reason_at(to, view, forecast.rate), view.now);
+            return to < self.rung && self.go(to, reason_at(to, view, kept_by), view.now);
         }
-        self.rise(view, target, best, forecast.rate)
+        self.rise(view, target, best, kept_by)
     }
 
     /// The rung of the next frame: the present one, or another for this frame alone.
@@ -242,20 +245,27 @@ impl Adapt {
             return worse.find(comes).unwrap_or(view.last());
         }
         let trial = view.room.is_none()
+            && !forecast.is_limited()
             && self.rung > view.best()
             && view.now.since(self.changed) >= SETTLED
             && self.trials.due(view.now);
-        if trial { self.trial(view) } else { self.rung }
+        match trial {
+            true => self.trial(view, forecast.most),
+            false => self.rung,
+        }
     }
 
     /// The next better rung; at first, and after a trial that was in time, the best one that is
     /// not too far above the present one.
-    fn trial(&self, view: &View) -> usize {
-        let most = TRIAL * self.sizes.of(view.ladder[self.rung]);
+    fn trial(&self, view: &View, may_be_sent: f64) -> usize {
+        let size = |rung: usize| self.sizes.of(view.ladder[rung]);
+        let fits = |rung: &usize| size(*rung) <= may_be_sent * part(view, FILL);
+        let most = TRIAL * size(self.rung);
         let mut better = view.allowed.iter().copied().filter(|r| *r < self.rung);
         better
-            .find(|r| self.trials.bold && self.sizes.of(view.ladder[*r]) <= most)
-            .unwrap_or(view.above(self.rung))
+            .find(|r| self.trials.bold && size(*r) <= most && fits(r))
+            .or(Some(view.above(self.rung)).filter(fits))
+            .unwrap_or(self.rung)
     }
 
     fn is_too_large(&mut self, view: &View, forecast: &Forecast) -> bool {
@@ -272,14 +282,14 @@ impl Adapt {
         long || skips || takes > part(view, FULL)
     }
 
-    fn rise(&mut self, view: &View, target: usize, best: usize, rate: f64) -> bool {
+    fn rise(&mut self, view: &View, target: usize, best: usize, kept_by: Reason) -> bool {
         if self.rung == best {
             self.reason = floor(best);
         }
         // Where a limit held it down that is lifted now, the link has nothing to prove first.
         if self.reason == Reason::Limit && self.rung > best {
             let to = target.min(self.rung);
-            return self.go(to, self.reason_at(to, view, rate), view.now);
+            return self.go(to, reason_at(to, view, kept_by), view.now);
         }
         if target >= self.rung {
             self.better = None;
@@ -293,15 +303,7 @@ impl Adapt {
         }
         self.better = None;
         let to = self.not_back(least, view);
-        to < self.rung && self.go(to, self.reason_at(to, view, rate), view.now)
-    }
-
-    fn reason_at(&self, rung: usize, view: &View, rate: f64) -> Reason {
-        if rung == view.best() {
-            floor(rung)
-        } else {
-            Reason::Link(rate)
-        }
+        to < self.rung && self.go(to, reason_at(to, view, kept_by), view.now)
     }
 
     /// Seconds that the next frame would take on this rung.
@@ -354,6 +356,23 @@ fn floor(best: usize) -> Reason {
         Reason::Top
     } else {
         Reason::Limit
+    }
+}
+
+/// What keeps a client on this rung, where that is not the best one.
+fn reason_at(rung: usize, view: &View, kept_by: Reason) -> Reason {
+    if rung == view.best() {
+        floor(rung)
+    } else {
+        kept_by
+    }
+}
+
+/// What says how much may be sent.
+fn kept_by(forecast: &Forecast) -> Reason {
+    match forecast.is_limited() {
+        true => Reason::Bandwidth(forecast.most),
+        false => Reason::Link(forecast.rate),
     }
 }
 
@@ -457,7 +476,11 @@ mod tests {
     }
 
     const fn even(rate: f64) -> Option<Forecast> {
-        Some(Forecast { rate, lump: 0.0 })
+        Some(Forecast {
+            rate,
+            lump: 0.0,
+            most: f64::INFINITY,
+        })
     }
 
     /// The rungs in the order they were taken, each with the moment.
@@ -536,6 +559,41 @@ mod tests {
         assert_eq!(Reason::Link(975_000.0).to_string(), "link 7.8 Mb/s");
     }
 
+    /// A limit on what may be sent is kept as a link would be, and nothing is tried beyond it,
+    /// however fast the link is and however little is known of it.
+    #[test]
+    fn a_limit_of_bandwidth_is_a_rung_that_fits() {
+        let (mut adapt, mut frame) = (Adapt::new(Timestamp::default()), 0);
+        assert!(!step(&mut adapt, &mut frame, 0, 50_000, 10e6));
+        let view = |ms: u64, most| View {
+            forecast: Some(Forecast {
+                rate: 10e6,
+                lump: 100_000.0,
+                most,
+            }),
+            ..view(&LADDER, Timestamp::from_nanos(ms * 1_000_000))
+        };
+        // 34 kB in 33 ms are the middle rung.
+        let limit = 34_000.0 / (FRAME.as_secs_f64() * 0.7);
+        assert!(adapt.decide(&view(10_000, limit)));
+        assert_eq!(
+            (adapt.rung(), adapt.reason()),
+            (1, Reason::Bandwidth(limit))
+        );
+        for ms in (10_033..40_000).step_by(33) {
+            assert!(!adapt.decide(&view(ms, limit)), "{ms}");
+            assert_eq!(adapt.pick(&view(ms, limit)), 1, "{ms}");
+        }
+        let lifted = (40_000..60_000).step_by(33);
+        let changes = lifted.filter(|ms| adapt.decide(&view(*ms, f64::INFINITY)));
+        assert_eq!(changes.count(), 1);
+        assert_eq!((adapt.rung(), adapt.reason()), (0, Reason::Top));
+        assert_eq!(
+            Reason::Bandwidth(975_000.0).to_string(),
+            "max-bandwidth 7.8 Mb/s"
+        );
+    }
+
     #[test]
     fn one_frame_is_smaller_where_only_that_comes_in_time() {
         let (mut adapt, mut frame) = (Adapt::new(Timestamp::default()), 0);
@@ -562,6 +620,7 @@ mod tests {
             Some(Forecast {
                 rate,
                 lump: 100_000.0,
+                most: f64::INFINITY,
             })
         };
         let view = |ms, rate| View {

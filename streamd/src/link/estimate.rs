@@ -84,12 +84,20 @@ pub struct Forecast {
     /// How uneven it is: what passes while `n` bytes are expected to has a standard deviation of
     /// `sqrt(n × lump)` bytes, as if the link served lumps of this size at random. Bytes.
     pub lump: f64,
+    /// Bytes a second that may be sent, whatever the link carries; infinite for any amount.
+    pub most: f64,
 }
 
 impl Forecast {
     /// Seconds that a frame of so many bytes takes, with `sure` standard deviations added.
     pub fn time(&self, bytes: f64, sure: f64) -> f64 {
-        (bytes + sure * (bytes * self.lump).sqrt()) / self.rate
+        let on_the_link = (bytes + sure * (bytes * self.lump).sqrt()) / self.rate;
+        on_the_link.max(bytes / self.most)
+    }
+
+    /// Whether it is not the link that says what may be sent.
+    pub fn is_limited(&self) -> bool {
+        self.most < self.rate
     }
 }
 
@@ -206,6 +214,7 @@ impl Estimate {
         Some(Forecast {
             rate,
             lump: self.errors.ratio().unwrap_or(0.0),
+            most: f64::INFINITY,
         })
     }
 }

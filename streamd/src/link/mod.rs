@@ -7,6 +7,7 @@
 pub mod adapt;
 mod bind;
 pub mod bound;
+pub mod budget;
 pub mod channel;
 pub mod delivery;
 pub mod descriptors;

@@ -15,6 +15,7 @@ use prometheus_client::{
 use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, Stats, Transport};
 
 use crate::{
+    access::rates::Rates,
     camera::{Camera, Cameras},
     meters::Histogram,
     state::State,
@@ -39,6 +40,7 @@ pub fn render(state: &State) -> String {
         stats: state.stats(),
         cameras: Arc::clone(&state.cameras),
         wrong_tokens: state.viewers.attempts.wrong(),
+        too_often: [&state.viewers.handshakes, &state.viewers.calls].map(Rates::refused),
     })
 }
 
@@ -56,6 +58,8 @@ struct Scrape {
     stats: Stats,
     cameras: Arc<Cameras>,
     wrong_tokens: u64,
+    /// TLS handshakes and calls.
+    too_often: [u64; 2],
 }
 
 /// A family's head.
@@ -303,6 +307,21 @@ impl Scrape {
         );
         let refused = [(vec![], self.wrong_tokens as i64)];
         numbers(encoder, &head, MetricType::Counter, refused)?;
+        for (name, help, count) in [
+            (
+                "handshakes_refused",
+                "TLS handshakes refused because of max-handshakes",
+                self.too_often[0],
+            ),
+            (
+                "calls_refused",
+                "Calls of the HTTP API refused because of max-calls",
+                self.too_often[1],
+            ),
+        ] {
+            let refused = [(vec![], count as i64)];
+            numbers(encoder, &family(name, help), MetricType::Counter, refused)?;
+        }
         self.renditions(encoder)
     }
 

@@ -20,6 +20,7 @@ async fn scrape() -> String {
         stats: fixtures::stats(),
         cameras: Arc::clone(&state.cameras),
         wrong_tokens: 6,
+        too_often: [8, 9],
     })
 }
 
@@ -45,6 +46,8 @@ fn every_family_is_there() {
         "streamd_clients_refused_total{camera=\"front\"} 0",
         "streamd_clients_dropped_total{camera=\"front\"} 0",
         "streamd_tokens_refused_total 6",
+        "streamd_handshakes_refused_total 8",
+        "streamd_calls_refused_total 9",
         "streamd_rendition_clients{camera=\"front\",quality=\"80\",width=\"640\"} 2",
         "streamd_sent_bytes_total{camera=\"front\"} 45000000",
         "streamd_frames_not_sent_total{camera=\"front\",reason=\"slow_link\"} 7",

@@ -45,8 +45,10 @@ pub struct Feed {
     limits: Limits,
     /// The rungs that the limits allow, best first; at least one.
     allowed: Vec<usize>,
-    /// No frame captured before this.
+    /// No frame captured before this, by the client's frame rate.
     due: Timestamp,
+    /// No frame captured before this, by what the client may be sent.
+    affordable: Timestamp,
     last: Option<(u64, Timestamp)>,
     /// Why its picture stands in for the camera's; `None` if it does not.
     lost: Option<String>,
@@ -111,6 +113,7 @@ impl Feed {
             limits,
             allowed: Vec::new(),
             due: Timestamp::default(),
+            affordable: Timestamp::default(),
             last: None,
             lost: None,
             held_up: None,
@@ -145,6 +148,20 @@ impl Feed {
     /// Time between two frames.
     pub fn interval(&self) -> Duration {
         Duration::from_secs_f64(1.0 / self.fps())
+    }
+
+    /// No frame captured before this is sent.
+    fn due(&self) -> Timestamp {
+        self.due.max(self.affordable)
+    }
+
+    /// No frame captured before `then` is to be sent, by what the client may be sent.
+    pub fn afford(&mut self, then: Timestamp) {
+        if self.affordable != then {
+            self.affordable = then;
+            // What was picked is picked anew: other frames are meant now.
+            self.waits = false;
+        }
     }
 
     /// Decides on the rendition, and picks that of the next frame. Until that frame has come,
@@ -187,7 +204,7 @@ impl Feed {
     fn late(&self, now: Timestamp) -> Duration {
         match (self.subscription.newest_raw(), self.last) {
             (Some((sequence, captured)), Some((last, _)))
-                if sequence > last && captured >= self.due =>
+                if sequence > last && captured >= self.due() =>
             {
                 now.since(captured).saturating_sub(self.prompt)
             }
@@ -235,7 +252,7 @@ impl Feed {
         if self.limits.paused {
             return None;
         }
-        let Poll::Ready(frame) = self.subscription.poll_next(self.due, waker) else {
+        let Poll::Ready(frame) = self.subscription.poll_next(self.due(), waker) else {
             self.waits = true;
             return None;
         };
@@ -256,7 +273,7 @@ impl Feed {
 
     /// Waits for the next frame without taking it; true if it is there.
     pub fn ready(&mut self, waker: &Waker) -> bool {
-        !self.limits.paused && self.subscription.poll_ready(self.due, waker)
+        !self.limits.paused && self.subscription.poll_ready(self.due(), waker)
     }
 
     /// Wants nothing for now, because of this.
@@ -277,7 +294,7 @@ impl Feed {
                 .sequence
                 .saturating_sub(sequence + 1)
                 .min(u32::MAX.into()) as u32;
-            let early = self.due.since(captured).as_secs_f64() * self.settings.config.fps.get();
+            let early = self.due().since(captured).as_secs_f64() * self.settings.config.fps.get();
             out.frame_rate = missed.min(early as u32);
             missed -= out.frame_rate;
         }

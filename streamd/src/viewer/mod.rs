@@ -4,6 +4,7 @@
 //! writable, a time stamp), an order from outside, a timer. What it sends: at most one frame at a
 //! time, the newest; messages go between frames.
 
+pub mod bandwidth;
 pub mod door;
 pub mod feed;
 pub mod figures;
@@ -122,6 +123,7 @@ impl Viewer {
         let transport = framing.transport();
         let entry = viewers.registry.enter(id, peer, transport, limits);
         entry.set_key(key);
+        viewers.bandwidth.come(viewers.registry.count());
         let watching = {
             let mut figures = entry.figures();
             figures.name = shown_name(&name);
@@ -312,6 +314,8 @@ impl Viewer {
 
     /// A frame has been handed to the kernel whole.
     fn count(&mut self, sent: Outgoing) {
+        let most = self.viewers.bandwidth.of_each();
+        self.watching.spend(sent.total(), most, Timestamp::now());
         if let Some(feed) = self.watching.feed(sent.feed) {
             let left_out = feed.sent(&sent.packet);
             let camera = feed.camera();

@@ -124,6 +124,9 @@ fn admit(
         return Ok(());
     };
     let tls = tls.filter(|_| socket.is_tcp());
+    if tls.is_some() {
+        viewers.handshake(&peer, camera)?;
+    }
     let Ok(agrees) = tls.as_ref().map(|_| AGREEING.try_acquire()).transpose() else {
         log_refused(&"too many agree on TLS at once", &peer, camera);
         return Ok(());

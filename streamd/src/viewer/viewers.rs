@@ -1,6 +1,7 @@
 //! All viewers, and what they share.
 
 use std::{
+    io,
     os::fd::OwnedFd,
     sync::{
         Arc,
@@ -12,21 +13,25 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
+    bandwidth::Bandwidth,
     framing::Goodbye,
     handover::Kept,
     registry::{Entry, Registry},
+    tcp::log_refused,
 };
 use crate::{
     access::{
         address::Address,
         attempts::{Attempts, Held, TooMany},
         counts::{Counts, Share},
+        rates::{Rates, TooOften},
         role::{Action, may},
         rules::Rules,
     },
     camera::{Cameras, Place, Refused},
     config, events,
     link::readiness::Readiness,
+    media::Timestamp,
     news::{self, Event, EventKind, News},
 };
 
@@ -49,6 +54,12 @@ pub struct Viewers {
     pub rules: Rules,
     /// The wrong tokens of late.
     pub attempts: Arc<Attempts>,
+    /// TLS handshakes.
+    pub handshakes: Rates,
+    /// Calls of the HTTP API.
+    pub calls: Rates,
+    /// What clients may be sent.
+    pub bandwidth: Bandwidth,
     /// Where it is told who comes and goes.
     pub news: News,
     client_timeout_ms: AtomicU64,
@@ -73,6 +84,12 @@ impl Viewers {
             connections: Arc::default(),
             rules,
             attempts: Arc::default(),
+            handshakes: Rates::new(
+                "TLS handshakes",
+                ["max-handshakes-per-address", "max-handshakes"],
+            ),
+            calls: Rates::new("calls", ["max-calls-per-address", "max-calls"]),
+            bandwidth: Bandwidth::default(),
             news,
             client_timeout_ms: AtomicU64::new(0),
             max_per_address: AtomicU32::new(0),
@@ -88,6 +105,35 @@ impl Viewers {
         self.client_timeout_ms.store(timeout, Ordering::Relaxed);
         let most = config.max_per_address.get();
         self.max_per_address.store(most, Ordering::Relaxed);
+        self.handshakes.change([
+            config.max_handshakes_per_address.get(),
+            config.max_handshakes.get(),
+        ]);
+        self.calls
+            .change([config.max_calls_per_address.get(), config.max_calls.get()]);
+        self.bandwidth.change(config, &self.registry);
+    }
+
+    /// Counts a TLS handshake of this peer; says in the log where it is one too many.
+    ///
+    /// # Errors
+    /// When it is not to be made.
+    pub fn handshake(&self, peer: &str, camera: &str) -> io::Result<()> {
+        let now = tokio::time::Instant::now();
+        let refused = self.handshakes.take(self.address_of(peer), now);
+        refused.map_err(|refused| {
+            log_refused(&refused, peer, camera);
+            io::Error::other(refused)
+        })
+    }
+
+    /// Counts a call of the HTTP API of this peer.
+    ///
+    /// # Errors
+    /// When it is one too many.
+    pub fn call(&self, peer: &str) -> Result<(), TooOften> {
+        let now = tokio::time::Instant::now();
+        self.calls.take(self.address_of(peer), now)
     }
 
     /// The address of a peer, as it is shown, that limits count. A trusted proxy stands for everybody
@@ -194,6 +240,11 @@ impl Viewers {
                 && watches(&viewer.figures())
                 && viewer.give_way()
         })
+    }
+
+    /// Shares anew what all clients may be sent.
+    pub fn share_bandwidth(&self) {
+        self.bandwidth.look(&self.registry, Timestamp::now());
     }
 
     /// A viewer that has taken no byte for so long is dropped.

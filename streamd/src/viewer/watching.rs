@@ -15,6 +15,7 @@ use crate::{
     access::role::{Action, may},
     camera::{Place, Refused},
     link::{
+        budget::Budget,
         delivery::{Arrived, By},
         estimate::Forecast,
         gate::Path,
@@ -41,6 +42,9 @@ pub(super) struct Watching {
     turn: usize,
     /// Numbers of feeds given so far.
     numbered: u32,
+    budget: Budget,
+    /// Bytes a second that may be sent; infinite for any amount.
+    most: f64,
 }
 
 impl Watching {
@@ -50,6 +54,8 @@ impl Watching {
             feeds: Vec::new(),
             turn: 0,
             numbered: 0,
+            budget: Budget::default(),
+            most: f64::INFINITY,
         };
         let feed = watching.begin(place, limits, figures, now);
         watching.feeds.push(feed);
@@ -144,6 +150,13 @@ impl Watching {
         }
     }
 
+    /// So many bytes were sent, of all feeds together.
+    pub fn spend(&mut self, bytes: usize, most: f64, now: Timestamp) {
+        self.most = most;
+        let then = self.budget.spend(bytes, most, now);
+        self.feeds.iter_mut().for_each(|feed| feed.afford(then));
+    }
+
     /// Other limits hold from now on.
     pub fn set_limits(&mut self, limits: Limits) {
         for feed in &mut self.feeds {
@@ -174,6 +187,7 @@ impl Watching {
         let share = 1.0 / self.feeds.len() as f64;
         let forecast = wire.forecast(now, path).map(|forecast| Forecast {
             rate: forecast.rate * share,
+            most: self.most * share,
             ..forecast
         });
         for i in 0..self.feeds.len() {

@@ -1,9 +1,11 @@
 """Socket activation: systemd listens, the first connection starts the service."""
 
+import re
 import time
+from pathlib import Path
 
 import vivid
-from machine import is_active, journal, messages, run, said_by, unit, wait_for
+from machine import is_active, journal, messages, pid, run, said_by, unit, wait_for
 from report import Checks, expect, expect_equal
 from stream import Client
 
@@ -39,6 +41,34 @@ def _():
         expect(not is_active(), "the service is still up")
         run(*command)
         expect(is_active(), f"{command} did not start it")
+
+
+@check("with its sockets given, a service without a network serves them, and may open no other")
+def _():
+    folder = "/etc/systemd/system/streamd.service.d"
+    run("systemctl", "stop", "streamd")
+    run(
+        "install",
+        "-D",
+        "-t",
+        folder,
+        "/usr/share/doc/streamd/examples/sockets-only.conf",
+    )
+    try:
+        run("systemctl", "daemon-reload")
+        run("systemctl", "start", "streamd-camera.socket")
+        with Client(timeout=40) as client:
+            vivid.expect_bars(client.frame().decode())
+        run("runuser", "-u", "visitor", "--", "streamctl", "stats")
+        run("curl", "-sSf", "-o", "/dev/null", "http://127.0.0.1:8080/snapshot")
+        said = said_by("systemd-analyze", "security", "--no-pager", "streamd.service")
+        exposure = float(re.search(r"exposure level for streamd.service: ([0-9.]+)", said)[1])
+        expect(exposure <= 0.5, f"exposure {exposure}")
+        links = Path(f"/proc/{pid()}/net/dev").read_text().splitlines()[2:]
+        expect_equal([link.split(":")[0].strip() for link in links], ["lo"], "network interfaces")
+    finally:
+        run("rm", "-r", folder)
+        run("systemctl", "daemon-reload")
 
 
 @check("without the sockets the service listens itself again")
