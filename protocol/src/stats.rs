@@ -146,6 +146,8 @@ pub struct ClientStats {
     pub id: i64,
     /// The name it gave, or empty.
     pub name: String,
+    /// Who it is by the token that it came with, or by a proxy's word; empty for who shows nothing.
+    pub login: String,
     /// Its address, `host:port`, or `unix`.
     pub peer: String,
     /// How it is connected.

@@ -91,6 +91,7 @@ fn client() -> ClientStats {
     ClientStats {
         id: 7,
         name: "robot".into(),
+        login: "anna".into(),
         peer: "10.0.0.9:41000".into(),
         transport: Transport::Tcp,
         connected_since: 1.5,

@@ -99,6 +99,7 @@ fn client(id: i64, transport: Transport) -> ClientStats {
     ClientStats {
         id,
         name: String::new(),
+        login: String::new(),
         peer: "127.0.0.1:5000".into(),
         transport,
         connected_since: 0.0,

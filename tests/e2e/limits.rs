@@ -56,7 +56,9 @@ fn all_together_share_what_there_is() {
     for viewer in &mut viewers {
         viewer.hello("one of two", Want::default());
     }
-    viewers.each_mut().map(|viewer| is_kept_to(viewer, 0.3));
+    for viewer in &mut viewers {
+        is_kept_to(viewer, 0.3);
+    }
 }
 
 /// Where nothing smaller can be encoded, pictures are left out, and those that come are not late.

@@ -44,6 +44,7 @@ pub fn render(clients: &[ClientStats], screen: Screen) -> String {
 const COLUMNS: &[Column<Watched>] = &[
     Column::number("ID", 0, |w| plain(w.client.id.to_string())),
     Column::text("CLIENT", 0, |w| plain(w.who())),
+    Column::text("LOGIN", 13, |w| plain(units::text(&w.client.login))),
     Column::text("ADDRESS", 7, |w| plain(units::text(&w.client.peer))),
     Column::text("VIA", 5, |w| plain(w.via())),
     Column::text("CAMERA", 1, |w| plain(w.feed.camera.clone())),

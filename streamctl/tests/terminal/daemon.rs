@@ -133,7 +133,7 @@ fn stats(clients: &[i64]) -> Value {
 fn client(id: i64) -> Value {
     let no_limits = json!({ "fps": 0.0, "quality": 0, "width": 0 });
     json!({
-        "id": id, "name": format!("robot-{id}"), "peer": format!("10.0.0.{id}:5000"),
+        "id": id, "name": format!("robot-{id}"), "login": "", "peer": format!("10.0.0.{id}:5000"),
         "transport": "tcp", "connectedSince": 1.7e9, "connectedSeconds": 10.0,
         "rttMs": 1.0, "linkRate": 9e7, "backlogBytes": 0, "errors": 0, "paused": false,
         "own": no_limits, "set": no_limits,

@@ -58,13 +58,23 @@ pub enum Action {
     Operate,
 }
 
+/// What proves who somebody is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// A token, by what is kept of it.
+    Token(Key),
+    /// The word of a trusted proxy, by the user's name.
+    User(String),
+}
+
 /// Who asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// The token's name; empty for who shows none.
+    /// The name of the token, or of the proxy's user; empty for who shows nothing.
     pub name: Arc<str>,
-    /// What the token is known by.
-    pub key: Option<Key>,
+    /// What it is known by.
+    pub proof: Option<Proof>,
     /// None for who may nothing.
     pub roles: Vec<Role>,
     /// The one camera that it is for.
@@ -75,6 +85,26 @@ impl Identity {
     /// Whether it may nothing but show a token.
     pub fn is_outsider(&self) -> bool {
         self.roles.is_empty()
+    }
+}
+
+/// What is kept of somebody while they are here: what they may is asked anew each time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Shown {
+    /// What they are known by.
+    pub proof: Option<Proof>,
+    /// Their name; empty for who shows nothing.
+    pub name: String,
+}
+
+impl Shown {
+    /// Of somebody who is here.
+    pub fn of(who: &Identity) -> Self {
+        Self {
+            proof: who.proof.clone(),
+            name: who.name.to_string(),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use parking_lot::Mutex;
 
 use super::{
-    proxies::Proxies,
-    role::{Identity, Role},
+    proxies::{BadSecret, Proxies},
+    role::{Identity, Proof, Role},
     token::Key,
     tokens::{Broken, Refused, Token, Tokens},
 };
@@ -28,6 +28,27 @@ fn roles(anonymous: &[Anonymous]) -> Vec<Role> {
     anonymous.iter().filter_map(role).collect()
 }
 
+/// Rules that can't be used. It never means that there are none.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The file of tokens.
+    #[error(transparent)]
+    Tokens(#[from] Broken),
+    /// The secret of the proxies.
+    #[error(transparent)]
+    Secret(#[from] BadSecret),
+}
+
+impl Unusable {
+    /// Whether this user may not read them, which says nothing of them.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Tokens(broken) => broken.is_denied(),
+            Self::Secret(bad) => bad.is_denied(),
+        }
+    }
+}
+
 /// The rules of the daemon.
 #[derive(Debug, Default)]
 pub struct Rules {
@@ -45,12 +66,26 @@ struct Inner {
     proxies: Arc<Proxies>,
 }
 
+impl Inner {
+    /// What everybody may.
+    fn anybody(&self) -> Vec<Role> {
+        let has_users = self.proxies.have_users();
+        match (&self.anonymous, &self.tokens) {
+            (Some(anonymous), _) => anonymous.clone(),
+            (None, Some(_)) => Vec::new(),
+            (None, None) if has_users => Vec::new(),
+            (None, None) if self.proxies.are_there() => WATCH.into(),
+            (None, None) => ALL.into(),
+        }
+    }
+}
+
 impl Rules {
     /// By the configuration and the file of tokens that it names.
     ///
     /// # Errors
-    /// When that file is there and can't be used.
-    pub fn load(config: &config::Access) -> Result<Self, Broken> {
+    /// When that file is there and can't be used, or that of the proxies' secret.
+    pub fn load(config: &config::Access) -> Result<Self, Unusable> {
         let path = config.token_file();
         let tokens = Tokens::read(&path)?;
         let rules = Self {
@@ -60,22 +95,27 @@ impl Rules {
                 ..Inner::default()
             }),
         };
-        rules.change(config);
+        rules.change(config)?;
         Ok(rules)
     }
 
     /// Puts what the configuration says in force.
-    pub fn change(&self, config: &config::Access) {
+    ///
+    /// # Errors
+    /// When the proxies' secret can't be read; nothing is changed then.
+    pub fn change(&self, config: &config::Access) -> Result<(), BadSecret> {
+        let proxies = Arc::new(Proxies::new(config)?);
         let mut inner = self.inner.lock();
         inner.anonymous = config.anonymous.as_deref().map(roles);
         inner.in_query = config.token_in_query;
-        inner.proxies = Arc::new(Proxies::new(config));
+        inner.proxies = proxies;
+        Ok(())
     }
 
     /// Whether there are any: a listener that the network reaches may only be opened then.
     pub fn are_there(&self) -> bool {
         let inner = self.inner.lock();
-        inner.tokens.is_some() || inner.anonymous.is_some()
+        inner.tokens.is_some() || inner.anonymous.is_some() || inner.proxies.have_users()
     }
 
     /// Whether a token was ever made.
@@ -95,29 +135,27 @@ impl Rules {
 
     /// Who shows this token; `None` if it is none, or none any more.
     pub fn known(&self, token: &str) -> Option<Identity> {
-        let who = self.identity(Some(&Key::of(token)));
+        let who = self.identity(Some(&Proof::Token(Key::of(token))));
         (!who.is_outsider()).then_some(who)
     }
 
-    /// What somebody may now who came with this key, or without one.
-    pub fn identity(&self, key: Option<&Key>) -> Identity {
+    /// What somebody may now who came with this proof, or without one.
+    pub fn identity(&self, proof: Option<&Proof>) -> Identity {
         let inner = self.inner.lock();
-        let Some(key) = key else {
-            let roles = match (&inner.anonymous, &inner.tokens) {
-                (Some(anonymous), _) => anonymous.clone(),
-                (None, Some(_)) => Vec::new(),
-                (None, None) if inner.proxies.are_there() => WATCH.into(),
-                (None, None) => ALL.into(),
-            };
-            return Identity {
-                roles,
-                ..Identity::default()
-            };
+        let key = match proof {
+            None => {
+                return Identity {
+                    roles: inner.anybody(),
+                    ..Identity::default()
+                };
+            }
+            Some(Proof::User(name)) => return inner.proxies.identity(name),
+            Some(Proof::Token(key)) => key,
         };
         let token = inner.tokens.as_ref().and_then(|tokens| tokens.find(key));
         token.map_or_else(Identity::default, |token| Identity {
             name: Arc::from(&*token.name),
-            key: Some(*key),
+            proof: proof.cloned(),
             roles: vec![token.role],
             camera: token.camera.clone(),
         })
@@ -197,7 +235,8 @@ mod tests {
     }
 
     fn watches(rules: &Rules, key: Option<&Key>) -> bool {
-        may(&rules.identity(key), Action::Watch, Some("main"))
+        let proof = key.copied().map(Proof::Token);
+        may(&rules.identity(proof.as_ref()), Action::Watch, Some("main"))
     }
 
     #[test]
@@ -213,6 +252,21 @@ mod tests {
         assert!(first.known(&secret).is_none() && !watches(&first, None));
         let after_a_restart = rules("", &folder);
         assert!(after_a_restart.are_there() && !watches(&after_a_restart, None));
+    }
+
+    #[test]
+    fn users_of_a_proxy_are_a_rule_for_all_others_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = "trusted-proxies = [\"unix\"]\nuser-header = \"X-User\"\noperators = [\"anna\"]";
+        let rules = rules(keys, &folder);
+        assert!(rules.are_there() && !watches(&rules, None));
+        let roles = |name: &str| rules.identity(Some(&Proof::User(name.into()))).roles;
+        assert_eq!(roles("anna"), [Role::Operator]);
+        assert_eq!(roles("ben"), [Role::Viewer]);
+        let without = "[access]\ntrusted-proxies = [\"unix\"]";
+        let without = config::parse(without, "test").unwrap();
+        rules.change(&without.access).unwrap();
+        assert_eq!(roles("anna"), [], "the header is believed no more");
     }
 
     #[test]

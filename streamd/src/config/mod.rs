@@ -26,11 +26,11 @@ use serde::{Deserialize, Serialize};
 pub use changes::{Change, Changes, reloaded};
 pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
-pub use text::{CREDENTIAL, check_filter};
+pub use text::{CREDENTIAL, check_filter, credential_file as credential, is_user_name};
 use values::{
     Anonymous, Arrangement, Bandwidth, CameraName, Caption, Chroma, Command, Congestion, Controls,
     Crop, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
-    MaxClients, On, PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard,
+    MaxClients, On, PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard, UserRole,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -114,6 +114,24 @@ impl Config {
         })
     }
 
+    /// Proxies whose word on users does not count.
+    fn unproven_proxies(&self) -> Option<String> {
+        let access = &self.access;
+        let is_proven = |proxy: &Proxy| *proxy == Proxy::Unix || access.user_secret.is_some();
+        let header = access.user_header.as_ref()?;
+        let proxy = access.trusted_proxies.iter().find(|p| !is_proven(p));
+        match (proxy, access.trusted_proxies.is_empty()) {
+            (None, false) => None,
+            (None, true) => Some(
+                "access.user-header: access.trusted-proxies names nobody, so nobody is believed"
+                    .into(),
+            ),
+            (Some(proxy), _) => Some(format!(
+                "access.user-header: {header} of {proxy} is not believed without access.user-secret, since others can connect from there too"
+            )),
+        }
+    }
+
     /// What is allowed and yet hardly meant, for people.
     pub fn warnings(&self) -> Vec<String> {
         let large = |(name, camera): (&CameraName, &Camera)| {
@@ -127,7 +145,8 @@ impl Config {
             })
         };
         let large = self.camera.iter().filter_map(large);
-        large.chain(self.unserved_proxies()).collect()
+        let proxies = self.unserved_proxies().chain(self.unproven_proxies());
+        large.chain(proxies).collect()
     }
 
     /// The control socket in force: as configured, else by the environment, else `/run/streamd/control`.
@@ -231,6 +250,24 @@ pub struct Access {
     pub trusted_proxies: Vec<Proxy>,
     /// In which header they say it, over HTTP.
     pub proxy_header: ProxyHeader,
+    /// In which header they say which of their users it is; such a user needs no token.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::header"
+    )]
+    pub user_header: Option<String>,
+    /// The file with what they prove themselves by in `X-Proxy-Secret`, or `credential:NAME`. Without
+    /// it, only who connects to a Unix socket is believed.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "text::credential"
+    )]
+    pub user_secret: Option<PathBuf>,
+    /// What such users may.
+    pub user_role: UserRole,
+    /// Users who are operators.
+    #[serde(deserialize_with = "text::users")]
+    pub operators: Vec<String>,
 }
 
 impl Access {

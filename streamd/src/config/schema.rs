@@ -7,11 +7,14 @@ use toml::{
 };
 
 use super::{
-    text::{CredentialPath, FilePath, GroupName, HostName, Level, Origin, SocketPath},
+    text::{
+        CredentialPath, FilePath, GroupName, HeaderName, HostName, Level, Origin, SocketPath,
+        UserName,
+    },
     values::{
         Anonymous, Bandwidth, Caption, Chroma, Command, Congestion, ControlValue, Crop, Device,
         Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, On,
-        PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard, Value,
+        PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard, UserRole, Value,
     },
 };
 
@@ -133,6 +136,10 @@ pub const KEYS: &[Key] = {
         key::<bool>("access", "token-in-query", Live, One),
         key::<Proxy>("access", "trusted-proxies", Live, List),
         key::<ProxyHeader>("access", "proxy-header", Live, One),
+        key::<HeaderName>("access", "user-header", Live, One),
+        key::<CredentialPath>("access", "user-secret", Live, One),
+        key::<UserRole>("access", "user-role", Live, One),
+        key::<UserName>("access", "operators", Live, List),
         key::<CredentialPath>("tls", "certificate", Restart, One),
         key::<CredentialPath>("tls", "key", Restart, One),
         key::<CredentialPath>("tls", "client-ca", Restart, One),

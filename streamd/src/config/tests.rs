@@ -330,6 +330,9 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         config.access.anonymous = is("anonymous").then(|| vec![values::Anonymous::Viewer]);
         let file = || "/var/lib/streamd/tokens.json".into();
         config.access.token_file = is("token-file").then(file);
+        config.access.user_header = is("user-header").then(|| "X-Remote-User".into());
+        let secret = || "/etc/streamd/proxy-secret".into();
+        config.access.user_secret = is("user-secret").then(secret);
         let pem = |name: &str| is(name).then(|| format!("/etc/streamd/tls/{name}.pem").into());
         config.tls.certificate = pem("certificate");
         config.tls.key = pem("key");

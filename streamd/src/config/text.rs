@@ -1,11 +1,18 @@
 //! Values that stay text or lists in the tree, and are checked as they are read.
 
-use std::{fmt, marker::PhantomData, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    marker::PhantomData,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::{
     Deserialize, Deserializer,
     de::{Error, SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
+
+use streamd_protocol::printable::printable;
 
 use super::values::{Anonymous, Listen, Value, refused};
 
@@ -111,6 +118,13 @@ pub(super) struct CredentialPath(PathBuf);
 /// What stands before the name of a credential.
 pub const CREDENTIAL: &str = "credential:";
 
+/// Where the file is: credentials of systemd are in `$CREDENTIALS_DIRECTORY`.
+pub fn credential_file(path: &Path) -> PathBuf {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").unwrap_or_default();
+    let name = path.to_str().and_then(|path| path.strip_prefix(CREDENTIAL));
+    name.map_or_else(|| path.into(), |name| Path::new(&folder).join(name))
+}
+
 impl TryFrom<String> for CredentialPath {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
@@ -129,6 +143,60 @@ impl Value for CredentialPath {
     fn allowed() -> String {
         "the absolute path of a file, or \"credential:NAME\" of systemd".into()
     }
+}
+
+/// The name of a header.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct HeaderName(String);
+
+impl TryFrom<String> for HeaderName {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        // A token of RFC 9110 section 5.6.2.
+        let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+        match (1..=64).contains(&name.len()) && name.bytes().all(legal) {
+            true => Ok(Self(name)),
+            false => Err(refused::<Self>("header", name)),
+        }
+    }
+}
+
+impl Value for HeaderName {
+    fn allowed() -> String {
+        "the name of a header, as in \"X-Remote-User\"".into()
+    }
+}
+
+/// The name of a user, as a proxy says it.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct UserName(String);
+
+impl TryFrom<String> for UserName {
+    type Error = String;
+    fn try_from(name: String) -> Result<Self, String> {
+        match is_user_name(&name) {
+            true => Ok(Self(name)),
+            false => Err(refused::<Self>("user", name)),
+        }
+    }
+}
+
+impl Value for UserName {
+    fn allowed() -> String {
+        format!("a name of 1 to {MAX_USER_NAME} characters that can be seen, as in [\"anna\"]")
+    }
+}
+
+/// Characters of a user's name at most.
+const MAX_USER_NAME: usize = 64;
+
+/// Whether this can be the name of a user: something that can be shown, on one line.
+pub fn is_user_name(name: &str) -> bool {
+    (1..=MAX_USER_NAME).contains(&name.chars().count())
+        && name.trim() == name
+        && printable(name) == name
 }
 
 /// The name of a group of the system.
@@ -216,6 +284,16 @@ pub(super) fn credential<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Pa
 
 pub(super) fn group<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     GroupName::deserialize(from).map(|group| Some(group.0))
+}
+
+/// As [`HeaderName`], where there may be none.
+pub(super) fn header<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    HeaderName::deserialize(from).map(|name| Some(name.0))
+}
+
+/// As [`UserName`].
+pub(super) fn users<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Vec::<UserName>::deserialize(from).map(|all| all.into_iter().map(|name| name.0).collect())
 }
 
 pub(super) fn anonymous<'de, D: Deserializer<'de>>(

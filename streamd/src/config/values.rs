@@ -48,7 +48,7 @@ mod network;
 mod picture;
 mod source;
 
-pub use access::{Anonymous, Proxy, ProxyHeader};
+pub use access::{Anonymous, Proxy, ProxyHeader, UserRole};
 pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};

@@ -2,13 +2,17 @@
 //! the login form, or, where that is allowed, in the address.
 
 use axum::http::{
-    HeaderMap, Uri,
+    HeaderMap, HeaderValue, Uri,
     header::{AUTHORIZATION, COOKIE},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::query::Query;
-use crate::access::{role::Identity, rules::Rules};
+use crate::access::{
+    proxies::Proxies,
+    role::{Identity, Proof},
+    rules::Rules,
+};
 
 /// The cookie over an encrypted connection: a browser takes it from nowhere else, RFC 6265bis
 /// section 4.1.3.2.
@@ -39,6 +43,15 @@ pub fn identity(rules: &Rules, headers: &HeaderMap, uri: &Uri) -> Option<Identit
         None if is_shown && anybody.is_outsider() => None,
         known => Some(known.unwrap_or(anybody)),
     }
+}
+
+/// The user of a trusted proxy that this peer says it serves.
+pub fn user(proxies: &Proxies, peer: &str, headers: &HeaderMap) -> Option<Proof> {
+    proxies.user(peer, |name| {
+        let values = headers.get_all(name).iter();
+        let text = |value| std::str::from_utf8(HeaderValue::as_bytes(value)).unwrap_or_default();
+        values.map(text).collect()
+    })
 }
 
 /// The token in `Bearer TOKEN`, or in `Basic` as the password of any user, RFC 7617.

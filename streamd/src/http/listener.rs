@@ -14,7 +14,10 @@ use super::{
     websocket::{WebSocket, close_code::CloseCode, codec::write_close},
 };
 use crate::{
-    access::{counts::Share, role::Identity},
+    access::{
+        counts::Share,
+        role::{Identity, Shown},
+    },
     link::{
         channel::Channel,
         listener::{Listener, Taken, say},
@@ -162,7 +165,7 @@ async fn open_door(
                     peer,
                     place,
                     framing: Box::new(WebSocket::default()),
-                    key: who.key,
+                    who: Shown::of(&who),
                     limits: waiting.limits,
                     name: waiting.name,
                 };
@@ -240,7 +243,7 @@ fn enter(
         channel,
         peer: newcomer.peer.to_string(),
         framing: newcomer.framing,
-        key: newcomer.key,
+        who: newcomer.who,
         share: Some(share),
         place: newcomer.place,
         name: newcomer.name,

@@ -131,8 +131,15 @@ impl Site {
             return Err(Refusal::BadAddress(parts.uri.to_string()));
         }
         let rules = &self.state.viewers.rules;
-        visitor.peer = behind(&rules.proxies(), visitor.peer, &parts.headers);
-        let Some(who) = credentials::identity(rules, &parts.headers, &parts.uri) else {
+        let proxies = rules.proxies();
+        // By who is connected, and not by whom that says it serves.
+        let user = credentials::user(&proxies, &visitor.peer, &parts.headers);
+        visitor.peer = behind(&proxies, visitor.peer, &parts.headers);
+        let who = match user {
+            Some(user) => Some(rules.identity(Some(&user))),
+            None => credentials::identity(rules, &parts.headers, &parts.uri),
+        };
+        let Some(who) = who else {
             self.state.viewers.refuse_token(&visitor.peer).await?;
             return Err(Refusal::Unauthorized);
         };

@@ -8,7 +8,7 @@ use streamd_protocol::limits::Limits;
 
 use super::websocket::wanted::Wanted;
 use crate::{
-    access::{role::Identity, token::Key},
+    access::role::{Identity, Shown},
     camera::Place,
     viewer::framing::Framing,
 };
@@ -47,8 +47,8 @@ pub struct Newcomer {
     pub place: Place,
     /// How pictures are wrapped.
     pub framing: Box<dyn Framing>,
-    /// What its token is known by.
-    pub key: Option<Key>,
+    /// Who it is.
+    pub who: Shown,
     /// The limits in its address.
     pub limits: Limits,
     /// What it calls itself, by its `key` or its `User-Agent`; may be empty.
@@ -77,6 +77,11 @@ impl Visitor {
             who: Identity::default(),
             next: Arc::default(),
         }
+    }
+
+    /// What is kept of who it is, while it watches.
+    pub fn shown(&self) -> Shown {
+        Shown::of(&self.who)
     }
 
     /// Decides what becomes of the connection. The response to the same request must be its last.

@@ -575,7 +575,8 @@ mod tests {
         };
         // 34 kB in 33 ms are the middle rung.
         let limit = 34_000.0 / (FRAME.as_secs_f64() * 0.7);
-        assert!(adapt.decide(&view(10_000, limit)));
+        assert!(!adapt.decide(&view(9_000, limit)), "for a moment");
+        assert!(adapt.decide(&view(9_600, limit)));
         assert_eq!(
             (adapt.rung(), adapt.reason()),
             (1, Reason::Bandwidth(limit))

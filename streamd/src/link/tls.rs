@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{channel::Channel, socket::Socket};
-use crate::config::{self, CREDENTIAL};
+use crate::config;
 
 /// What a client may name as the protocol that it wants to speak inside (RFC 7301).
 const HTTP: &[u8] = b"http/1.1";
@@ -46,12 +46,7 @@ impl Files {
     /// Those of the configuration, if it has certificate and key. Credentials of systemd are in
     /// `$CREDENTIALS_DIRECTORY`.
     pub fn of(config: &config::Tls) -> Option<Self> {
-        let folder = || std::env::var_os("CREDENTIALS_DIRECTORY").unwrap_or_default();
-        let name = |path: &PathBuf| Some(path.to_str()?.strip_prefix(CREDENTIAL)?.to_owned());
-        let file = |path: &PathBuf| match name(path) {
-            Some(name) => Path::new(&folder()).join(name),
-            None => path.clone(),
-        };
+        let file = |path: &PathBuf| config::credential(path);
         Some(Self {
             certificate: file(config.certificate.as_ref()?),
             key: file(config.key.as_ref()?),

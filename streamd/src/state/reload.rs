@@ -96,11 +96,16 @@ impl State {
     /// Puts in force what can be of a new configuration.
     fn apply(&self, new: Config) -> Result<Reloaded, Refused> {
         let old = self.configuration();
-        if new.access.anonymous.is_none() && !self.viewers.rules.have_tokens() {
+        if new.access.anonymous.is_none()
+            && new.access.user_header.is_none()
+            && !self.viewers.rules.have_tokens()
+        {
             let exposed = exposure::check(&new);
             exposed.map_err(|exposed| Refused::BadConfiguration(exposed.to_string()))?;
         }
         let (config, changes) = config::reloaded(&old, &new);
+        let rules = self.viewers.rules.change(&config.access);
+        rules.map_err(|bad| Refused::BadConfiguration(bad.to_string()))?;
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }
@@ -111,7 +116,6 @@ impl State {
         }
         self.renew_certificate();
         self.viewers.change(&config.clients);
-        self.viewers.rules.change(&config.access);
         self.viewers.look_over();
         for camera in self.cameras.iter() {
             if let Some((_, new)) = config

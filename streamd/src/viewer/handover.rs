@@ -12,7 +12,7 @@ use streamd_protocol::{
 };
 
 use super::{Arrival, Viewer, figures::FeedFigures, framing::Framing, viewers::Viewers};
-use crate::{access::token::Key, camera::Refused, config, link::socket::Socket, media::Timestamp};
+use crate::{access::role::Shown, camera::Refused, config, link::socket::Socket, media::Timestamp};
 
 /// What is known of a viewer beside its connection. Bytes are kept as they are on the wire, so
 /// that a frame that is half sent is sent to its end.
@@ -28,9 +28,9 @@ pub struct Kept {
     /// Where it is; by its connection where `None`.
     #[serde(default)]
     peer: Option<String>,
-    /// What the token is known by that it came with.
+    /// Who it is.
     #[serde(default)]
-    key: Option<Key>,
+    who: Shown,
     feeds: Vec<KeptFeed>,
     own: Limits,
     set: Limits,
@@ -116,7 +116,7 @@ impl Viewer {
                 framing: self.talk.framing.state(),
                 name: figures.name.clone(),
                 peer: Some(self.entry.peer.clone()),
-                key: self.entry.key(),
+                who: self.entry.shown(),
                 feeds: figures.feeds.iter().map(KeptFeed::of).collect(),
                 own,
                 set,
@@ -161,7 +161,7 @@ impl Viewer {
             channel: socket.into(),
             peer: peer.clone(),
             framing,
-            key: kept.key,
+            who: kept.who,
             // It is there already, whatever an address may have by now.
             share: viewers
                 .connections

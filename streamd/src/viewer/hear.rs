@@ -15,7 +15,7 @@ use super::{
     registry::Guard,
     talk::Talk,
 };
-use crate::{events, link::receipts::Receipt, media::Timestamp};
+use crate::{access::role::Shown, events, link::receipts::Receipt, media::Timestamp};
 
 /// What a paused viewer is told that loses its place.
 pub(super) const GAVE_WAY: &str = "it was paused, and its place was needed";
@@ -81,7 +81,7 @@ impl Viewer {
     /// It shows a token: from now on it may what that is for. One that is not good counts for none.
     fn show(&mut self, token: &str) -> Result<(), Goodbye> {
         match self.viewers.rules.known(token) {
-            Some(who) => self.entry.set_key(who.key),
+            Some(who) => self.entry.show(Shown::of(&who)),
             // Its answer is in its next pictures, which are not held back.
             None => drop(self.viewers.wrong_token(&self.entry.peer)),
         }

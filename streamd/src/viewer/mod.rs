@@ -41,7 +41,7 @@ use self::{
     wire::Wire,
 };
 use crate::{
-    access::{counts::Share, token::Key},
+    access::{counts::Share, role::Shown},
     camera::Place,
     config::values::Congestion,
     events,
@@ -78,8 +78,8 @@ pub struct Arrival {
     pub peer: String,
     /// How its transport wraps things.
     pub framing: Box<dyn Framing>,
-    /// What the token is known by that it came with, if it came with one.
-    pub key: Option<Key>,
+    /// Who it is.
+    pub who: Shown,
     /// Its place among the connections of its address.
     pub share: Option<Share>,
     /// Its place at its first camera.
@@ -105,7 +105,7 @@ impl Viewer {
             mut channel,
             peer,
             framing,
-            key,
+            who,
             share,
             place,
             name,
@@ -122,7 +122,7 @@ impl Viewer {
         let registration = viewers.readiness.register(&channel)?;
         let transport = framing.transport();
         let entry = viewers.registry.enter(id, peer, transport, limits);
-        entry.set_key(key);
+        entry.show(who);
         viewers.bandwidth.come(viewers.registry.count());
         let watching = {
             let mut figures = entry.figures();
@@ -149,7 +149,7 @@ impl Viewer {
             peer = %self.entry.peer,
             camera = %self.entry.figures().cameras(),
             transport = ?self.entry.transport,
-            token = %self.viewers.rules.identity(self.entry.key().as_ref()).name,
+            token = %self.entry.shown().name,
             "client connected: {}",
             self.entry.peer
         );

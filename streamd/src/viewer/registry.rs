@@ -19,7 +19,7 @@ use streamd_protocol::{
 };
 
 use super::{figures::Figures, framing::Goodbye};
-use crate::{access::token::Key, media::Timestamp};
+use crate::{access::role::Shown, media::Timestamp};
 
 /// All viewers, by number.
 #[derive(Debug, Default)]
@@ -40,8 +40,8 @@ pub struct Entry {
     pub transport: Transport,
     /// Since when, on the clock of frames, which goes on over a restart.
     connected: AtomicU64,
-    /// What the token is known by that it came with.
-    key: Mutex<Option<Key>>,
+    /// Who it is.
+    shown: Mutex<Shown>,
     figures: Mutex<Figures>,
     limits: Mutex<OwnAndSet>,
     /// The end of the connection, once somebody has asked for it.
@@ -87,7 +87,7 @@ impl Registry {
             peer,
             transport,
             connected: AtomicU64::new(Timestamp::now().as_nanos()),
-            key: Mutex::default(),
+            shown: Mutex::default(),
             figures: Mutex::default(),
             limits: Mutex::new(OwnAndSet {
                 own,
@@ -162,14 +162,14 @@ impl Entry {
         Ok(())
     }
 
-    /// What the token is known by that it came with; `None` if it came with none.
-    pub fn key(&self) -> Option<Key> {
-        *self.key.lock()
+    /// Who it is.
+    pub fn shown(&self) -> Shown {
+        self.shown.lock().clone()
     }
 
     /// Sets that.
-    pub fn set_key(&self, key: Option<Key>) {
-        *self.key.lock() = key;
+    pub fn show(&self, shown: Shown) {
+        *self.shown.lock() = shown;
     }
 
     /// Ends its connection, for this reason.
@@ -234,6 +234,7 @@ impl Entry {
         ClientStats {
             id: self.id as i64,
             name: figures.name.clone(),
+            login: self.shown().name.to_string(),
             peer: self.peer.clone(),
             transport: self.transport,
             connected_since: self.connected().unix_micros() as f64 / 1e6,

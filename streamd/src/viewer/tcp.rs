@@ -15,8 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     access::{
         counts::Share,
-        role::{Action, Identity, may},
-        token::Key,
+        role::{Action, Identity, Shown, may},
     },
     events,
     link::{
@@ -135,7 +134,7 @@ fn admit(
         channel,
         peer,
         share,
-        key: None,
+        who: Shown::default(),
         input,
     };
     let Some(tls) = tls else {
@@ -158,8 +157,7 @@ struct Come {
     channel: Channel,
     peer: String,
     share: Share,
-    /// What the token is known by that was shown.
-    key: Option<Key>,
+    who: Shown,
     /// What was read already.
     input: BytesMut,
 }
@@ -178,7 +176,7 @@ fn arrives(viewers: &Arc<Viewers>, camera: &str, mut come: Come) -> io::Result<(
         let Ok(who) = door::knock(&viewers, at, good, channel, Tcp, input).await else {
             return;
         };
-        come.key = who.key;
+        come.who = Shown::of(&who);
         unserved(enter(&viewers, &camera, come));
     });
     Ok(())
@@ -199,7 +197,7 @@ fn enter(viewers: &Arc<Viewers>, camera: &str, come: Come) -> io::Result<()> {
         channel: come.channel,
         peer: come.peer,
         framing: Box::new(Tcp),
-        key: come.key,
+        who: come.who,
         share: Some(come.share),
         place,
         name: String::new(),

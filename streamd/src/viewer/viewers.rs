@@ -209,7 +209,7 @@ impl Viewers {
 
     /// Whether a viewer may still watch all that it watches.
     pub fn may_stay(&self, viewer: &Entry) -> bool {
-        let who = self.rules.identity(viewer.key().as_ref());
+        let who = self.rules.identity(viewer.shown().proof.as_ref());
         let figures = viewer.figures();
         let mut cameras = figures.feeds.iter().map(|feed| &*feed.camera);
         cameras.all(|camera| may(&who, Action::Watch, Some(camera)))
@@ -217,7 +217,7 @@ impl Viewers {
 
     /// The cameras that a viewer may watch, by their names.
     pub fn names_for(&self, viewer: &Entry) -> Vec<String> {
-        let who = self.rules.identity(viewer.key().as_ref());
+        let who = self.rules.identity(viewer.shown().proof.as_ref());
         let mut names = self.cameras.names();
         names.retain(|name| may(&who, Action::Watch, Some(name)));
         names

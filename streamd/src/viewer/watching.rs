@@ -89,7 +89,7 @@ impl Watching {
         entry: &Entry,
     ) -> Vec<(String, NotWatched)> {
         let now = Timestamp::now();
-        let who = viewers.rules.identity(entry.key().as_ref());
+        let who = viewers.rules.identity(entry.shown().proof.as_ref());
         let mut old = std::mem::take(&mut self.feeds);
         let mut new: Vec<Feed> = Vec::new();
         let mut refused = Vec::new();

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Value, refused};
 
-by_string!(Anonymous, Proxy, ProxyHeader);
+by_string!(Anonymous, Proxy, ProxyHeader, UserRole);
 
 /// One thing that everybody may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +173,43 @@ impl fmt::Display for ProxyHeader {
 impl Value for ProxyHeader {
     fn allowed() -> String {
         "\"x-forwarded-for\" or \"forwarded\"".into()
+    }
+}
+
+/// What a user of a trusted proxy may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum UserRole {
+    /// Watch.
+    #[default]
+    Viewer,
+    /// All that can be done over the network.
+    Operator,
+}
+
+impl FromStr for UserRole {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "viewer" => Ok(Self::Viewer),
+            "operator" => Ok(Self::Operator),
+            _ => Err(refused::<Self>("role", text)),
+        }
+    }
+}
+
+impl fmt::Display for UserRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        })
+    }
+}
+
+impl Value for UserRole {
+    fn allowed() -> String {
+        "\"viewer\" or \"operator\"".into()
     }
 }
 

@@ -150,7 +150,7 @@ impl Told {
 
 /// Whether somebody may still do what they could when they came.
 fn may_know(served: &Served, who: &Identity) -> bool {
-    let now = served.state.viewers.rules.identity(who.key.as_ref());
+    let now = served.state.viewers.rules.identity(who.proof.as_ref());
     now.camera == who.camera && may(&now, Action::Operate, None)
 }
 

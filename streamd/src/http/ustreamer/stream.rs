@@ -54,7 +54,7 @@ pub async fn answer(
         id,
         peer: Arc::clone(&visitor.peer),
         place,
-        key: visitor.who.key,
+        who: visitor.shown(),
         limits,
         name: key.unwrap_or(product(agent)).to_owned(),
         framing: Box::new(Multipart::new(parameters, listed)),

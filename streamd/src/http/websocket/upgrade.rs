@@ -61,7 +61,7 @@ pub async fn answer(
                 place,
                 limits,
                 name,
-                key: visitor.who.key,
+                who: visitor.shown(),
                 framing: Box::new(WebSocket::default()),
             }),
             Err(refusal) => {

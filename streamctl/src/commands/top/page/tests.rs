@@ -12,6 +12,7 @@ pub fn client(id: i64) -> ClientStats {
     ClientStats {
         id,
         name: String::new(),
+        login: String::new(),
         peer: format!("10.0.0.{id}:5234{id}"),
         transport: Transport::Tcp,
         connected_since: 1.76e9,
