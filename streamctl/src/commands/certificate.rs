@@ -28,8 +28,8 @@ const FOLDER: &str = "/etc/streamd/tls";
 /// The group of the service, which must be able to read the key.
 const GROUP: &str = "streamd";
 
-/// Days for which browsers take a certificate of an own authority.
-const DAYS: u64 = 825;
+/// Days that scanners, and browsers of certificates of public authorities, don't take for too long.
+const DAYS: u64 = 365;
 
 /// Make a certificate with this machine's names and addresses, and its key, for `tls = true`
 ///
