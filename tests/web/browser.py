@@ -533,6 +533,7 @@ def changing():
                 that("an operator is", until(lambda: offered(operator)))
                 operator.key("a")
                 changes(daemon, operator)
+                limits_another(daemon, operator)
                 disconnects(daemon, operator, page)
 
 
@@ -571,6 +572,31 @@ def changes(daemon, page):
     # The login form's 401, the refusal, and the test pattern, which has no controls.
     others = [line for line in page.errors() if not any(status in line for status in ["400", "401", "503"])]
     that("the console has no complaint but of refusals", not others, others)
+
+
+def limits_another(daemon, page):
+    """What one viewer gets at most, set by an operator and taken off again."""
+    client = lambda: min(daemon.stats()["clients"], key=lambda client: client["id"])
+    row = f"document.querySelector(`#panel-clients [data-client='{client()['id']}']`)"
+    said = lambda: page.run(f"return {row}?.querySelector('summary').textContent")
+    that("a viewer has no limit", until(lambda: said() == "Limit"), said())
+    page.run(f"{row}.querySelector('summary').click()")
+    select = f"const select = {row}.querySelector('[data-field=client-fps] select');"
+    choose = f"{select} select.value = arguments[0]; select.dispatchEvent(new Event('change'))"
+    in_sight = f"{select} return select.offsetWidth > 0"
+    that("its limits can be opened", until(lambda: page.run(in_sight)))
+    page.run(choose, 5)
+    that("a choice limits it", until(lambda: client()["set"]["fps"] == 5), client()["set"])
+    that("which is seen", until(lambda: said() == "Limited to 5.0 fps"), said())
+    fps = lambda: client()["feeds"][0]["fps"]
+    that("and holds", until(lambda: 3.5 <= fps() <= 6.5), fps())
+    daemon.ctl("set", "quality", "33", "--client", str(client()["id"]))
+    that("what is set elsewhere is seen, too", until(lambda: said() == "Limited to 5.0 fps, quality 33"), said())
+    shown = f"return {row}.querySelector('[data-field=client-quality] select').selectedOptions[0]?.text"
+    that("and chosen", page.run(shown) == "33", page.run(shown))
+    page.run(choose, 0)
+    lifted = until(lambda: client()["set"]["fps"] == 0 and said() == "Limited to quality 33")
+    that("no limit takes it off", lifted, (client()["set"], said()))
 
 
 def disconnects(daemon, page, other):

@@ -218,7 +218,7 @@ export function onKey(event) {
   const key = event.key.toLowerCase();
   const control = event.target.closest?.("select, input");
   if (control && key !== "escape") return;
-  const onButton = event.target.closest?.("button");
+  const onButton = event.target.closest?.("button, summary");
   if (onButton && key === " ") return;
   const camera = page.known[Number(key) - 1];
   const action = keys[key] ?? (camera && (() => choose([camera])));

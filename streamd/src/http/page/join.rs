@@ -1,55 +1,59 @@
-//! A page's modules as one file, so that a browser asks once. The sources stay modules, with the
-//! imports that say who needs whom; joined, they share one scope and need none.
+//! A page's modules as one file, so that a browser asks once, and its files without what is for
+//! readers. The sources stay modules, with the imports that say who needs whom; joined, they share
+//! one scope and need none.
+
+use super::script::tight;
 
 /// Joins modules, each before those that use it while it is loaded. Left out are imports, `export`
-/// before a declaration, indentation, some blanks around operators, and comments that have lines of
-/// their own.
+/// before a declaration, comments and blanks.
 pub fn join(modules: &[&str]) -> String {
-    let joined: String = modules.iter().map(|module| plain(module)).collect();
-    // The commonest blanks that are for readers; no text of the page has these.
-    joined
-        .replace(") => ", ")=>")
-        .replace(" === ", "===")
-        .replace(" !== ", "!==")
-        .replace(" && ", "&&")
+    let joined: String = modules.iter().map(|module| own(module)).collect();
+    tight(&joined)
 }
 
-/// A file's own code, of a script, a style or a page. It relies on how they are written: an import
-/// begins its line and ends with the first `;`, so does a comment with the first `*/`, and no text
-/// goes over several lines.
-pub fn plain(module: &str) -> String {
+/// A module's own code. It relies on how they are written: an import begins its line and ends with
+/// the first `;`, and no text goes over several lines.
+fn own(module: &str) -> String {
     let mut out = String::with_capacity(module.len());
-    let mut skip_to = None;
+    let mut imports = false;
     for line in module.lines() {
-        let text = line.trim_start();
-        let skips = skip_to.or(match text {
-            _ if line.starts_with("import ") => Some(";"),
-            _ if text.starts_with("/*") => Some("*/"),
-            _ => None,
-        });
-        if let Some(end) = skips {
-            skip_to = (!text.contains(end)).then_some(end);
-            continue;
-        }
-        if text.is_empty() || text.starts_with("//") {
+        imports |= line.starts_with("import ");
+        if imports {
+            imports = !line.contains(';');
             continue;
         }
         let declares = ["class ", "const ", "function ", "async ", "let "];
-        let exported = text.strip_prefix("export ");
+        let exported = line.strip_prefix("export ");
         let exported = exported.filter(|rest| declares.iter().any(|word| rest.starts_with(word)));
-        out.push_str(exported.unwrap_or(text));
+        out.push_str(exported.unwrap_or(line));
         out.push('\n');
     }
     out
 }
 
-/// A style sheet without the blanks that are for readers. It has no texts in quotes that hold any.
+/// A document, HTML or JSON, without indentation and line ends: no text goes over several lines.
+pub fn document(text: &str) -> String {
+    text.lines().map(str::trim).collect()
+}
+
+/// A style sheet without comments and the blanks that are for readers. A comment begins its line;
+/// there are no texts in quotes that hold any of these blanks.
 pub fn style(sheet: &str) -> String {
-    let mut out: String = plain(sheet).lines().collect();
+    let mut out = String::with_capacity(sheet.len());
+    let mut comment = false;
+    for line in sheet.lines().map(str::trim) {
+        comment |= line.starts_with("/*");
+        if comment {
+            comment = !line.contains("*/");
+            continue;
+        }
+        out.push_str(line);
+    }
     for (long, short) in [
         (": ", ":"),
         ("; ", ";"),
         (", ", ","),
+        (" > ", ">"),
         (" {", "{"),
         ("{ ", "{"),
         (" }", "}"),
@@ -71,20 +75,21 @@ mod tests {
         let second = "export function d() {\n  // inside\n  return \"import \";\n}\n";
         assert_eq!(
             join(&[first, second]),
-            "const c = a; // why\nexport { a };\nfunction d() {\nreturn \"import \";\n}\n"
+            "const c=a;export{a};function d(){return\"import \";}"
         );
     }
 
     #[test]
-    fn blanks_around_operators_go() {
-        let module = "const f = (a) => a === 1 && b !== \"c, d\";\n";
-        assert_eq!(join(&[module]), "const f = (a)=>a===1&&b!==\"c, d\";\n");
+    fn a_document_is_one_line() {
+        let html = "<dl>\n  <dt>a <b>c</b> d</dt>\n</dl>\n";
+        assert_eq!(document(html), "<dl><dt>a <b>c</b> d</dt></dl>");
     }
 
     #[test]
     fn a_style_sheet_is_one_line() {
-        let sheet = "/* Why. */\n.a, .b {\n  color: red;\n  margin: 0 1px;\n}\n@media (x: 1) { a b { top: 0; } }\n";
-        let expected = ".a,.b{color:red;margin:0 1px}@media (x:1){a b{top:0}}";
+        let sheet = "/* Why,\n   and more. */\n.a, .b > i {\n  color: red;\n  margin: calc(1px + 2px) 1px;\n}\n\
+                     @media (x: 1) { a b { top: 0; } }\n";
+        let expected = ".a,.b>i{color:red;margin:calc(1px + 2px) 1px}@media (x:1){a b{top:0}}";
         assert_eq!(style(sheet), expected);
     }
 }

@@ -1,6 +1,7 @@
 //! The page: its files, built into the binary, and the headers they are sent with.
 
 mod join;
+mod script;
 
 use std::{io::Write as _, sync::LazyLock};
 
@@ -50,10 +51,11 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const PNG: &str = "image/png";
-const MANIFEST: &str = "application/manifest+json";
+const JSON: &str = "application/manifest+json";
 
 const INDEX: &str = include_str!("index.html");
 const STYLE: &str = include_str!("style.css");
+const MANIFEST: &str = include_str!("manifest.json");
 
 /// What draws pictures, alone in a worker.
 const VIEWER: &[&str] = &[
@@ -94,7 +96,7 @@ static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
     let icon = include_bytes!("icon.svg");
     let new = Asset::new;
     [
-        new("/", HTML, join::plain(INDEX).as_bytes()),
+        new("/", HTML, join::document(INDEX).as_bytes()),
         new("/page/style.css", CSS, join::style(STYLE).as_bytes()),
         new("/page/app.js", JS, join::join(APP).as_bytes()),
         new("/page/viewer.js", JS, join::join(VIEWER).as_bytes()),
@@ -104,8 +106,8 @@ static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
         new("/page/icon-512.png", PNG, include_bytes!("icon-512.png")),
         new(
             "/page/manifest.json",
-            MANIFEST,
-            include_bytes!("manifest.json"),
+            JSON,
+            join::document(MANIFEST).as_bytes(),
         ),
     ]
 });
@@ -246,6 +248,30 @@ mod tests {
                 }
             }
             assert!(names.len() > 5, "{names:?}");
+        }
+    }
+
+    /// What is left out is for readers: each line of code is still there, blanks aside.
+    #[test]
+    fn no_code_is_lost_where_modules_are_joined() {
+        let close = |text: &str| text.split_whitespace().collect::<String>();
+        for modules in [APP, VIEWER] {
+            let joined = close(&join::join(modules));
+            let code = |module: &'static str| {
+                let imports = module.rsplit_once(" from \"./");
+                imports.map_or(module, |(_, rest)| rest.split_once('\n').expect("a line").1)
+            };
+            let mut seen = 0;
+            for line in modules.iter().flat_map(|module| code(module).lines()) {
+                let code = line.trim_start().split(" // ").next().unwrap_or_default();
+                let code = code.strip_prefix("export ").unwrap_or(code);
+                let is_comment = ["//", "/*", "*"].iter().any(|mark| code.starts_with(mark));
+                if !is_comment {
+                    assert!(joined.contains(&close(code)), "{line}");
+                    seen += 1;
+                }
+            }
+            assert!(seen > 300, "{seen}");
         }
     }
 

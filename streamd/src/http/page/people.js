@@ -1,6 +1,8 @@
-// Who watches a camera, and how somebody is disconnected: by a second press, so that no slip does it.
+// Who watches a camera, what each is limited to, and how somebody is disconnected: by a second
+// press, so that no slip does it.
 
 import { ask } from "./control.js";
+import { Field } from "./field.js";
 import { element, setText } from "./tile.js";
 import { duration, frames, say } from "./words.js";
 
@@ -9,15 +11,14 @@ const SURE = 5000;
 
 const TRANSPORTS = { tcp: "TCP", websocket: "WebSocket", mjpeg: "MJPEG" };
 
-/** What it is limited to: the smaller of what it asked for and what was set for it. */
-function limitsOf({ own, set }) {
-  const texts = { fps: frames, quality: (quality) => say("quality", { quality }), width: (width) => `${width} px` };
-  const limits = [];
-  for (const [key, text] of Object.entries(texts)) {
-    if (own[key] || set[key]) limits.push(text(Math.min(own[key] || Infinity, set[key] || Infinity)));
-  }
-  return limits.length ? [say("atMost", { limits: limits.join(", ") })] : [];
-}
+/** What may be limited, how it is said, and the values to choose from here; 0 is no limit. */
+const LIMITS = {
+  fps: { text: frames, label: "limitFps", values: [0, 30, 15, 10, 5, 2, 1] },
+  quality: { text: (quality) => say("quality", { quality }), label: "limitQuality", values: [0, 80, 60, 40, 20] },
+  width: { text: (width) => `${width} px`, values: [] },
+};
+
+const limitsOf = (limits) => Object.keys(LIMITS).filter((key) => limits[key]).map((key) => LIMITS[key].text(limits[key])).join(", ");
 
 export class People {
   #rows = new Map();
@@ -47,8 +48,33 @@ export class People {
       if (!this.#rows.has(client.id)) this.#rows.set(client.id, this.#row(client));
       const feed = client.feeds.find((feed) => feed.camera === camera);
       const { fps, quality, width, height, latency } = feed;
-      const parts = [TRANSPORTS[client.transport] ?? client.transport, frames(fps), `${width}×${height}`, say("quality", { quality }), duration(latency.p50Ms || null), ...limitsOf(client)];
-      setText(this.#rows.get(client.id).figures, parts.join(" · "));
+      const parts = [TRANSPORTS[client.transport] ?? client.transport, frames(fps), `${width}×${height}`, say("quality", { quality }), duration(latency.p50Ms || null)];
+      const own = limitsOf(client.own);
+      if (own) parts.push(say("wants", { limits: own }));
+      const row = this.#rows.get(client.id);
+      setText(row.figures, parts.join(" · "));
+      this.#showLimits(row, client);
+    }
+  }
+
+  /** What is set for a client. */
+  #showLimits({ summary, fields, who }, { id, set }) {
+    const limits = limitsOf(set);
+    setText(summary, limits ? say("limitedTo", { limits }) : say("limitOne"));
+    summary.setAttribute("aria-label", `${summary.textContent}: ${who.textContent}`);
+    for (const [key, { label, values }] of Object.entries(LIMITS)) {
+      if (!values.length) continue;
+      const value = String(set[key]);
+      // Another one that was set elsewhere is there to be seen, too.
+      if (!fields[key]?.has(value)) {
+        const menu = [...new Set([...values, Number(value)])].map((number) => ({ number, text: number || say("noLimit") }));
+        const change = (number) => ask(`clients/${id}`, "PATCH", { [key]: Number(number) }).then(() => number);
+        const field = new Field({ name: `client-${key}`, label: say(label), menu }, change, this.#tell);
+        if (fields[key]) fields[key].field.root.replaceWith(field.root);
+        else summary.parentElement.append(field.root);
+        fields[key] = { field, has: (value) => menu.some(({ number }) => String(number) === value) };
+      }
+      fields[key].field.show({ value });
     }
   }
 
@@ -87,8 +113,11 @@ export class People {
       }
     };
     relax();
-    root.append(who, button, figures, error);
+    const limits = element("details");
+    const summary = element("summary");
+    limits.append(summary);
+    root.append(who, button, figures, limits, error);
     this.root.append(root);
-    return { root, figures };
+    return { root, who, figures, summary, fields: {} };
   }
 }

@@ -25,7 +25,6 @@ const WORDS = {
   retry: ["Connect now", "Jetzt verbinden"],
   unknown: ["There is no camera “{name}” here.", "Hier gibt es keine Kamera „{name}“."],
   choose: ["Show another one:", "Eine andere zeigen:"],
-  plainNote: ["No WebSocket comes through, so this is the plain MJPEG stream, without figures.", "Es kommt kein WebSocket durch: Das ist der einfache MJPEG-Stream, ohne Messwerte."],
   // Figures.
   state: ["State", "Zustand"],
   age: ["Age", "Alter"],
@@ -57,7 +56,6 @@ const WORDS = {
   perSecond: ["per second", "je Sekunde"],
   // Buttons and their groups.
   camera: ["Camera", "Kamera"],
-  cameras: ["Cameras", "Kameras"],
   allCameras: ["All cameras", "Alle Kameras"],
   openCamera: ["Open camera {name}", "Kamera {name} öffnen"],
   pause: ["Pause", "Anhalten"],
@@ -107,7 +105,9 @@ const WORDS = {
   disconnect: ["Disconnect", "Trennen"],
   surely: ["Press again to disconnect", "Zum Trennen nochmals drücken"],
   gone: ["{name} is disconnected", "{name} ist getrennt"],
-  atMost: ["at most {limits}", "höchstens {limits}"],
+  wants: ["wants at most {limits}", "will höchstens {limits}"],
+  limitOne: ["Limit", "Begrenzen"],
+  limitedTo: ["Limited to {limits}", "Begrenzt auf {limits}"],
   // What happens.
   showing: ["Showing {names}", "Zu sehen: {names}"],
   saved: ["Saved {file}", "{file} gesichert"],
@@ -118,7 +118,6 @@ const WORDS = {
   copied: ["The link is copied.", "Der Link ist kopiert."],
   cantCopy: ["Copy it here: {link}", "Hier kopieren: {link}"],
   nowState: ["Camera {name}: {state}", "Kamera {name}: {state}"],
-  isBack: ["Camera {name} is live", "Kamera {name} ist live"],
   // Keyboard.
   keyPause: ["Pause and resume", "Anhalten und weiter"],
   keySave: ["Save this picture", "Dieses Bild sichern"],
