@@ -14,6 +14,25 @@ pub struct Args {
     shell: Shell,
 }
 
+/// Bash parts `--camera=fr` into three words, and completes the last one alone.
+const BASH: &str = r#"
+_streamctl() {
+    local joined=() current=0 at
+    for at in "${!COMP_WORDS[@]}"; do
+        if ((at > 1)) && [[ "${COMP_WORDS[at]}" == "=" || "${COMP_WORDS[at - 1]}" == "=" ]]; then
+            joined[-1]+="${COMP_WORDS[at]}"
+        else
+            joined+=("${COMP_WORDS[at]}")
+        fi
+        ((at == COMP_CWORD)) && current=$((${#joined[@]} - 1))
+    done
+    local COMP_WORDS=("${joined[@]}") COMP_CWORD=$current word="${joined[current]}"
+    _clap_complete_streamctl "$1" "$word" "$3"
+    [[ "$word" == *=* ]] && COMPREPLY=("${COMPREPLY[@]#"${word%%=*}="}")
+}
+complete -o nospace -o bashdefault -o nosort -F _streamctl streamctl
+"#;
+
 /// In a folder of completions, zsh runs the file for the first completion: it has to answer.
 const ZSH: &str =
     "\n[[ \"${funcstack[1]}\" = \"_streamctl\" ]] && _clap_dynamic_completer_streamctl \"$@\"\n";
@@ -27,8 +46,11 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let mut script = Vec::new();
     let (var, own) = (complete::VARIABLE, "streamctl");
     shell.write_registration(var, own, own, own, &mut script)?;
-    if args.shell == Shell::Zsh {
-        script.extend_from_slice(ZSH.as_bytes());
-    }
+    let more = match args.shell {
+        Shell::Bash => BASH,
+        Shell::Zsh => ZSH,
+        _ => "",
+    };
+    script.extend_from_slice(more.as_bytes());
     session::write(&script)
 }
