@@ -120,7 +120,7 @@ def one_request_each(daemon):
         asked = page.run("""return performance.getEntriesByType('resource')
             .map(e => [new URL(e.name).pathname, e.encodedBodySize, e.decodedBodySize])""")
         names = [name for name, _, _ in asked]
-        that("the page is a handful of requests", len(set(names)) <= 6, names)
+        that("the page is a handful of requests", len(set(names)) <= 7, names)
         large = [name for name, sent, size in asked if size > 4000 and sent > size / 2]
         that("and is sent compressed", not large, asked)
 

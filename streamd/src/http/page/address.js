@@ -22,7 +22,7 @@ export function socketAddress() {
 }
 
 /** The cameras that are asked for: `#front`, `#front,side`, `?camera=front`; else `["*"]`, all. */
-export function asked() {
+function asked() {
   let text = location.hash.slice(1);
   try {
     text = decodeURIComponent(text);
@@ -31,6 +31,16 @@ export function asked() {
   }
   const names = (text || query.get("camera") || ALL).split(",").filter(Boolean);
   return names.length && !names.includes(ALL) ? [...new Set(names)] : [ALL];
+}
+
+/** Cameras that are shown at once unasked. */
+const MOST_AT_ONCE = 16;
+
+/** Those of them that are known: of all, not more than a window and a link may bear. */
+export function wanted(known) {
+  const names = asked();
+  if (names[0] !== ALL) return names;
+  return known.length > MOST_AT_ONCE ? known.slice(0, 1) : known;
 }
 
 /** The address of a view. */

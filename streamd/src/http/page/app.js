@@ -1,10 +1,10 @@
 // The page: which cameras are shown, and what is said of each. Pictures never pass through here.
 
-import { ALL, BY_SCRIPT, addressOf, asked, embedded, here, socketAddress } from "./address.js";
+import { BY_SCRIPT, ALL, addressOf, embedded, here, wanted } from "./address.js";
+import { engine } from "./ahead.js";
 import { Announcer } from "./announce.js";
 import { download, drawRecording, drawZoom, limits, openPanel } from "./commands.js";
 import { ask } from "./control.js";
-import { startEngine } from "./engine.js";
 import { Film } from "./film.js";
 import { History } from "./history.js";
 import { arrange } from "./layout.js";
@@ -18,9 +18,6 @@ export const $ = (id) => document.getElementById(id);
 
 /** Milliseconds for the server to say what it has. */
 const ASKING = 3000;
-
-/** Cameras that are shown at once unasked. */
-const MOST_AT_ONCE = 16;
 
 export const page = {
   /** By name, in the order in which they are shown. */
@@ -45,7 +42,6 @@ export const page = {
   paused: false,
 };
 
-export const engine = startEngine(socketAddress(), (message) => said[message.type]?.(message));
 export const announcer = new Announcer($("announce"));
 export const past = new History();
 export const film = new Film((camera, on) => engine.do({ type: "follow", camera, on }));
@@ -55,12 +51,7 @@ export const zoom = new Zoom(drawZoom);
 
 /** Shows what the address asks for, as far as it is there. */
 export function showAsked() {
-  const names = asked();
-  if (names[0] === ALL) {
-    page.unknown = [];
-    show(page.known.length > MOST_AT_ONCE ? page.known.slice(0, 1) : page.known);
-    return;
-  }
+  const names = wanted(page.known);
   page.unknown = page.sure ? names.filter((name) => !page.known.includes(name)) : [];
   show(names.filter((name) => !page.unknown.includes(name)));
 }
@@ -322,3 +313,8 @@ const said = {
     draw();
   },
 };
+
+/** From now on the page follows what the viewer says. */
+export function follow() {
+  engine.hear((message) => said[message.type]?.(message));
+}

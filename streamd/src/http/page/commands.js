@@ -1,7 +1,8 @@
 // What the buttons and keys do.
 
 import { addressOf } from "./address.js";
-import { $, announcer, choose, current, draw, engine, film, fit, next, page, past, show, zoom } from "./app.js";
+import { engine } from "./ahead.js";
+import { $, announcer, choose, current, draw, film, fit, next, page, past, show, zoom } from "./app.js";
 import { Film } from "./film.js";
 import { Panel } from "./panel.js";
 import { screen } from "./screen.js";

@@ -9,20 +9,26 @@ const VIEWER = new URL("page/viewer.js", document.baseURI);
  * Starts a viewer. What it is asked is passed on at once, so that it connects while it comes up;
  * only canvases, which can't be taken back, wait until it says that it can draw on them.
  * @param {string} url of the WebSocket
- * @param {(message: object) => void} tell gets what the viewer says
- * @returns {{do: (message: object) => void}}
+ * @returns {{do: (message: object) => void, hear: (tell: (message: object) => void) => void}}
+ *   `hear` is given what the viewer says from then on, and has said before
  */
-export function startEngine(url, tell) {
+export function startEngine(url) {
   const asked = [];
+  const told = [];
+  let tell = (message) => told.push(message);
+  const hear = (by) => {
+    tell = by;
+    told.forEach(by);
+  };
   const here = async () => {
     engine.do = (message) => asked.push(message);
     const { Viewer } = await import(VIEWER.href);
-    const viewer = new Viewer(url, tell);
+    const viewer = new Viewer(url, (message) => tell(message));
     engine.do = (message) => viewer.do(message);
     asked.forEach(engine.do);
     document.documentElement.dataset.drawsIn = "page";
   };
-  const engine = { do: (message) => asked.push(message) };
+  const engine = { do: (message) => asked.push(message), hear };
   if (!window.Worker || !window.OffscreenCanvas || !HTMLCanvasElement.prototype.transferControlToOffscreen) {
     here();
     return engine;

@@ -4,11 +4,38 @@
 
 use super::script::tight;
 
+/// What may be exported where it is declared.
+const DECLARES: [&str; 5] = ["class ", "const ", "function ", "async ", "let "];
+
 /// Joins modules, each before those that use it while it is loaded. Left out are imports, `export`
 /// before a declaration, comments and blanks.
 pub fn join(modules: &[&str]) -> String {
     let joined: String = modules.iter().map(|module| own(module)).collect();
     tight(&joined)
+}
+
+/// Joins modules that come as a file before others, which use what is declared in them.
+pub fn shared(modules: &[&str]) -> String {
+    let exported = format!("export {{ {} }};\n", exported(modules));
+    join(modules) + &tight(&exported)
+}
+
+/// Joins modules that use others, which are in this file.
+pub fn after(file: &str, shared: &[&str], modules: &[&str]) -> String {
+    let import = format!("import {{ {} }} from \"{file}\";\n", exported(shared));
+    tight(&import) + &join(modules)
+}
+
+/// The names that modules export where they declare them.
+fn exported(modules: &[&str]) -> String {
+    let lines = modules.iter().flat_map(|module| module.lines());
+    let declared = lines.filter_map(|line| line.strip_prefix("export "));
+    let names = declared.filter_map(|rest| {
+        let name = DECLARES.iter().find_map(|word| rest.strip_prefix(word))?;
+        name.split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next()
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// A module's own code. It relies on how they are written: an import begins its line and ends with
@@ -22,9 +49,8 @@ fn own(module: &str) -> String {
             imports = !line.contains(';');
             continue;
         }
-        let declares = ["class ", "const ", "function ", "async ", "let "];
         let exported = line.strip_prefix("export ");
-        let exported = exported.filter(|rest| declares.iter().any(|word| rest.starts_with(word)));
+        let exported = exported.filter(|rest| DECLARES.iter().any(|word| rest.starts_with(word)));
         out.push_str(exported.unwrap_or(line));
         out.push('\n');
     }
@@ -76,6 +102,20 @@ mod tests {
         assert_eq!(
             join(&[first, second]),
             "const c=a;export{a};function d(){return\"import \";}"
+        );
+    }
+
+    #[test]
+    fn what_a_file_declares_is_there_for_the_next_one() {
+        let first = "const own = 1;\nexport const a = own;\nexport function b() {}\n";
+        assert_eq!(
+            shared(&[first]),
+            "const own=1;const a=own;function b(){}export{a,b};"
+        );
+        let second = "import { a } from \"./first.js\";\nexport const c = a;\n";
+        assert_eq!(
+            after("./ahead.js", &[first], &[second]),
+            "import{a,b}from\"./ahead.js\";const c=a;"
         );
     }
 

@@ -1,7 +1,7 @@
 // Wires the page up and sets it going.
 
 import { ALL, embedded } from "./address.js";
-import { $, choose, draw, engine, fit, page, past, retry, showAsked, tick, zoom } from "./app.js";
+import { $, choose, draw, fit, follow, page, past, retry, showAsked, tick, zoom } from "./app.js";
 import {
   chooseLanguage, closePanel, closeSheet, copyLink, float, keepAwake, keys, label, onKey, openSheet, pressed, record,
   save, sendPause, setLimits,
@@ -83,7 +83,7 @@ function start() {
   document.body.classList.toggle("embed", embedded);
   setLimits();
   showAsked();
-  engine.do({ type: "open" });
+  follow();
   wire();
   if (settings.get("sheet", false) && !embedded && innerWidth > 900) openSheet(true);
   setInterval(tick, 1000);

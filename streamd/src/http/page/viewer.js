@@ -186,12 +186,12 @@ export class Viewer {
   }
 
   #show(cameras) {
+    const same = cameras.join() === this.#cameras.join();
     this.#cameras = cameras;
-    for (const camera of [...this.#views.keys()]) {
-      if (!cameras.includes(camera)) this.#views.delete(camera);
+    for (const kept of [this.#views, this.#early]) {
+      for (const camera of [...kept.keys()]) if (!cameras.includes(camera)) kept.delete(camera);
     }
-    this.#early.clear();
-    this.#subscribe();
+    if (!same) this.#subscribe();
   }
 
   #subscribe() {
