@@ -88,7 +88,12 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
     } else {
         page += &table::render(CAMERAS, &stats.cameras, screen);
     }
-    for camera in stats.cameras.iter().filter(|c| !c.reason.is_empty()) {
+    // Why one is lost stands above.
+    let others = stats
+        .cameras
+        .iter()
+        .filter(|c| c.state != CameraState::Lost);
+    for camera in others.filter(|c| !c.reason.is_empty()) {
         page += &format!("{}: {}\n", camera.name, table::line(&camera.reason));
     }
     page += "\n";

@@ -179,7 +179,7 @@ fn draw_cameras(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
     let wide = area.width >= WIDE;
     if wide {
         titles.extend(["RATE", "DEVICE, OR WHY NOT"]);
-        widths[0] = Constraint::Length(16);
+        widths[0] = Constraint::Length(longest_name(model).clamp(16, 24));
         widths.extend([Constraint::Length(10), Constraint::Min(16)]);
     }
     let rows = model.cameras().iter().map(|camera| {
@@ -195,6 +195,13 @@ fn draw_cameras(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
         .row_highlight_style(highlight(model, Focus::Cameras, look));
     let mut state = TableState::new().with_selected(model.camera_row());
     frame.render_stateful_widget(table, area, &mut state);
+}
+
+/// Characters of the longest name of a camera.
+fn longest_name(model: &Model) -> u16 {
+    let names = model.cameras().iter().map(|camera| clean(&camera.name));
+    let longest = names.map(|name| name.chars().count()).max();
+    u16::try_from(longest.unwrap_or(0)).unwrap_or(u16::MAX)
 }
 
 /// The device of a camera, or why it has none.
@@ -232,8 +239,15 @@ fn draw_clients(frame: &mut Frame<'_>, model: &Model, area: Rect, look: Look) {
     let columns = fitting(area.width);
     let titles = columns.iter().map(|column| title(column, model));
     let rows = model.clients().iter().map(|row| client_row(row, &columns));
+    // Names of clients and of cameras share what the columns leave.
+    let needed: u16 = columns.iter().map(|column| column.width + 1).sum();
+    let spare = (area.width + 1).saturating_sub(needed);
     let widths = columns.iter().map(|column| match column.title {
         "CLIENT" => Constraint::Min(column.width),
+        "CAMERA" => {
+            let most = column.width + spare / 2;
+            Constraint::Length(longest_name(model).clamp(column.width, most))
+        }
         _ => Constraint::Length(column.width),
     });
     let table = Table::new(rows, widths)
