@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use streamd_protocol::stream::{Codec, Want};
 
 /// Measures streamd and its peers.
 #[derive(Debug, Parser)]
@@ -49,6 +50,19 @@ impl Protocol {
     }
 }
 
+/// What is asked of streamd in its hello.
+pub fn wants(codec: Codec) -> Want {
+    Want {
+        codec: Some(codec),
+        ..Want::default()
+    }
+}
+
+fn codec(name: &str) -> Result<Codec, String> {
+    let named = Codec::ALL.into_iter().find(|codec| codec.name() == name);
+    named.ok_or_else(|| "jpeg and h264 are allowed".into())
+}
+
 /// `streamd-bench load`
 #[derive(Debug, Args)]
 pub struct Load {
@@ -60,6 +74,9 @@ pub struct Load {
     /// Path of the stream [default: /stream of HTTP, /ws of WebSocket]
     #[arg(long)]
     pub path: Option<String>,
+    /// Ask for h264 instead of jpeg; of streamd over raw TCP [over WebSocket: --path /ws?codec=h264]
+    #[arg(long, default_value = "jpeg", value_parser = codec)]
+    pub codec: Codec,
     /// Clients that read as fast as they can
     #[arg(long, short = 'n', default_value = "1", value_parser = clap::value_parser!(u32).range(0..=5000))]
     pub clients: u32,
@@ -114,6 +131,9 @@ pub struct Link {
         default_value = "cubic,bbr"
     )]
     pub congestion: Vec<String>,
+    /// How streamd's pictures are coded: jpeg or h264
+    #[arg(long, default_value = "jpeg", value_parser = codec)]
+    pub codec: Codec,
     /// Only the rows whose name contains this; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub row: Vec<String>,

@@ -41,8 +41,8 @@ pub struct Target {
     pub protocol: Protocol,
     /// Path of the stream, of HTTP and WebSocket.
     pub path: String,
-    /// Say hello, so that the server tells about renditions; raw TCP only.
-    pub hello: bool,
+    /// Say hello, so that the server tells about renditions, with these wishes; raw TCP only.
+    pub hello: Option<Want>,
 }
 
 /// A rendition that the server announced.
@@ -190,20 +190,24 @@ fn arrival(picture: &Picture) -> Arrival {
     }
 }
 
+fn hello(want: &Want) -> Vec<u8> {
+    let hello = FromClient::Hello {
+        name: Some("bench".into()),
+        token: None,
+        want: want.clone(),
+    };
+    let json = serde_json::to_vec(&hello).expect("a hello is plain data");
+    [&header(json.len())[..], &json].concat()
+}
+
 /// What a client says first.
 fn greeting(target: &Target) -> Vec<u8> {
     let Target { address, path, .. } = target;
     match target.protocol {
-        Protocol::Tcp if target.hello => {
-            let hello = FromClient::Hello {
-                name: Some("bench".into()),
-                token: None,
-                want: Want::default(),
-            };
-            let json = serde_json::to_vec(&hello).expect("a hello is plain data");
-            [&header(json.len())[..], &json].concat()
-        }
-        Protocol::Tcp => Vec::new(),
+        Protocol::Tcp => match &target.hello {
+            Some(want) => hello(want),
+            None => Vec::new(),
+        },
         // Of version 1.0, so that no server answers in chunks.
         Protocol::Http => format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").into_bytes(),
         Protocol::Ws => format!(

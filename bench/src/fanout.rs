@@ -7,9 +7,10 @@ use std::{
 
 use anyhow::Context;
 use serde::Serialize;
+use streamd_protocol::stream::Codec;
 
 use crate::{
-    args::{Load, Protocol},
+    args::{self, Load, Protocol},
     client::Target,
     floor,
     load::{self, Outcome, Plan},
@@ -72,7 +73,8 @@ pub fn run(arguments: &Load, stop: &Stop) -> anyhow::Result<()> {
             address: arguments.address,
             protocol: arguments.protocol,
             path: path.unwrap_or(arguments.protocol.default_path()).into(),
-            hello: false,
+            // The original's clients say nothing.
+            hello: (arguments.codec != Codec::Jpeg).then(|| args::wants(arguments.codec)),
         },
         clients: arguments.clients,
         slow: arguments.slow,
@@ -115,7 +117,7 @@ fn measure_floor(plan: &Plan, seen: &Summary, stop: &Stop) -> anyhow::Result<Out
         address: floor::address(output)?,
         protocol: Protocol::Tcp,
         path: String::new(),
-        hello: false,
+        hello: None,
     };
     let plan = Plan {
         target,

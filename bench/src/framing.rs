@@ -200,13 +200,16 @@ impl Framing {
 
 fn event(body: Body) -> Result<Event, Broken> {
     match Payload::of(&body.start) {
-        Some(Payload::Picture) => Ok(Event::Picture(Picture {
+        Some(kind @ (Payload::Picture | Payload::Unit)) => Ok(Event::Picture(Picture {
             bytes: body.bytes,
-            segment: AppSegment::find(&body.start),
+            segment: match kind {
+                Payload::Unit => AppSegment::find_in_h264(&body.start),
+                _ => AppSegment::find(&body.start),
+            },
             grabbed: body.grabbed,
         })),
         Some(Payload::Message) => Ok(Event::Message(body.start)),
-        None => Err(Broken::Malformed("neither a JPEG picture nor a message")),
+        None => Err(Broken::Malformed("neither a picture nor a message")),
     }
 }
 

@@ -152,6 +152,6 @@ fn what_is_no_such_stream_is_said() {
     text.extend(b"text");
     assert_eq!(
         said(Protocol::Tcp, &text),
-        "neither a JPEG picture nor a message"
+        "neither a picture nor a message"
     );
 }

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::stream::Want;
+use crate::stream::{Codec, Want};
 
 /// Frames a second that a camera or a limit may have.
 pub const FPS: RangeInclusive<f64> = 0.1..=1000.0;
@@ -15,7 +15,7 @@ pub const QUALITY: RangeInclusive<u8> = 1..=100;
 /// Width or height of a picture, pixels.
 pub const SIDE: RangeInclusive<u32> = 16..=16_384;
 
-/// A viewer's limits in force; `None` is no limit.
+/// What a viewer is sent, and at most; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Frames a second at most.
@@ -26,6 +26,9 @@ pub struct Limits {
     pub max_width: Option<u32>,
     /// No pictures.
     pub paused: bool,
+    /// How pictures are coded for it.
+    #[serde(default)]
+    pub codec: Codec,
 }
 
 /// A limit out of its range.
@@ -59,11 +62,13 @@ impl Limits {
             new.max_width = check("maxWidth", width, &SIDE)?;
         }
         new.paused = want.paused.unwrap_or(new.paused);
+        new.codec = want.codec.unwrap_or(new.codec);
         *self = new;
         Ok(())
     }
 
-    /// What holds where both apply: the smaller of each limit, and a pause of either.
+    /// What holds where both apply: the smaller of each limit, a pause of either, and the more
+    /// frugal codec.
     pub fn min(self, other: Self) -> Self {
         fn least<T: PartialOrd>(a: Option<T>, b: Option<T>) -> Option<T> {
             match (a, b) {
@@ -76,6 +81,10 @@ impl Limits {
             quality: least(self.quality, other.quality),
             max_width: least(self.max_width, other.max_width),
             paused: self.paused || other.paused,
+            codec: match self.codec {
+                Codec::Jpeg => other.codec,
+                Codec::H264 => Codec::H264,
+            },
         }
     }
 }

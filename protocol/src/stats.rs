@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::Limits;
+use crate::{limits::Limits, stream::Codec};
 
 /// The whole state of the daemon at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,8 +110,14 @@ pub struct CameraStats {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct RenditionStats {
-    /// JPEG quality, 1–100.
+    /// How it is coded.
+    #[serde(default)]
+    pub codec: Codec,
+    /// JPEG quality, 1–100; 0 for H.264.
     pub quality: i64,
+    /// Bits a second that the encoder keeps to, of H.264; 0 for JPEG.
+    #[serde(default)]
+    pub bit_rate: i64,
     /// Pixels.
     pub width: i64,
     /// Pixels.
@@ -135,6 +141,8 @@ pub enum Transport {
     Websocket,
     /// HTTP multipart (MJPEG).
     Mjpeg,
+    /// HTTP, H.264 as it is.
+    H264,
 }
 
 /// One connected client.
@@ -215,8 +223,14 @@ pub struct FeedStats {
     pub latency: LatencyStats,
     /// Frames it did not get, by reason.
     pub dropped: DroppedStats,
-    /// JPEG quality it gets, 1–100.
+    /// How its pictures are coded.
+    #[serde(default)]
+    pub codec: Codec,
+    /// JPEG quality it gets, 1–100; 0 for H.264.
     pub quality: i64,
+    /// Bits a second at most that it gets, of H.264; 0 for JPEG.
+    #[serde(default)]
+    pub bit_rate: i64,
     /// Width it gets, pixels.
     pub width: i64,
     /// Height it gets, pixels.

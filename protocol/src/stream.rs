@@ -53,15 +53,18 @@ pub struct TooLong {
 pub enum Payload {
     /// A JPEG picture.
     Picture,
+    /// A picture in H.264.
+    Unit,
     /// A message in JSON.
     Message,
 }
 
 impl Payload {
-    /// What a payload is by its first two bytes; `None` if it is neither.
+    /// What a payload is by its first two bytes; `None` if it is none of them.
     pub const fn of(start: &[u8]) -> Option<Self> {
         match start {
             [0xFF, 0xD8, ..] => Some(Self::Picture),
+            [0, 0, ..] => Some(Self::Unit),
             [b'{', ..] => Some(Self::Message),
             _ => None,
         }
@@ -152,6 +155,20 @@ impl AppSegment {
         [&JFIF[..], &self.to_bytes()].concat()
     }
 
+    /// The same for a picture in H.264: a NAL unit of supplemental information (SEI, unregistered
+    /// user data: [`SEI_UUID`], then the segment's bytes from [`APP_NAME`] on), start code included.
+    /// It goes before the picture's own units; decoders skip it.
+    pub fn to_sei(&self) -> Vec<u8> {
+        // Marker and length are those of JPEG.
+        sei(&self.to_bytes()[4..])
+    }
+
+    /// Reads what [`to_sei`](Self::to_sei) has written, from a picture in H.264 that it goes
+    /// before, in the byte stream format; `None` if there is none that we understand.
+    pub fn find_in_h264(unit: &[u8]) -> Option<Self> {
+        sei_bodies(unit).find_map(Self::parse)
+    }
+
     /// Reads the segment from a JPEG picture; `None` if it has none that we understand.
     pub fn find(jpeg: &[u8]) -> Option<Self> {
         app_segments(jpeg).find_map(Self::parse)
@@ -167,6 +184,54 @@ impl AppSegment {
             camera: std::str::from_utf8(name).ok()?.to_owned(),
         })
     }
+}
+
+/// NAL unit type of supplemental information; nothing refers to it.
+const SEI: u8 = 6;
+
+/// Payload type: unregistered user data, which begins with a UUID.
+const SEI_USER_DATA: u8 = 5;
+
+/// Says whose user data it is: a random UUID, `8f1d4c6e-5b7a-4e93-a2d8-6c3f91b75e24`.
+pub const SEI_UUID: &[u8; 16] = b"\x8f\x1d\x4c\x6e\x5b\x7a\x4e\x93\xa2\xd8\x6c\x3f\x91\xb7\x5e\x24";
+
+/// What stands before each NAL unit of ours.
+const START_CODE: [u8; 4] = [0, 0, 0, 1];
+
+/// A unit of supplemental information with this in it. Being text but for single bytes, it never
+/// holds what looks like a start code.
+fn sei(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + 32);
+    out.extend_from_slice(&START_CODE);
+    out.extend_from_slice(&[SEI, SEI_USER_DATA, (SEI_UUID.len() + body.len()) as u8]);
+    out.extend_from_slice(SEI_UUID);
+    out.extend_from_slice(body);
+    out.push(0x80);
+    out
+}
+
+/// What is in the units of ours at the start of a picture in H.264, in their order.
+fn sei_bodies(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = unit;
+    std::iter::from_fn(move || {
+        let head = rest
+            .strip_prefix(&START_CODE)?
+            .strip_prefix(&[SEI, SEI_USER_DATA])?;
+        let (length, data) = head.split_first()?;
+        let (data, after) = data.split_at_checked(usize::from(*length))?;
+        rest = after.strip_prefix(&[0x80])?;
+        data.strip_prefix(SEI_UUID)
+    })
+}
+
+/// As [`STAND_IN`], of a picture in H.264, behind what [`AppSegment::to_sei`] gives.
+pub fn stand_in_sei() -> Vec<u8> {
+    sei(&STAND_IN[4..])
+}
+
+/// As [`is_stand_in`], of a picture in H.264.
+pub fn is_stand_in_h264(unit: &[u8]) -> bool {
+    sei_bodies(unit).any(|body| body == &STAND_IN[4..])
 }
 
 /// Digits of a number in the segment.
@@ -186,6 +251,31 @@ fn read_hex(digits: &[u8; HEX_DIGITS]) -> Option<u64> {
         };
         Some(number << 4 | u64::from(digit))
     })
+}
+
+/// How pictures are coded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    /// A JPEG file per picture.
+    #[default]
+    Jpeg,
+    /// H.264, in the byte stream format: pictures build on those before, back to the last key.
+    H264,
+}
+
+impl Codec {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Jpeg, Self::H264];
+
+    /// As it is written on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpeg",
+            Self::H264 => "h264",
+        }
+    }
 }
 
 /// What a client says. Unknown keys are ignored, so that newer clients work with older servers.
@@ -246,6 +336,9 @@ pub struct Want {
     /// No pictures while true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<bool>,
+    /// How they are to be coded; `jpeg` unless it says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<Codec>,
 }
 
 /// What the server says to a client that talks.
@@ -271,13 +364,23 @@ pub enum ToClient {
         server_time: u64,
         /// The names of all cameras.
         cameras: Vec<String>,
+        /// The codecs that the server has.
+        #[serde(default)]
+        codecs: Vec<Codec>,
     },
-    /// Quality and size of the frames that follow.
+    /// Coding, quality and size of the frames that follow.
+    #[serde(rename_all = "camelCase")]
     Rendition {
         /// The camera's name.
         camera: String,
-        /// JPEG quality, 1–100.
+        /// How they are coded.
+        #[serde(default)]
+        codec: Codec,
+        /// JPEG quality, 1–100; 0 for H.264.
         quality: u8,
+        /// Bits a second at most, of H.264; 0 for JPEG.
+        #[serde(default)]
+        bit_rate: u32,
         /// Pixels.
         width: u32,
         /// Pixels.
@@ -352,6 +455,28 @@ mod tests {
             jpeg.extend(STAND_IN);
             prop_assert!(is_stand_in(&jpeg));
             prop_assert_eq!(AppSegment::find(&jpeg), Some(segment));
+        }
+
+        #[test]
+        fn in_h264_it_says_the_same(sequence: u64, captured_us: u64, camera: String, rest: Vec<u8>) {
+            let camera: String = camera.chars().take(16).collect();
+            let segment = AppSegment { sequence, captured_us, camera };
+            let label = segment.to_sei();
+            let mut unit = [&label[..], &[0, 0, 0, 1, 0x65], &rest].concat();
+            prop_assert!(!is_stand_in_h264(&unit));
+            prop_assert_eq!(AppSegment::find_in_h264(&unit), Some(segment.clone()));
+            unit.splice(label.len()..label.len(), stand_in_sei());
+            prop_assert!(is_stand_in_h264(&unit));
+            prop_assert_eq!(AppSegment::find_in_h264(&unit), Some(segment));
+            AppSegment::find_in_h264(&rest);
+        }
+
+        #[test]
+        fn no_value_looks_like_a_start_code(sequence: u64, captured_us: u64) {
+            let camera = "main".into();
+            let label = AppSegment { sequence, captured_us, camera }.to_sei();
+            let inside = &label[4..];
+            prop_assert!(!inside.windows(3).any(|at| matches!(at, [0, 0, 0..=3])));
         }
 
         #[test]

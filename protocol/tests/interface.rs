@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use streamd_protocol::{control::*, stats::*};
+use streamd_protocol::{control::*, stats::*, stream::Codec};
 use zlink::idl::{Field, Interface, Type};
 
 fn interface() -> Interface<'static> {
@@ -111,7 +111,9 @@ fn client() -> ClientStats {
             fps: 29.5,
             latency: LatencyStats::default(),
             dropped: DroppedStats::default(),
+            codec: Codec::H264,
             quality: 80,
+            bit_rate: 0,
             width: 640,
             height: 480,
             reason: "top".into(),
@@ -146,7 +148,9 @@ fn camera() -> CameraStats {
         encode_average_ms: 0.8,
         clients: 1,
         renditions: vec![RenditionStats {
+            codec: Codec::H264,
             quality: 80,
+            bit_rate: 0,
             width: 640,
             height: 480,
             clients: 1,
@@ -462,7 +466,10 @@ fn the_enums() {
     }
     {
         use Transport::*;
-        same("Transport", &[Tcp, Websocket, Mjpeg]);
+        same("Transport", &[Tcp, Websocket, Mjpeg, H264]);
+    }
+    {
+        same("Codec", &Codec::ALL);
     }
     {
         use Origin::*;

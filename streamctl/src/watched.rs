@@ -1,6 +1,9 @@
 //! What one client gets of one camera: a row of the tables that list clients.
 
-use streamd_protocol::stats::{ClientStats, FeedStats, LimitStats, Transport};
+use streamd_protocol::{
+    stats::{ClientStats, FeedStats, LimitStats, Transport},
+    stream::Codec,
+};
 
 use crate::{table::clean, units};
 
@@ -57,15 +60,19 @@ impl Watched {
             Transport::Tcp => "tcp",
             Transport::Websocket => "websocket",
             Transport::Mjpeg => "mjpeg",
+            Transport::H264 => "h264",
         }
         .into()
     }
 
-    /// The rendition: `640x480 q80`.
+    /// The rendition: `640x480 q80`, `640x480 h264 2.5 Mb/s`.
     pub fn gets(&self) -> String {
         match units::size(self.feed.width, self.feed.height) {
             size if size == units::UNKNOWN => size,
-            size => format!("{size} q{}", self.feed.quality),
+            size => format!(
+                "{size} {}",
+                coding(self.feed.codec, self.feed.quality, self.feed.bit_rate)
+            ),
         }
     }
 
@@ -86,6 +93,14 @@ impl Watched {
             ("", set) => format!("set {set}"),
             (own, set) => format!("own {own}, set {set}"),
         }
+    }
+}
+
+/// How pictures are coded: `q80`, `h264 2.5 Mb/s`.
+pub fn coding(codec: Codec, quality: i64, bit_rate: i64) -> String {
+    match codec {
+        Codec::Jpeg => format!("q{quality}"),
+        Codec::H264 => format!("{} {}", codec.name(), units::rate(bit_rate as f64)),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     config,
     config::values::CameraName,
     link::readiness::Readiness,
-    media::{Origin, Packet, Rendition, Scale, Timestamp, Track},
+    media::{Codec, Origin, Packet, Rendition, Scale, Timestamp, Track},
     news::News,
     state::State,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
@@ -31,11 +31,12 @@ pub fn frame(sequence: u64) -> Packet {
         encode_end: Timestamp::from_nanos(3_000_000_000),
         width: 640,
         height: 480,
-        track: Track::jpeg(Rendition {
+        track: Track::Jpeg(Rendition {
             quality: 80,
             scale: Scale::Full,
         }),
         key: true,
+        droppable: false,
         origin: Origin::Camera,
     }
 }
@@ -85,7 +86,9 @@ fn camera(name: &str, state: CameraState) -> CameraStats {
         encode_average_ms: 0.8,
         clients: 2,
         renditions: vec![RenditionStats {
+            codec: Codec::Jpeg,
             quality: 80,
+            bit_rate: 0,
             width: 640,
             height: 480,
             clients: 2,
@@ -119,7 +122,9 @@ fn client(id: i64, transport: Transport) -> ClientStats {
             fps: 29.7,
             latency: LatencyStats::default(),
             dropped: DroppedStats::default(),
+            codec: Codec::Jpeg,
             quality: 80,
+            bit_rate: 0,
             width: 640,
             height: 480,
             reason: "top".into(),
@@ -155,7 +160,7 @@ pub fn publish(state: &State, camera: &str, sequence: u64) {
         .expect("a camera that is there");
     camera.hub.publish(Arc::new(Packet {
         captured: Timestamp::now(),
-        track: Track::jpeg(camera.settings().ladder[0]),
+        track: Track::Jpeg(camera.settings().ladder[0]),
         ..frame(sequence)
     }));
 }

@@ -6,6 +6,7 @@ mod format;
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
+pub use streamd_protocol::stream::Codec;
 
 pub use colour::{Colour, Matrix, Range};
 pub use format::{Corner, Depth, MOST_PLANES, Packing, PixelFormat, Plane};
@@ -166,61 +167,110 @@ pub struct Rendition {
     pub scale: Scale,
 }
 
-/// How pictures are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Codec {
-    /// A JPEG file per picture.
-    Jpeg,
-    /// H.264: pictures build on those before, back to the last key.
-    H264,
-}
+/// The codecs that this build has.
+pub const CODECS: &[Codec] = if cfg!(feature = "h264") {
+    &Codec::ALL
+} else {
+    &[Codec::Jpeg]
+};
 
 /// How much of a track is kept for those who want it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
     /// The newest packet: each stands alone.
     Newest,
-    /// All packets from the last key on.
+    /// The last packets without a gap: those who get them need each, back to a key.
     FromKey,
 }
 
-impl Codec {
-    /// What must be kept of a track in this coding.
-    pub const fn keeping(self) -> Keeping {
+/// One of the streams that a camera's pictures are encoded into by a codec with a bit rate. The bit
+/// rate itself moves within the level, with those who watch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// The camera's own size, up to its whole bit rate.
+    High,
+    /// The camera's own size, at a lower bit rate.
+    Medium,
+    /// Half the width and height, for narrow links.
+    Low,
+}
+
+impl Level {
+    /// All of them, best first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Medium, Self::Low];
+
+    /// Size against the camera's.
+    pub const fn scale(self) -> Scale {
         match self {
-            Self::Jpeg => Keeping::Newest,
-            Self::H264 => Keeping::FromKey,
+            Self::High | Self::Medium => Scale::Full,
+            Self::Low => Scale::Half,
+        }
+    }
+
+    /// The most of the camera's bit rate that it has.
+    pub const fn share(self) -> f64 {
+        match self {
+            Self::High => 1.0,
+            Self::Medium => 0.4,
+            Self::Low => 0.16,
         }
     }
 }
 
 /// One coding of a camera's pictures, in one quality and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Track {
-    /// How they are coded.
-    pub codec: Codec,
-    /// In which quality and size.
-    pub rendition: Rendition,
+pub enum Track {
+    /// JPEG pictures in this rendition.
+    Jpeg(Rendition),
+    /// H.264 of this level.
+    H264(Level),
 }
 
 impl Track {
-    /// JPEG pictures in this rendition.
-    pub const fn jpeg(rendition: Rendition) -> Self {
-        Self {
-            codec: Codec::Jpeg,
-            rendition,
+    /// How it is coded.
+    pub const fn codec(self) -> Codec {
+        match self {
+            Self::Jpeg(_) => Codec::Jpeg,
+            Self::H264(_) => Codec::H264,
+        }
+    }
+
+    /// JPEG quality, 1–100; 0 where there is none.
+    pub const fn quality(self) -> u8 {
+        match self {
+            Self::Jpeg(rendition) => rendition.quality,
+            Self::H264(_) => 0,
+        }
+    }
+
+    /// Its size against the camera's.
+    pub const fn scale(self) -> Scale {
+        match self {
+            Self::Jpeg(rendition) => rendition.scale,
+            Self::H264(level) => level.scale(),
+        }
+    }
+
+    /// What must be kept of it.
+    pub const fn keeping(self) -> Keeping {
+        match self {
+            Self::Jpeg(_) => Keeping::Newest,
+            Self::H264(_) => Keeping::FromKey,
         }
     }
 
     /// Whether each of its packets is a whole picture.
     pub fn stands_alone(self) -> bool {
-        self.codec.keeping() == Keeping::Newest
+        self.keeping() == Keeping::Newest
     }
 
-    /// Whether it is worth encoding before `other`: larger, then of higher quality.
+    /// Whether it is worth encoding before `other`, where each of both stands alone: larger, then of
+    /// higher quality.
     pub fn is_better_than(self, other: Self) -> bool {
-        let (a, b) = (self.rendition, other.rendition);
-        (b.scale, a.quality) > (a.scale, b.quality)
+        match (self, other) {
+            (Self::Jpeg(a), Self::Jpeg(b)) => (b.scale, a.quality) > (a.scale, b.quality),
+            (a, b) => b.scale() > a.scale(),
+        }
     }
 }
 
@@ -235,7 +285,11 @@ pub struct Packet {
     pub captured: Timestamp,
     /// It needs no packet before it. Always so for JPEG.
     pub key: bool,
-    /// The coded picture; of JPEG the whole file, APP segment included.
+    /// No packet after it needs it: who is late may leave it out. Never so for JPEG, where that goes
+    /// without saying.
+    pub droppable: bool,
+    /// The coded picture: of JPEG the whole file, APP segment included; of H.264 an access unit in
+    /// the byte stream format (ITU-T H.264, Annex B), a key with its parameter sets.
     pub bytes: Bytes,
     /// Pixels.
     pub width: u32,

@@ -22,6 +22,7 @@ mod reloading;
 mod restarting;
 mod starting;
 mod streamctl;
+mod streams;
 mod supervision;
 mod talking;
 mod web;

@@ -41,6 +41,7 @@ fn a_hello_is_answered_by_a_welcome_and_the_rendition() {
         quality,
         server_time,
         cameras,
+        ..
     } = viewer.hello("robot", Want::default())
     else {
         panic!("a welcome")

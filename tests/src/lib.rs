@@ -2,6 +2,7 @@
 //!
 //! - [`setup`]: what a daemon is started with; [`daemon`]: that daemon, running.
 //! - [`viewer`]: a client of raw TCP; [`picture`]: what it gets; [`web`]: a client of HTTP.
+//! - [`unit`]: pictures in H.264.
 //! - [`proxy`]: what may be between the two.
 //! - [`device`]: cameras that do not exist, and misbehave as they are told; [`film`]: what they film.
 //! - [`usage`]: what a process uses; [`said`]: what a process has said so far; [`binaries`]: where the programs are.
@@ -18,6 +19,7 @@ pub mod proxy;
 pub mod said;
 pub mod setup;
 pub mod tls;
+pub mod unit;
 pub mod usage;
 pub mod viewer;
 pub mod web;

@@ -11,7 +11,7 @@ use streamd_protocol::stream::{
     FromClient, LENGTH_BYTES, MAX_TO_CLIENT, Payload as Kind, ToClient, Want, announced, header,
 };
 
-use crate::{PATIENCE, picture::Picture};
+use crate::{PATIENCE, picture::Picture, unit::Unit};
 
 /// The receive buffer of a client that is to be slow, bytes: what is in it counts as delivered.
 const SMALL_BUFFER: usize = 8 * 1024;
@@ -24,6 +24,8 @@ const SIP: Duration = Duration::from_millis(20);
 pub enum Payload {
     /// A picture.
     Picture(Picture),
+    /// A picture in H.264.
+    Unit(Unit),
     /// A message.
     Message(ToClient),
 }
@@ -153,14 +155,32 @@ impl Viewer {
         if !self.fill(&mut payload) {
             return None;
         }
-        if Kind::of(&payload) == Some(Kind::Message) {
-            let message = serde_json::from_slice(&payload);
-            let text = || String::from_utf8_lossy(&payload).into_owned();
-            return Some(Payload::Message(
-                message.unwrap_or_else(|error| panic!("{error}: {}", text())),
-            ));
+        Some(match Kind::of(&payload) {
+            Some(Kind::Message) => {
+                let message = serde_json::from_slice(&payload);
+                let text = || String::from_utf8_lossy(&payload).into_owned();
+                Payload::Message(message.unwrap_or_else(|error| panic!("{error}: {}", text())))
+            }
+            Some(Kind::Unit) => Payload::Unit(Unit::new(payload)),
+            _ => Payload::Picture(Picture::new(payload)),
+        })
+    }
+
+    /// The next picture in H.264; all else before it is passed over.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn unit(&mut self) -> Unit {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            match self.payload() {
+                Some(Payload::Unit(unit)) => return unit,
+                Some(_) => {}
+                None => panic!("the connection was closed before a unit came"),
+            }
         }
-        Some(Payload::Picture(Picture::new(payload)))
+        panic!("no unit within {PATIENCE:?}");
     }
 
     /// The next picture; messages before it are passed over.
@@ -172,7 +192,7 @@ impl Viewer {
         loop {
             match self.payload() {
                 Some(Payload::Picture(picture)) => return picture,
-                Some(Payload::Message(_)) => {}
+                Some(Payload::Message(_) | Payload::Unit(_)) => {}
                 None => panic!("the connection was closed before a picture came"),
             }
         }
@@ -209,7 +229,7 @@ impl Viewer {
             match self.payload() {
                 Some(Payload::Message(message)) if fits(&message) => return message,
                 Some(Payload::Message(message)) => others.push(message),
-                Some(Payload::Picture(_)) => {}
+                Some(Payload::Picture(_) | Payload::Unit(_)) => {}
                 None => panic!("the connection was closed after {others:?}"),
             }
         }

@@ -59,6 +59,14 @@ def ffmpeg(daemon):
     code, out, said = check.command("ffprobe", "-v", "error", *shown, f"{daemon.address}/?action=stream")
     streams = json.loads(out or "{}").get("streams")
     that("ffprobe: mjpeg, 640x480", streams == [{"codec_name": "mjpeg", "width": 640, "height": 480}], said or out)
+    address = f"{daemon.address}/stream.h264"
+    code, _, said = check.command("ffmpeg", "-v", "error", "-i", address, "-frames:v", "30", "-f", "null", "-")
+    that("ffmpeg: 30 frames of H.264", code == 0 and not said, said)
+    shown = ("-show_entries", "stream=codec_name,profile,width,height,has_b_frames,color_range", "-of", "json")
+    code, out, said = check.command("ffprobe", "-v", "error", *shown, address)
+    streams = json.loads(out or "{}").get("streams")
+    wanted = {"codec_name": "h264", "profile": "Constrained Baseline", "width": 640, "height": 480, "has_b_frames": 0, "color_range": "pc"}
+    that("ffprobe: H.264 as every player takes it", streams == [wanted], said or out)
 
 
 def gstreamer(daemon):

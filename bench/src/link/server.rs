@@ -108,7 +108,7 @@ fn target(kind: Kind, arguments: &args::Link) -> Target {
         address: SocketAddr::from(([127, 0, 0, 1], port)),
         protocol,
         path,
-        hello: kind == Kind::Streamd,
+        hello: (kind == Kind::Streamd).then(|| args::wants(arguments.codec)),
     }
 }
 

@@ -13,6 +13,7 @@ use std::{
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parking_lot::Mutex;
+use streamd_protocol::stream::Want;
 
 use crate::{
     args::Protocol,
@@ -48,7 +49,7 @@ impl Steady {
                 address,
                 protocol,
                 path,
-                hello: true,
+                hello: Some(Want::default()),
             };
             let client = Client::connect(&target, None)?;
             let (ends, seen) = (Arc::clone(&steady.ends), Arc::clone(&steady.seen));

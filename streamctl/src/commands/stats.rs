@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     session::Session,
     table::{self, Column, Screen, Tone},
-    units,
+    units, watched,
 };
 
 /// Show the daemon, its cameras and its clients
@@ -153,7 +153,8 @@ fn granted(camera: &CameraStats) -> String {
 fn renditions(camera: &CameraStats) -> String {
     let one = |r: &streamd_protocol::stats::RenditionStats| {
         let size = units::size(r.width, r.height);
-        format!("q{} {size} ×{}", r.quality, r.clients)
+        let coding = watched::coding(r.codec, r.quality, r.bit_rate);
+        format!("{coding} {size} ×{}", r.clients)
     };
     let all: Vec<_> = camera.renditions.iter().map(one).collect();
     units::text(&all.join(", "))

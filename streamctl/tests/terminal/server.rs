@@ -240,6 +240,7 @@ fn welcome() -> ToClient {
         quality: 80,
         server_time: now_us(),
         cameras: vec!["main".into()],
+        codecs: vec![],
     }
 }
 

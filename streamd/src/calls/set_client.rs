@@ -24,6 +24,7 @@ impl Served for SetClient {
             quality: narrow("quality", self.quality, &QUALITY)?,
             max_width: narrow("maxWidth", self.max_width, &SIDE)?,
             paused: None,
+            codec: None,
         };
         if want == Want::default() {
             let message = "one of fps, quality and maxWidth is needed";

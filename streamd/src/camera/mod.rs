@@ -2,6 +2,11 @@
 
 mod cameras;
 pub mod pipeline;
+#[cfg(feature = "h264")]
+mod streams;
+#[cfg(not(feature = "h264"))]
+#[path = "no_streams.rs"]
+mod streams;
 
 use std::{
     io,
@@ -15,7 +20,10 @@ use parking_lot::Mutex;
 use streamd_protocol::stats::CameraState;
 use tokio::sync::Semaphore;
 
-pub use self::cameras::{Cameras, Refused};
+pub use self::{
+    cameras::{Cameras, Refused},
+    streams::Streams,
+};
 
 use crate::{
     access::{
@@ -25,7 +33,7 @@ use crate::{
     capture, config,
     encode::check::Past,
     hub::{Hub, WorkList},
-    media::{Layout, Rendition, Scale, Timestamp},
+    media::{Layout, Level, Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
     news::{self, Event, EventKind, News},
 };
@@ -93,6 +101,8 @@ pub struct Camera {
     pub refused: Counter,
     /// Clients dropped because they broke the protocol or took nothing.
     pub dropped_clients: Counter,
+    /// The encoders of its streams.
+    pub streams: Streams,
     /// Held by the one who asks the driver for the camera's controls.
     pub asked: Arc<Semaphore>,
     settings: Mutex<Arc<Settings>>,
@@ -155,6 +165,7 @@ impl Camera {
             dropped: Dropped::default(),
             refused: Counter::default(),
             dropped_clients: Counter::default(),
+            streams: Streams::default(),
             asked: Arc::new(Semaphore::new(1)),
             settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),
@@ -263,6 +274,17 @@ impl Camera {
                 "pictures of another size"
             );
         }
+    }
+
+    /// Bits a second that a level has at most.
+    pub fn bit_rate(&self, level: Level) -> u32 {
+        (f64::from(self.whole_bit_rate()) * level.share()) as u32
+    }
+
+    /// Bits a second of its stream at its best.
+    pub fn whole_bit_rate(&self) -> u32 {
+        let config = &self.settings().config;
+        config.bit_rate.of(self.size(), config.fps.get())
     }
 
     /// A frame has come.

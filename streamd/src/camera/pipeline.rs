@@ -19,7 +19,7 @@ use crate::{
         prepare::{Look, Preparer},
     },
     hub::WorkList,
-    media::{Origin, Packet, PixelFormat, RawFrame, Timestamp, Track},
+    media::{Origin, Packet, PixelFormat, RawFrame, Rendition, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
@@ -87,6 +87,7 @@ impl Sink for Pipeline {
     fn status(&mut self, status: Status) {
         if matches!(status.state, CameraState::Idle | CameraState::Starting) {
             self.camera.hub.clear();
+            self.camera.streams.clear();
         }
         self.camera.set_status(status);
     }
@@ -114,29 +115,21 @@ fn encode(
     quiet: &mut Quiet,
 ) -> Result<(), String> {
     let begin = Timestamp::now();
-    let settings = camera.settings();
-    let top = settings.ladder.first() == Some(&track.rendition);
-    let mut app = AppSegment {
+    let label = AppSegment {
         sequence: raw.sequence,
         captured_us: raw.captured.unix_micros(),
         camera: camera.name.clone(),
-    }
-    .head();
-    if raw.origin == Origin::Blank {
-        app.extend(STAND_IN);
-    }
-    let picture = if top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
-        let rendition = (track.rendition, settings.config.chroma);
-        encoder.hand_on(raw, rendition, &app, &camera.past)
-    } else {
-        encoder.encode(raw, track.rendition, settings.config.chroma, &app)
+    };
+    let picture = match track {
+        Track::Jpeg(rendition) => jpeg(camera, encoder, raw, rendition, &label),
+        Track::H264(level) => camera.streams.encode(camera, raw, level, &label),
     };
     let end = Timestamp::now();
     match picture {
         Ok(picture) => {
             camera.shows(picture.frame);
             camera.encode_time.add(end.since(begin));
-            if top {
+            if track == Track::Jpeg(camera.settings().ladder[0]) {
                 camera.top_encode_time.add(end.since(begin));
             }
             camera.hub.publish(Arc::new(Packet {
@@ -148,7 +141,8 @@ fn encode(
                 width: picture.width,
                 height: picture.height,
                 track,
-                key: true,
+                key: picture.key,
+                droppable: picture.droppable,
                 origin: raw.origin,
             }));
             Ok(())
@@ -157,6 +151,27 @@ fn encode(
             camera.hub.abandon(track);
             Err(failed(camera, quiet, &error))
         }
+    }
+}
+
+/// A frame as a JPEG picture: a camera's own one as it is, where that is wanted.
+fn jpeg(
+    camera: &Camera,
+    encoder: &mut Encoder,
+    raw: &RawFrame,
+    rendition: Rendition,
+    label: &AppSegment,
+) -> Result<encode::Picture, encode::Error> {
+    let settings = camera.settings();
+    let mut app = label.head();
+    if raw.origin == Origin::Blank {
+        app.extend(STAND_IN);
+    }
+    let chroma = settings.config.chroma;
+    let is_top = settings.ladder.first() == Some(&rendition);
+    match is_top && raw.layout.format == PixelFormat::Mjpg && settings.passes_through() {
+        true => encoder.hand_on(raw, (rendition, chroma), &app, &camera.past),
+        false => encoder.encode(raw, rendition, chroma, &app),
     }
 }
 

@@ -28,9 +28,10 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::{CREDENTIAL, check_filter, credential_file as credential, is_user_name};
 use values::{
-    Anonymous, Arrangement, Bandwidth, CameraName, Caption, Chroma, Command, Congestion, Controls,
-    Crop, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
-    MaxClients, On, PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard, UserRole,
+    Anonymous, Arrangement, Bandwidth, BitRate, CameraName, Caption, Chroma, Command, Congestion,
+    Controls, Crop, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input,
+    Listen, MaxClients, On, PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard,
+    UserRole,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -450,6 +451,8 @@ pub struct Camera {
     pub passthrough: bool,
     /// Chroma subsampling of the pictures.
     pub chroma: Chroma,
+    /// Bits a second of its H.264, for who watches that.
+    pub bit_rate: BitRate,
     /// The part of the camera's picture that is used.
     pub crop: Crop,
     /// By how much it is turned clockwise.
@@ -510,6 +513,7 @@ impl Default for Camera {
             quality: Quality::new(80),
             passthrough: true,
             chroma: Chroma::Yuv420,
+            bit_rate: BitRate::Auto,
             crop: Crop::default(),
             rotate: Rotate::None,
             flip: Flip::None,

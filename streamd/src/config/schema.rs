@@ -12,9 +12,10 @@ use super::{
         UserName,
     },
     values::{
-        Anonymous, Bandwidth, Caption, Chroma, Command, Congestion, ControlValue, Crop, Device,
-        Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen, MaxClients, On,
-        PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard, UserRole, Value,
+        Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue, Crop,
+        Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
+        MaxClients, On, PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard,
+        UserRole, Value,
     },
 };
 
@@ -175,6 +176,7 @@ pub const KEYS: &[Key] = {
         key::<Quality>(CAMERA, "quality", Live, One),
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),
+        key::<BitRate>(CAMERA, "bit-rate", Live, One),
         key::<Crop>(CAMERA, "crop", Live, One),
         key::<Rotate>(CAMERA, "rotate", Live, One),
         key::<Flip>(CAMERA, "flip", Live, One),

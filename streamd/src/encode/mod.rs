@@ -1,10 +1,12 @@
-//! From a [`RawFrame`](crate::media::RawFrame) to JPEG pictures.
+//! From a [`RawFrame`](crate::media::RawFrame) to JPEG pictures, and to streams of H.264 ([`h264`]).
 //!
 //! [`prepare`] does once what all renditions need; [`jpeg`] encodes raw pixels, and cameras' own
 //! JPEG pictures at a lower quality or size; [`passthrough`] hands the latter on as they are,
 //! repaired where they need it; [`check`] says of them whether they are whole.
 
 pub mod check;
+#[cfg(feature = "h264")]
+pub mod h264;
 pub mod jpeg;
 mod levels;
 mod mosaic;
@@ -27,11 +29,15 @@ pub use check::Broken;
 pub use jpeg::simd;
 use levels::GreyLevels;
 
-/// A whole JPEG file.
+/// An encoded picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
-    /// From SOI to EOI.
+    /// Of JPEG from SOI to EOI; of H.264 its units, each behind a start code.
     pub bytes: Bytes,
+    /// It needs no picture before it.
+    pub key: bool,
+    /// [`Packet::droppable`](crate::media::Packet::droppable).
+    pub droppable: bool,
     /// Pixels.
     pub width: u32,
     /// Pixels.
@@ -70,14 +76,14 @@ pub enum Error {
     /// The camera's own JPEG picture is broken.
     #[error("the camera sends broken pictures: {0}")]
     Broken(#[from] Broken),
-    /// The JPEG library failed.
-    #[error("mozjpeg: {0}")]
+    /// The JPEG or H.264 library failed; which, and why.
+    #[error("{0}")]
     Library(String),
 }
 
 impl From<jpeg::libjpeg::Error> for Error {
     fn from(error: jpeg::libjpeg::Error) -> Self {
-        Self::Library(error.to_string())
+        Self::Library(format!("mozjpeg: {error}"))
     }
 }
 

@@ -14,6 +14,8 @@ pub fn passthrough(bytes: &[u8], whole: &Whole, app: &[u8]) -> Picture {
     let (width, height) = whole.size;
     Picture {
         bytes: whole.file(bytes, app, false).into(),
+        key: true,
+        droppable: false,
         width,
         height,
         frame: whole.size,

@@ -4,6 +4,9 @@
 mod planes;
 mod text;
 
+#[cfg(feature = "h264")]
+pub(super) use planes::from_rgb;
+
 use super::{
     Broken, Error, GreyLevels,
     check::{Check, Past, Whole},
@@ -125,7 +128,7 @@ fn replaced(raw: &RawFrame, layout: Layout, pixels: Vec<u8>) -> RawFrame {
 }
 
 /// A JPEG picture as planes at half width, as grey, or as RGB.
-fn decoded(
+pub(super) fn decoded(
     decompressor: &mut Decompressor,
     raw: &RawFrame,
     whole: &Whole,

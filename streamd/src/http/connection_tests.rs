@@ -223,7 +223,7 @@ async fn a_snapshot_is_captured_after_the_request() {
     let front = daemon.state().cameras.find(Some("front")).unwrap();
     // Somebody watches: the hub keeps the picture.
     let mut watching = front.hub.subscribe();
-    watching.select(Track::jpeg(front.settings().ladder[0]));
+    watching.select(Track::Jpeg(front.settings().ladder[0]));
     fixtures::publish(daemon.state(), "front", 1);
     let asked = Timestamp::now();
     let grabbed = |answer: &str| {

@@ -11,6 +11,7 @@ mod chosen;
 pub mod connection;
 mod credentials;
 pub mod guard;
+pub mod h264;
 pub mod host;
 pub mod listener;
 mod login;
@@ -46,6 +47,7 @@ pub fn resumed(
     Ok(match transport {
         Transport::Tcp => Box::new(Tcp),
         Transport::Websocket => Box::new(serde_json::from_value::<websocket::WebSocket>(state)?),
+        Transport::H264 => Box::new(h264::ByteStream),
         Transport::Mjpeg => Box::new(ustreamer::mjpeg::Multipart::resumed(
             state,
             viewer,

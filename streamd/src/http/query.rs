@@ -6,7 +6,10 @@ use axum::{
     extract::FromRequestParts,
     http::{Uri, request::Parts},
 };
-use streamd_protocol::limits::{FPS, Limits, QUALITY, SIDE};
+use streamd_protocol::{
+    limits::{FPS, Limits, QUALITY, SIDE},
+    stream::Codec,
+};
 
 /// A parameter that is known, with a value it can't have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +78,17 @@ impl Query {
             quality: self.limit("quality", &QUALITY)?,
             max_width: self.limit("max_width", &SIDE)?,
             paused: false,
+            codec: self.codec()?,
         })
+    }
+
+    /// How pictures are to be coded.
+    fn codec(&self) -> Result<Codec, BadParameter> {
+        let named = |name: &str| Codec::ALL.into_iter().find(|codec| codec.name() == name);
+        let name: Option<String> = self.checked("codec", "jpeg or h264", |name: &String| {
+            named(name).is_some()
+        })?;
+        Ok(name.as_deref().and_then(named).unwrap_or_default())
     }
 
     fn limit<T>(
@@ -114,11 +127,16 @@ mod tests {
             quality: Some(40),
             max_width: Some(320),
             paused: false,
+            codec: Codec::Jpeg,
         };
         assert_eq!(query.limits(), Ok(wanted));
         let none = Query::parse("fps=0&quality=0&max_width=0");
         assert_eq!(none.limits(), Ok(Limits::default()));
         assert_eq!(query.get("action"), Some("stream"));
+        let codec = |query| Query::parse(query).limits().map(|limits| limits.codec);
+        assert_eq!(codec("codec=h264"), Ok(Codec::H264));
+        let error = codec("codec=av1").unwrap_err().to_string();
+        assert_eq!(error, "codec=\"av1\"; allowed: jpeg or h264");
         for query in [
             "fps=-1",
             "fps=nan",

@@ -28,7 +28,9 @@ pub enum Refusal {
     #[error("{0:?} is no address here: it must begin with /")]
     BadAddress(String),
     /// No such address.
-    #[error("nothing is at {0}: there is /, /ws, /stream, /snapshot, /state and /api/v1")]
+    #[error(
+        "nothing is at {0}: there is /, /ws, /stream, /stream.h264, /snapshot, /state and /api/v1"
+    )]
     NotFound(String),
     /// The address does not take this method.
     #[error("{method} is not allowed here; allowed: {allowed}")]
@@ -70,6 +72,9 @@ pub enum Refusal {
     /// There is no such camera.
     #[error(transparent)]
     NoCamera(#[from] NoSuchCamera),
+    /// It was left out of this build.
+    #[error("this build has no {0}")]
+    NotBuilt(&'static str),
     /// Not now: no place, or no picture.
     #[error("{0}")]
     Unavailable(String),
@@ -101,7 +106,7 @@ impl Refusal {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound(_) | Self::NoCamera(_) => StatusCode::NOT_FOUND,
+            Self::NotFound(_) | Self::NoCamera(_) | Self::NotBuilt(_) => StatusCode::NOT_FOUND,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadAddress(_) | Self::BadAction(_) | Self::BadParameter(_) | Self::BadJson(_) => {
                 StatusCode::BAD_REQUEST

@@ -11,7 +11,7 @@ use axum::{
 use super::{
     api,
     guard::{self, Route},
-    login, page,
+    h264, login, page,
     refusal::Refusal,
     served::Served,
     ustreamer::{snapshot, state, stream},
@@ -62,6 +62,7 @@ fn table() -> Vec<Route<Served>> {
     let stream = get(stream::answer).post(stream::answer);
     for (address, action, methods) in [
         ("/stream", Action::Watch, only(FORM, stream)),
+        ("/stream.h264", Action::Watch, only(READ, get(h264::answer))),
         (
             "/snapshot",
             Action::Watch,

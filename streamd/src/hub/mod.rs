@@ -1,12 +1,13 @@
 //! A camera's tracks, and who wants what: one hub per camera.
 //!
 //! Nothing queues here. The hub holds the newest raw frame and, of each track in use, the newest
-//! packet ([`Keeping::Newest`]) or the packets from the last key on ([`Keeping::FromKey`]). A
+//! packet ([`Keeping::Newest`]) or the last ones without a gap ([`Keeping::FromKey`]). A
 //! subscriber that is ready for a picture *waits* at its track, and that wait is the demand: a
 //! track whose packets stand alone is encoded when somebody waits for it, and not otherwise. When
 //! a subscriber begins to wait while the newest raw frame has not been encoded for its track, the
 //! encoder is asked to do that at once, so that no picture is held until the next one arrives.
-//! A track whose packets build on one another is encoded frame by frame while somebody watches it.
+//! A track whose packets build on one another is encoded frame by frame while somebody watches it,
+//! at a bit rate that all who watch it can take; a subscriber begins at a key, and gets one soon.
 //!
 //! [`Keeping::Newest`]: crate::media::Keeping::Newest
 //! [`Keeping::FromKey`]: crate::media::Keeping::FromKey
@@ -25,7 +26,11 @@ use std::{
 use parking_lot::Mutex;
 
 use self::track::Slot;
-pub use self::{subscription::Subscription, work::WorkList};
+pub use self::{
+    subscription::Subscription,
+    track::{Follows, Order},
+    work::WorkList,
+};
 use crate::media::{Packet, RawFrame, Timestamp, Track};
 
 /// One camera's hub.
@@ -59,6 +64,8 @@ pub struct TrackUse {
     pub encoded: u64,
     /// Recent average size, bytes; 0 before the first.
     pub average_bytes: f64,
+    /// The least bits a second that anybody on it asks for.
+    pub bit_rate: Option<u32>,
 }
 
 impl Hub {
@@ -120,6 +127,16 @@ impl Hub {
         Some(newest)
     }
 
+    /// How the frame that has [begun](Self::begin) is to be encoded, where it builds on those before.
+    pub fn order(&self, track: Track, captured: Timestamp) -> Order {
+        let mut tracks = self.tracks.lock();
+        let order = tracks.slot(track).map(|slot| slot.order(captured));
+        order.unwrap_or(Order {
+            key: true,
+            bit_rate: None,
+        })
+    }
+
     /// Hands an encoded packet to all who wait for it.
     pub fn publish(&self, packet: Arc<Packet>) {
         let mut wake = Vec::new();
@@ -176,6 +193,7 @@ impl Hub {
             users: slot.users,
             encoded: slot.encoded,
             average_bytes: slot.average_bytes,
+            bit_rate: slot.bit_rate(),
         };
         self.tracks.lock().slots.iter().map(used).collect()
     }

@@ -3,11 +3,12 @@
 use std::{
     sync::{Arc, atomic::Ordering},
     task::{Poll, Waker},
+    time::Duration,
 };
 
 use super::{
     Hub, Tracks,
-    track::{Seat, Slot},
+    track::{Follows, Next, Seat, Slot},
 };
 use crate::media::{Packet, Timestamp, Track};
 
@@ -16,8 +17,9 @@ pub struct Subscription {
     hub: Arc<Hub>,
     seat: Arc<Seat>,
     track: Option<Track>,
-    /// The number of the last frame taken.
+    /// The number of the last frame taken; of packets that build on one another, of this track.
     seen: Option<u64>,
+    follows: Follows,
     watching: bool,
 }
 
@@ -29,6 +31,7 @@ impl Subscription {
             seat: Arc::default(),
             track: None,
             seen: None,
+            follows: Follows::default(),
             watching: false,
         };
         subscription.watch(true);
@@ -49,7 +52,7 @@ impl Subscription {
         self.watching = on;
         let mut tracks = self.hub.tracks.lock();
         if let Some(slot) = self.track.and_then(|track| tracks.slot(track)) {
-            slot.watching = step(slot.watching, on);
+            sit(slot, &self.seat, on);
         }
         tracks.watchers = step(tracks.watchers, on);
         // Under the lock, so that the last word told is the true one.
@@ -73,15 +76,44 @@ impl Subscription {
         }
         let slot = tracks.slot(track).expect("it has just been made");
         slot.users += 1;
-        slot.watching += usize::from(self.watching);
+        if self.watching {
+            sit(slot, &self.seat, true);
+        }
+        if !track.stands_alone() {
+            self.seen = None;
+        }
         self.track = Some(track);
+    }
+
+    /// How packets that build on one another are taken.
+    pub fn follow(&mut self, follows: Follows) {
+        self.follows = follows;
+    }
+
+    /// So many bits a second can be taken; the encoder of a track with a bit rate keeps to the least
+    /// of all who watch it.
+    pub fn take_bit_rate(&self, bits: u32) {
+        self.seat.bit_rate.store(bits, Ordering::Relaxed);
+    }
+
+    /// Of packets that build on one another, one is to be a key at least so often.
+    pub fn keys_every(&self, interval: Duration) {
+        let nanos = interval.as_nanos() as u64;
+        self.seat.keys_every.store(nanos, Ordering::Relaxed);
+    }
+
+    /// What was taken last is of no use, since something before it is missing: a key is needed.
+    pub fn begin_anew(&mut self) {
+        if self.track.is_some_and(|track| !track.stands_alone()) {
+            self.seen = None;
+        }
     }
 
     /// The next packet of the selected track. Of packets that stand alone it is the newest, if it
     /// was captured at `due` or later and has not been taken yet; of others the one after the last
-    /// one taken, or the newest key where that is gone: the packets' numbers tell what was missed.
-    /// Where there is none, the subscription waits for it: `waker` is called, and the frame is
-    /// encoded because of this.
+    /// one taken, or the newest key where that is gone or too late: the packets' numbers tell what
+    /// was missed. Where there is none, the subscription waits for it: `waker` is called, and the
+    /// frame is encoded because of this.
     pub fn poll_next(&mut self, due: Timestamp, waker: &Waker) -> Poll<Arc<Packet>> {
         let Some(track) = self.track else {
             return Poll::Pending;
@@ -92,11 +124,18 @@ impl Subscription {
         let Some(slot) = tracks.slot(track) else {
             return Poll::Pending;
         };
-        if let Some(packet) = slot.kept.after(self.seen, due) {
-            let packet = Arc::clone(packet);
-            self.seen = Some(packet.sequence);
-            self.seat.wants.store(false, Ordering::Relaxed);
-            return Poll::Ready(packet);
+        match slot.kept.next(self.seen, due, self.follows) {
+            Next::Packet(packet) => {
+                let packet = Arc::clone(packet);
+                self.seen = Some(packet.sequence);
+                self.seat.wants.store(false, Ordering::Relaxed);
+                return Poll::Ready(packet);
+            }
+            Next::Key => {
+                self.seen = None;
+                slot.key_wanted = true;
+            }
+            Next::Wait => {}
         }
         self.seat.waker.register(waker);
         self.seat.due.store(due.as_nanos(), Ordering::Relaxed);
@@ -118,7 +157,9 @@ impl Subscription {
     pub fn poll_ready(&mut self, due: Timestamp, waker: &Waker) -> bool {
         let seen = self.seen;
         let ready = self.poll_next(due, waker).is_ready();
-        self.seen = seen;
+        if ready {
+            self.seen = seen;
+        }
         ready
     }
 
@@ -148,13 +189,27 @@ impl Subscription {
         };
         let slot = &mut tracks.slots[index];
         slot.users -= 1;
-        slot.watching -= usize::from(self.watching);
+        if self.watching {
+            sit(slot, &self.seat, false);
+        }
         if self.seat.seated.swap(false, Ordering::Relaxed) {
             slot.waiting.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
         }
         if slot.users == 0 {
             tracks.slots.swap_remove(index);
         }
+    }
+}
+
+/// Somebody begins or ceases to watch a track.
+fn sit(slot: &mut Slot, seat: &Arc<Seat>, on: bool) {
+    slot.watching = step(slot.watching, on);
+    if slot.track.stands_alone() {
+        return;
+    }
+    match on {
+        true => slot.members.push(Arc::clone(seat)),
+        false => slot.members.retain(|member| !Arc::ptr_eq(member, seat)),
     }
 }
 

@@ -369,7 +369,7 @@ fn reason_at(rung: usize, view: &View, kept_by: Reason) -> Reason {
 }
 
 /// What says how much may be sent.
-fn kept_by(forecast: &Forecast) -> Reason {
+pub(super) fn kept_by(forecast: &Forecast) -> Reason {
     match forecast.is_limited() {
         true => Reason::Bandwidth(forecast.most),
         false => Reason::Link(forecast.rate),

@@ -2,10 +2,11 @@
 //!
 //! Kernel: [`bound`], [`listener`], [`socket`], [`readiness`]; TLS between it and a viewer:
 //! [`channel`]. Deciding, without I/O or a clock:
-//! [`estimate`], [`gate`], [`adapt`], [`delivery`], [`receipts`].
+//! [`estimate`], [`gate`], [`adapt`], [`bit_rate`], [`delivery`], [`receipts`].
 
 pub mod adapt;
 mod bind;
+pub mod bit_rate;
 pub mod bound;
 pub mod budget;
 pub mod channel;

@@ -21,10 +21,11 @@ use crate::{
     state::State,
 };
 
-const TRANSPORTS: [(Transport, &str); 3] = [
+const TRANSPORTS: [(Transport, &str); 4] = [
     (Transport::Tcp, "tcp"),
     (Transport::Websocket, "websocket"),
     (Transport::Mjpeg, "mjpeg"),
+    (Transport::H264, "h264"),
 ];
 
 const STATES: [(CameraState, &str); 4] = [

@@ -3,7 +3,11 @@
 use streamd_protocol::stats::{CameraState, CameraStats, RenditionStats, Stats};
 
 use super::State;
-use crate::{camera::Camera, media::Timestamp};
+use crate::{
+    camera::Camera,
+    hub::TrackUse,
+    media::{Timestamp, Track},
+};
 
 impl State {
     /// Everything that is counted, now.
@@ -103,13 +107,26 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
             .tracks()
             .iter()
             .map(|used| RenditionStats {
-                quality: used.track.rendition.quality.into(),
-                width: width.div_ceil(used.track.rendition.scale.divisor()).into(),
-                height: height.div_ceil(used.track.rendition.scale.divisor()).into(),
+                codec: used.track.codec(),
+                quality: used.track.quality().into(),
+                bit_rate: bit_rate(camera, used),
+                width: width.div_ceil(used.track.scale().divisor()).into(),
+                height: height.div_ceil(used.track.scale().divisor()).into(),
                 clients: used.users as i64,
                 encoded: used.encoded as i64,
                 average_bytes: used.average_bytes as i64,
             })
             .collect(),
+    }
+}
+
+/// Bits a second that the encoder of a track keeps to; 0 where it has none.
+fn bit_rate(camera: &Camera, used: &TrackUse) -> i64 {
+    match used.track {
+        Track::Jpeg(_) => 0,
+        Track::H264(level) => {
+            let most = camera.bit_rate(level);
+            used.bit_rate.map_or(most, |bits| bits.min(most)).into()
+        }
     }
 }

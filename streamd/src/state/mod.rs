@@ -222,7 +222,7 @@ impl State {
     ) -> Result<(String, impl Future<Output = Arc<Packet>> + Send + use<>), NoSuchCamera> {
         let camera = self.cameras.find(name)?;
         let mut subscription = camera.hub.subscribe();
-        let best = Track::jpeg(camera.settings().ladder[0]);
+        let best = Track::Jpeg(camera.settings().ladder[0]);
         let picture = async move { subscription.next(best, due).await };
         Ok((camera.name.clone(), picture))
     }

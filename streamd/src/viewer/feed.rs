@@ -14,12 +14,13 @@ use streamd_protocol::{
 
 use crate::{
     camera::{Camera, Place, Settings},
-    hub::Subscription,
+    hub::{Follows, Subscription},
     link::{
         adapt::{Adapt, Frame, Reason, View},
+        bit_rate::{self, BitRate},
         estimate::Forecast,
     },
-    media::{Origin, Packet, Rendition, Timestamp, Track},
+    media::{CODECS, Codec, Level, Origin, Packet, Rendition, Scale, Timestamp, Track},
 };
 
 /// How much earlier than due a frame may be, as a part of the interval: cameras are not clocks.
@@ -34,10 +35,14 @@ pub struct Feed {
     settings: Arc<Settings>,
     version: u64,
     adapt: Adapt,
+    /// The same for a track with a bit rate.
+    bit_rate: BitRate,
     /// What it stands on; `None` before the first decision.
-    rendition: Option<Rendition>,
+    track: Option<Track>,
     /// The frames a second that it was told of.
     told_fps: f64,
+    /// The bits a second that it was told of.
+    told_bits: u32,
     /// The next frame's rendition has been picked, and the feed waits for it.
     waits: bool,
     /// The shortest time that frames took lately from capture until they were taken.
@@ -83,8 +88,10 @@ pub struct LeftOut {
 /// What changed of what a client gets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// In which quality and size.
-    pub rendition: Rendition,
+    /// In which coding, quality and size.
+    pub track: Track,
+    /// Bits a second at most, where the track has a bit rate; else 0.
+    pub bit_rate: u32,
     /// Pixels.
     pub width: u32,
     /// Pixels.
@@ -106,8 +113,10 @@ impl Feed {
             settings: camera.settings(),
             version,
             adapt: Adapt::new(now),
-            rendition: None,
+            bit_rate: BitRate::new(now),
+            track: None,
             told_fps: 0.0,
+            told_bits: 0,
             waits: false,
             prompt: Duration::ZERO,
             limits,
@@ -137,6 +146,11 @@ impl Feed {
         }
         self.due = Timestamp::default();
         self.waits = false;
+    }
+
+    /// A stream begins anew, at a key.
+    pub fn begin_anew(&mut self) {
+        self.subscription.begin_anew();
     }
 
     /// Frames a second that this client gets at most.
@@ -177,6 +191,32 @@ impl Feed {
             self.version = self.camera().version();
             self.settings = self.camera().settings();
         }
+        let (track, changed) = match self.codec() {
+            Codec::Jpeg => self.decide_picture(now, forecast, room),
+            Codec::H264 => self.decide_stream(now, forecast),
+        };
+        let other = self.track.replace(track) != Some(track);
+        let fps = self.fps();
+        let paced = std::mem::replace(&mut self.told_fps, fps) != fps;
+        (changed || renewed || other || paced).then(|| self.change(track))
+    }
+
+    /// How its pictures are coded: as it asks, where this build can.
+    fn codec(&self) -> Codec {
+        match CODECS.contains(&self.limits.codec) {
+            true => self.limits.codec,
+            false => Codec::Jpeg,
+        }
+    }
+
+    /// By the ladder: what it stands on, and whether that has changed. The next picture may be
+    /// another.
+    fn decide_picture(
+        &mut self,
+        now: Timestamp,
+        forecast: Option<Forecast>,
+        room: Option<u32>,
+    ) -> (Track, bool) {
         self.allow();
         let view = View {
             now,
@@ -192,11 +232,46 @@ impl Feed {
         let picked = self.adapt.pick(&view);
         let rung = self.adapt.rung().min(self.settings.ladder.len() - 1);
         let (rung, picked) = (self.settings.ladder[rung], self.settings.ladder[picked]);
-        self.subscription.select(Track::jpeg(picked));
-        let first = self.rendition.replace(rung).is_none();
-        let fps = self.fps();
-        let paced = std::mem::replace(&mut self.told_fps, fps) != fps;
-        (changed || renewed || first || paced).then(|| self.change(rung))
+        self.subscription.select(Track::Jpeg(picked));
+        (Track::Jpeg(rung), changed)
+    }
+
+    /// By the bit rate: the same. It moves all the time; what is worth telling is a change of a
+    /// quarter.
+    fn decide_stream(&mut self, now: Timestamp, forecast: Option<Forecast>) -> (Track, bool) {
+        let (width, _) = self.camera().size();
+        let fits = |most| width <= most;
+        let fps = self.settings.config.fps.get();
+        let whole = self.camera().whole_bit_rate();
+        self.bit_rate.decide(&bit_rate::View {
+            now,
+            whole,
+            fps,
+            largest: match self.limits.max_width.is_none_or(fits) {
+                true => Scale::Full,
+                false => Scale::Half,
+            },
+            adapts: self.settings.config.adapt,
+            forecast,
+        });
+        let track = Track::H264(self.bit_rate.level());
+        self.subscription.select(track);
+        let bits = self.bit_rate.bits(whole);
+        self.subscription.take_bit_rate(bits);
+        let changed = bits.abs_diff(self.told_bits) > self.told_bits / 4;
+        if changed {
+            self.told_bits = bits;
+        }
+        self.subscription.follow(match self.halves() {
+            true => Follows::Needed,
+            false => Follows::Newest,
+        });
+        (track, changed)
+    }
+
+    /// Whether a limit of frames a second leaves a stream the needed half of its pictures.
+    fn halves(&self) -> bool {
+        self.fps() < self.settings.config.fps.get() * 0.75
     }
 
     /// For how long a frame has waited that was not sent yet; frames always take a while from
@@ -214,19 +289,30 @@ impl Feed {
 
     /// What it gets now; `None` before the first frame.
     pub fn current(&self) -> Option<Change> {
-        self.rendition.map(|rendition| self.change(rendition))
+        self.track.map(|track| self.change(track))
     }
 
-    /// What it gets in this rendition.
-    fn change(&self, rendition: Rendition) -> Change {
+    /// What it gets of this track.
+    fn change(&self, track: Track) -> Change {
         let (width, height) = self.camera().size();
-        let divisor = rendition.scale.divisor();
+        let divisor = track.scale().divisor();
+        let whole = self.camera().whole_bit_rate();
+        let (bit_rate, reason) = match track {
+            Track::Jpeg(_) => (0, self.adapt.reason()),
+            Track::H264(level) => {
+                let link = self.bit_rate.held_by(whole);
+                let limited = level != Level::High || self.halves();
+                let without = if limited { Reason::Limit } else { Reason::Top };
+                (self.bit_rate.bits(whole), link.unwrap_or(without))
+            }
+        };
         Change {
-            rendition,
+            track,
+            bit_rate,
             width: width.div_ceil(divisor),
             height: height.div_ceil(divisor),
             fps: self.fps(),
-            reason: self.adapt.reason(),
+            reason,
         }
     }
 
@@ -308,15 +394,26 @@ impl Feed {
             Some(HeldUp::Probe) => 0,
             _ => out.slow_link + out.slow_reader,
         };
-        let of = Frame {
-            sequence: frame.sequence,
-            rendition: frame.track.rendition,
-            bytes: frame.bytes.len(),
-            skipped,
-        };
-        self.adapt
-            .sent(&of, &self.settings.ladder, Timestamp::now());
-        self.pace(frame.captured);
+        match frame.track {
+            Track::Jpeg(rendition) => {
+                let of = Frame {
+                    sequence: frame.sequence,
+                    rendition,
+                    bytes: frame.bytes.len(),
+                    skipped,
+                };
+                let ladder = &self.settings.ladder;
+                self.adapt.sent(&of, ladder, Timestamp::now());
+                self.pace(frame.captured);
+            }
+            Track::H264(_) => {
+                self.bit_rate.sent(frame.bytes.len());
+                // What may be left out costs nothing.
+                if skipped > 1 {
+                    self.bit_rate.skipped();
+                }
+            }
+        }
         self.count(&out);
         out
     }

@@ -151,7 +151,9 @@ impl Viewer {
                 let config = &place.camera().settings().config;
                 (config.congestion, config.tls)
             }
-            Transport::Websocket | Transport::Mjpeg => (http.congestion, http.tls),
+            Transport::Websocket | Transport::Mjpeg | Transport::H264 => {
+                (http.congestion, http.tls)
+            }
         };
         if tls && socket.is_tcp() {
             return Err(NotResumed::Plain);

@@ -15,7 +15,12 @@ use super::{
     registry::Guard,
     talk::Talk,
 };
-use crate::{access::role::Shown, events, link::receipts::Receipt, media::Timestamp};
+use crate::{
+    access::role::Shown,
+    events,
+    link::receipts::Receipt,
+    media::{CODECS, Timestamp},
+};
 
 /// What a paused viewer is told that loses its place.
 pub(super) const GAVE_WAY: &str = "it was paused, and its place was needed";
@@ -93,7 +98,13 @@ impl Viewer {
 
     fn want(&mut self, want: &streamd_protocol::stream::Want) {
         match self.entry.want(want) {
-            Ok(()) => self.watching.set_limits(self.entry.limits()),
+            Ok(()) => {
+                self.watching.set_limits(self.entry.limits());
+                // Also where it is the same: a decoder may have lost its way.
+                if want.codec.is_some() {
+                    self.watching.begin_anew();
+                }
+            }
             Err(why) => self.bad(why.to_string()),
         }
     }
@@ -148,6 +159,7 @@ impl Viewer {
             quality: settings.config.quality.get(),
             server_time: Timestamp::now().unix_micros(),
             cameras: self.viewers.names_for(&self.entry),
+            codecs: CODECS.to_vec(),
         });
     }
 
@@ -177,7 +189,9 @@ impl Viewer {
 /// A feed gets another rendition: into the figures and the log, and told to the viewer.
 pub(super) fn rendition_changed(entry: &Guard, talk: &mut Talk, feed: &Feed, change: Change) {
     tell_rendition(talk, feed, &change);
-    let (rendition, width, height) = (change.rendition, change.width, change.height);
+    let (width, height) = (change.width, change.height);
+    let (codec, quality) = (change.track.codec().name(), change.track.quality());
+    let bit_rate = change.bit_rate;
     let reason = change.reason.to_string();
     {
         let mut figures = entry.figures();
@@ -194,7 +208,9 @@ pub(super) fn rendition_changed(entry: &Guard, talk: &mut Talk, feed: &Feed, cha
         client = entry.id,
         peer = %entry.peer,
         camera = feed.camera().name,
-        quality = rendition.quality,
+        codec,
+        quality,
+        bit_rate,
         width,
         height,
         reason,
@@ -205,7 +221,9 @@ pub(super) fn rendition_changed(entry: &Guard, talk: &mut Talk, feed: &Feed, cha
 fn tell_rendition(talk: &mut Talk, feed: &Feed, change: &Change) {
     talk.say(&ToClient::Rendition {
         camera: feed.camera().name.clone(),
-        quality: change.rendition.quality,
+        codec: change.track.codec(),
+        quality: change.track.quality(),
+        bit_rate: change.bit_rate,
         width: change.width,
         height: change.height,
         fps: change.fps,

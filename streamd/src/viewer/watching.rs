@@ -164,6 +164,11 @@ impl Watching {
         }
     }
 
+    /// What builds on earlier pictures begins anew, at a key.
+    pub fn begin_anew(&mut self) {
+        self.feeds.iter_mut().for_each(Feed::begin_anew);
+    }
+
     /// Whether a frame is there for any feed; else all wait for one.
     pub fn is_ready(&mut self, waker: &Waker) -> bool {
         self.feeds.iter_mut().any(|feed| feed.ready(waker))

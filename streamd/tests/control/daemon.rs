@@ -79,10 +79,11 @@ impl Daemon {
         let camera = self.state.cameras.find(None).unwrap();
         let now = Timestamp::now();
         camera.hub.publish(Arc::new(Packet {
-            track: Track::jpeg(camera.settings().ladder[0]),
+            track: Track::Jpeg(camera.settings().ladder[0]),
             sequence,
             captured: now,
             key: true,
+            droppable: false,
             bytes: Bytes::from(vec![0xFF; bytes]),
             width: 640,
             height: 480,

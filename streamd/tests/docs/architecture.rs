@@ -145,7 +145,9 @@ fn names(code: &str, room: &str) -> bool {
 /// What decides about a link is handed all it knows, so that tests can go through it.
 #[test]
 fn what_decides_about_a_link_does_no_io_and_reads_no_clock() {
-    for file in ["estimate", "gate", "adapt", "delivery", "receipts"] {
+    for file in [
+        "estimate", "gate", "adapt", "bit_rate", "delivery", "receipts",
+    ] {
         let code = code_of(&format!("link/{file}"));
         assert!(!code.is_empty(), "there is no {file}");
         for forbidden in [

@@ -142,6 +142,7 @@ impl Args {
                 quality: self.quality,
                 max_width: self.max_width,
                 paused: None,
+                codec: None,
             },
         })
     }

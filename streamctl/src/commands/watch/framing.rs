@@ -257,6 +257,8 @@ fn raw(arrived: &[u8]) -> Result<Cut, Error> {
     let what = match kind {
         stream::Payload::Picture => What::Picture,
         stream::Payload::Message => What::Message,
+        // It has asked for none.
+        stream::Payload::Unit => return Err(Error::Kind(first, second)),
     };
     Ok(Cut::Whole(
         what,

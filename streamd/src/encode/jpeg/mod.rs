@@ -122,6 +122,8 @@ impl Encoder {
         self.last[job.scale as usize] = bytes.len();
         Picture {
             bytes: trimmed(bytes),
+            key: true,
+            droppable: false,
             width: job.shape.width,
             height: job.shape.height,
             frame: job.frame,

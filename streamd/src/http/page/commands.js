@@ -44,6 +44,8 @@ export function limits() {
 export function setLimits() {
   settings.set("limits", limits());
   engine.do({ type: "limits", limits: limits() });
+  settings.set("codec", $("codec").value);
+  engine.do({ type: "codec", codec: $("codec").value });
   if (page.plain) for (const tile of page.tiles.values()) page.plain.fill(tile);
   $("sheet-open").classList.toggle("active", Object.values(limits()).some(Boolean));
 }

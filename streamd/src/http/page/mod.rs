@@ -63,6 +63,7 @@ const VIEWER: &[&str] = &[
     include_str!("meter.js"),
     include_str!("standing.js"),
     include_str!("picture.js"),
+    include_str!("stream.js"),
     include_str!("connection.js"),
     include_str!("viewer.js"),
     include_str!("worker.js"),

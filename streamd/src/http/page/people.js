@@ -4,12 +4,12 @@
 import { ask } from "./control.js";
 import { Field } from "./field.js";
 import { element, setText } from "./tile.js";
-import { duration, frames, say } from "./words.js";
+import { coding, duration, frames, say } from "./words.js";
 
 /** Milliseconds in which the second press counts. */
 const SURE = 5000;
 
-const TRANSPORTS = { tcp: "TCP", websocket: "WebSocket", mjpeg: "MJPEG" };
+const TRANSPORTS = { tcp: "TCP", websocket: "WebSocket", mjpeg: "MJPEG", h264: "H.264" };
 
 /** What may be limited, how it is said, and the values to choose from here; 0 is no limit. */
 const LIMITS = {
@@ -47,8 +47,8 @@ export class People {
     for (const client of there) {
       if (!this.#rows.has(client.id)) this.#rows.set(client.id, this.#row(client));
       const feed = client.feeds.find((feed) => feed.camera === camera);
-      const { fps, quality, width, height, latency } = feed;
-      const parts = [TRANSPORTS[client.transport] ?? client.transport, frames(fps), `${width}×${height}`, say("quality", { quality }), duration(latency.p50Ms || null)];
+      const { fps, width, height, latency } = feed;
+      const parts = [TRANSPORTS[client.transport] ?? client.transport, frames(fps), `${width}×${height}`, coding(feed), duration(latency.p50Ms || null)];
       const own = limitsOf(client.own);
       if (own) parts.push(say("wants", { limits: own }));
       const row = this.#rows.get(client.id);

@@ -35,6 +35,22 @@ export class Picture {
     if (!this.#decoding) this.#decode();
   }
 
+  /** Shows a picture that is decoded already. */
+  async put(frame, decoded) {
+    try {
+      this.#draw(frame, await createImageBitmap(decoded));
+    } finally {
+      decoded.close();
+    }
+  }
+
+  /** What is shown, as a JPEG file. */
+  async file() {
+    if (this.shown?.jpeg) return this.shown.jpeg;
+    const blob = this.shown && (await this.#canvas.convertToBlob?.({ type: "image/jpeg", quality: 0.95 }));
+    return blob?.arrayBuffer() ?? null;
+  }
+
   async #decode() {
     this.#decoding = true;
     while (this.#waiting) {

@@ -15,6 +15,7 @@ const utf8 = new TextDecoder();
 export function readSegment(jpeg) {
   const view = new DataView(jpeg);
   let found = null;
+  if (isUnit(jpeg)) return readLabel(view);
   if (view.byteLength < 4 || view.getUint16(0) !== 0xffd8) return null;
   for (let at = 2; at + 4 <= view.byteLength && view.getUint8(at) === 0xff; ) {
     const marker = view.getUint8(at + 1);
@@ -27,6 +28,24 @@ export function readSegment(jpeg) {
       else if (length >= 43 && view.getUint8(at + 12) === 2) found ??= read(view, at, end);
     }
     at = end;
+  }
+  return found;
+}
+
+/** Whether this is a picture in H.264. */
+export function isUnit(data) {
+  return data.byteLength > 8 && new DataView(data).getUint32(0) === 1;
+}
+
+/** The same in H.264: units of supplemental information, each of 23 bytes, what is said, and one more. */
+function readLabel(view) {
+  let found = null;
+  for (let at = 0; at + 32 < view.byteLength && view.getUint32(at) === 1 && view.getUint16(at + 4) === 0x0605; ) {
+    const end = at + 7 + view.getUint8(at + 6);
+    if (end > view.byteLength || !spells(view, at + 23, NAME)) break;
+    if (spells(view, at + 31, STAND_IN)) found &&= { ...found, standIn: true };
+    else found ??= read(view, at + 19, end);
+    at = end + 1;
   }
   return found;
 }

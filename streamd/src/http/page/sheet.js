@@ -2,7 +2,7 @@
 
 import { KEPT, minutesOf, pathOf, roundUp } from "./history.js";
 import { element, setText } from "./tile.js";
-import { because, bits, clock, duration, frames, say } from "./words.js";
+import { because, bits, clock, coding, duration, frames, say } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const BOX = { width: 300, height: 56 };
@@ -78,7 +78,7 @@ export class Sheet {
       age: age ? say("ageText", { median: duration(figures.latency), most: duration(figures.latency95) }) : "–",
       fps: counts ? frames(figures.fps) : "–",
       rate: counts ? bits(figures.bitsPerSecond) : "–",
-      picture: size && rendition ? say("pictureText", { size, quality: rendition.quality }) : size || "–",
+      picture: size && rendition ? `${size} px, ${coding(rendition)}` : size || "–",
       why: counts && rendition ? because(rendition.reason, true) : standing.reason || "–",
       leftOut: counts ? leftOut(figures) : "–",
       roundTrip: duration(roundTrip),

@@ -71,6 +71,7 @@ function start() {
   $("limit-fps").value = kept.fps ?? 0;
   $("limit-quality").value = kept.quality ?? 0;
   $("limit-width").value = kept.maxWidth ?? 0;
+  $("codec").value = settings.get("codec", "");
   $("awake").checked = settings.get("awake", false);
   $("awake").parentElement.hidden = !screen.canStayOn;
   $("record").hidden = !Film.records;

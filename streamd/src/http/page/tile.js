@@ -1,7 +1,7 @@
 // One camera on the page: its picture, its line, and what is said where there is no live picture.
 
 import { cameraSettings } from "./settings.js";
-import { because, bits, clock, duration, frames, say, span } from "./words.js";
+import { because, bits, clock, coding, duration, frames, say, span } from "./words.js";
 
 /** States in which the picture is the camera's present one. */
 const FRESH = ["live", "plain"];
@@ -119,7 +119,7 @@ export class Tile {
     setText(parts.age, counts && figures.latency !== null ? duration(figures.latency) : "");
     setText(parts.fps, counts ? frames(figures.fps) : "");
     setText(parts.rate, counts ? bits(figures.bitsPerSecond) : "");
-    const quality = rendition && `${say("quality", rendition)}, ${because(rendition.reason)}`;
+    const quality = rendition && `${coding(rendition)}, ${because(rendition.reason)}`;
     setText(parts.quality, (counts && quality) || "");
     if (figures) this.root.dataset.drawn = figures.drawn;
     this.#say(standing);

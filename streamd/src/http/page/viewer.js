@@ -4,8 +4,9 @@
 import { Connection } from "./connection.js";
 import { Clock, Meter, now } from "./meter.js";
 import { Picture } from "./picture.js";
-import { readSegment } from "./segment.js";
+import { isUnit, readSegment } from "./segment.js";
 import { blankView, standing } from "./standing.js";
+import { Stream, decodes } from "./stream.js";
 
 /** Milliseconds between two reports to the page. */
 const REPORT = 250;
@@ -25,6 +26,13 @@ export class Viewer {
   /** The names that are asked for; `["*"]` while only the server knows them. */
   #cameras = ["*"];
   #limits = {};
+  /** As it was chosen: "", "jpeg" or "h264"; and as it is asked for. */
+  #chosen = "";
+  #codec = "jpeg";
+  /** The server has H.264, the link has been too narrow for JPEG at its best, the decoder too slow. */
+  #offered = false;
+  #narrow = false;
+  #slow = false;
   #paused = false;
   #pinger = 0;
   #asker = 0;
@@ -67,9 +75,13 @@ export class Viewer {
       canvas: ({ camera, canvas }) => this.#adopt(camera, canvas),
       cameras: ({ cameras }) => this.#show(cameras),
       limits: ({ limits }) => this.#limit(limits),
+      codec: ({ codec }) => this.#choose(codec),
       pause: ({ paused }) => this.#pause(paused),
       save: ({ camera }) => this.#save(camera),
-      follow: ({ camera, on }) => (this.#view(camera).followed = on),
+      follow: ({ camera, on }) => {
+        this.#view(camera).followed = on;
+        this.#decideCodec();
+      },
     };
     actions[message.type]?.(message);
   }
@@ -90,6 +102,8 @@ export class Viewer {
   #opened() {
     this.#clock.reset();
     this.#reset();
+    this.#codec = "jpeg";
+    this.#narrow = false;
     this.#connection.send({ type: "hello", name: "page", ...this.#limits, paused: this.#paused });
     this.#subscribe();
     const ping = (n) => {
@@ -107,8 +121,16 @@ export class Viewer {
       return;
     }
     const view = message.camera && this.#views.get(message.camera);
-    if (message.type === "welcome") this.#fps = message.fps;
-    if (message.type === "rendition" && view) view.interval = 1000 / message.fps;
+    if (message.type === "welcome") {
+      this.#fps = message.fps;
+      this.#offered = Boolean(message.codecs?.includes("h264"));
+      this.#decideCodec();
+    }
+    if (message.type === "rendition" && view) {
+      view.interval = 1000 / message.fps;
+      if (message.codec === "jpeg" && message.reason.startsWith("link")) this.#narrow = true;
+      this.#decideCodec();
+    }
     if (message.type === "notice" && view) this.#noticed(message, view);
     this.#post({ type: "told", message });
   }
@@ -152,9 +174,33 @@ export class Viewer {
     if (segment?.standIn) {
       view.standIn = at;
       view.meter.pause();
-    } else if (!this.#paused) {
+    } else if (!this.#paused && !isUnit(jpeg)) {
       view.picture.show({ jpeg, segment });
     }
+    if (isUnit(jpeg) && segment && view.stream) view.stream.take({ data: jpeg, segment });
+  }
+
+  #choose(codec) {
+    this.#chosen = codec;
+    this.#slow = false;
+    this.#decideCodec();
+  }
+
+  /**
+   * JPEG while the link carries it at its best, since each picture stands alone and is shown soonest;
+   * H.264 where it does not. Films are made of JPEG.
+   */
+  #decideCodec() {
+    const can = this.#offered && decodes() && !this.#slow && [...this.#views.values()].every((view) => view.picture && !view.followed);
+    const wanted = this.#chosen ? this.#chosen === "h264" : this.#narrow;
+    const codec = can && wanted ? "h264" : "jpeg";
+    if (codec === this.#codec) return;
+    this.#codec = codec;
+    this.#ask();
+  }
+
+  #ask() {
+    this.#connection.send({ type: "want", codec: this.#codec });
   }
 
   #adopt(camera, canvas) {
@@ -164,6 +210,19 @@ export class Viewer {
       overtaken: () => (view.meter.overtaken += 1),
       broken: () => (view.broken = now()),
     });
+    view.stream = new Stream({
+      decoded: (frame, picture) => {
+        if (frame.segment.standIn || this.#paused) picture.close();
+        else view.picture.put(frame, picture);
+      },
+      lost: (slow) => {
+        view.broken = now();
+        this.#slow ||= slow;
+        this.#decideCodec();
+        if (this.#codec === "h264") this.#ask();
+      },
+    });
+    this.#decideCodec();
     const early = this.#early.get(camera);
     this.#early.delete(camera);
     if (early) this.#take(view, early, readSegment(early), now());
@@ -180,7 +239,7 @@ export class Viewer {
       view.size = size;
       this.#post({ type: "size", camera, width, height });
     }
-    if (view.followed) this.#post({ type: "frame", camera, jpeg });
+    if (view.followed && jpeg) this.#post({ type: "frame", camera, jpeg });
     // The page need not wait for the next report to say that there is a picture.
     if (first) this.#report();
   }
@@ -217,10 +276,11 @@ export class Viewer {
     this.#report();
   }
 
-  #save(camera) {
+  async #save(camera) {
     const view = this.#views.get(camera);
-    const frame = view?.standIn > (view?.drawn?.at ?? 0) ? null : view?.picture?.shown;
-    this.#post({ type: "saved", camera, jpeg: frame?.jpeg ?? null, captured: frame?.segment?.captured ?? null });
+    const picture = view?.standIn > (view?.drawn?.at ?? 0) ? null : view?.picture;
+    const captured = picture?.shown?.segment?.captured ?? null;
+    this.#post({ type: "saved", camera, jpeg: (await picture?.file()) ?? null, captured });
   }
 
   #report() {

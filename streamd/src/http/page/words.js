@@ -32,7 +32,9 @@ const WORDS = {
   fps: ["Frame rate", "Bildrate"],
   rate: ["Data rate", "Datenrate"],
   picture: ["Picture", "Bild"],
-  pictureText: ["{size} px, JPEG quality {quality}", "{size} px, JPEG-Qualität {quality}"],
+  codec: ["Coding", "Kodierung"],
+  codecAuto: ["automatic", "automatisch"],
+  codecHint: ["Automatic: JPEG while the connection carries it at its best, else H.264.", "Automatisch: JPEG, solange die Verbindung es am besten trägt, sonst H.264."],
   why: ["Why", "Warum"],
   top: ["the best there is", "das Beste, was es gibt"],
   limit: ["your limit, or one set for you", "Ihre Grenze, oder eine für Sie gesetzte"],
@@ -192,6 +194,11 @@ export function bits(rate) {
 }
 
 /** Frames a second. */
+/** In which coding and quality pictures come, by a `rendition`. */
+export function coding({ codec, quality, bitRate }) {
+  return codec === "h264" ? `H.264 ${bits(bitRate)}` : say("quality", { quality });
+}
+
 export function frames(fps) {
   return `${fixed(fps, fps < 9.95 ? 1 : 0)} fps`;
 }

@@ -14,17 +14,21 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::stream;
+use streamd_protocol::limits::Limits;
 
 use super::{
     mjpeg::{BOUNDARY, Multipart, NO_CACHE},
     parameters::StreamParameters,
 };
-use crate::http::{
-    chosen::Chosen,
-    query::Query,
-    refusal::Refusal,
-    served::Served,
-    visitor::{Newcomer, Next, Visitor, product, user_agent},
+use crate::{
+    http::{
+        chosen::Chosen,
+        query::Query,
+        refusal::Refusal,
+        served::Served,
+        visitor::{Newcomer, Next, Visitor, product, user_agent},
+    },
+    media::Codec,
 };
 
 /// Makes a viewer of who asks; by `HEAD`, only says what it would get.
@@ -38,7 +42,10 @@ pub async fn answer(
 ) -> Result<Response, Refusal> {
     let agent = user_agent(&headers);
     let parameters = StreamParameters::new(&query, agent)?;
-    let limits = query.limits()?;
+    let limits = Limits {
+        codec: Codec::Jpeg,
+        ..query.limits()?
+    };
     if method == Method::HEAD {
         return Ok(head());
     }
@@ -66,8 +73,12 @@ pub async fn answer(
 /// HTTP/1.0 and `close`, like the servers it stands in for: the stream ends with the connection,
 /// and no client expects chunks. A body of no known length has hyper write just that.
 fn head() -> Response {
-    let kind = format!("multipart/x-mixed-replace;boundary={BOUNDARY}");
-    let headers = [(CONNECTION, "close".to_owned()), (CONTENT_TYPE, kind)];
+    endless(&format!("multipart/x-mixed-replace;boundary={BOUNDARY}"))
+}
+
+/// The head of a response of this kind that has no end.
+pub fn endless(kind: &str) -> Response {
+    let headers = [(CONNECTION, "close"), (CONTENT_TYPE, kind)];
     let body = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
     // nginx, and those that took this header over from it, would collect pictures otherwise.
     let unbuffered = [("X-Accel-Buffering", "no")];
