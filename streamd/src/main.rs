@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use streamd::{
     access::{
         exposure::{self, Exposed},
-        rules::Rules,
-        tokens::Broken,
+        rules::{Rules, Unusable},
     },
     args,
     config::{self, Config},
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            if error.is::<Exposed>() || error.is::<Broken>() || error.is::<tls::Error>() {
+            if error.is::<Exposed>() || error.is::<Unusable>() || error.is::<tls::Error>() {
                 // Nor does this get better by another start.
                 return ExitCode::from(config::EX_CONFIG);
             }
