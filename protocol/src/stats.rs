@@ -143,6 +143,8 @@ pub enum Transport {
     Mjpeg,
     /// HTTP, H.264 as it is.
     H264,
+    /// RTSP, in blocks of the connection or in datagrams.
+    Rtsp,
 }
 
 /// One connected client.

@@ -466,7 +466,7 @@ fn the_enums() {
     }
     {
         use Transport::*;
-        same("Transport", &[Tcp, Websocket, Mjpeg, H264]);
+        same("Transport", &[Tcp, Websocket, Mjpeg, H264, Rtsp]);
     }
     {
         same("Codec", &Codec::ALL);

@@ -61,6 +61,7 @@ impl Watched {
             Transport::Websocket => "websocket",
             Transport::Mjpeg => "mjpeg",
             Transport::H264 => "h264",
+            Transport::Rtsp => "rtsp",
         }
         .into()
     }

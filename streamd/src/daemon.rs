@@ -50,7 +50,7 @@ use crate::{
     state::State,
     supervise::{
         heartbeat::{Heartbeat, Heartbeats},
-        inherited::{CONTROL, HTTP, Inherited, METRICS, camera_name},
+        inherited::{CONTROL, HTTP, Inherited, METRICS, RTSP, camera_name},
         limits, log,
         notify::Notify,
         panics,
@@ -60,6 +60,9 @@ use crate::{
     },
     viewer::{tcp, viewers::Viewers},
 };
+
+#[cfg(feature = "rtsp")]
+use crate::rtsp;
 
 /// How long clients may take to hear that the daemon stops.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -218,6 +221,7 @@ impl Daemon {
 struct Sockets {
     control: Vec<UnixListener>,
     http: Vec<Bound>,
+    rtsp: Vec<Bound>,
     metrics: Vec<Bound>,
     raw: Vec<(String, Vec<Bound>)>,
 }
@@ -250,6 +254,7 @@ impl Sockets {
             listeners => anyhow::Ok(listeners),
         };
         let http = bound(HTTP, &config.http.listen)?;
+        let rtsp = bound(RTSP, &config.rtsp.listen)?;
         let metrics = bound(METRICS, &config.metrics.listen)?;
         let mut raw = Vec::new();
         for name in config.camera.keys() {
@@ -260,6 +265,7 @@ impl Sockets {
         Ok(Self {
             control,
             http,
+            rtsp,
             metrics,
             raw,
         })
@@ -267,7 +273,11 @@ impl Sockets {
 
     /// Those that systemd has handed over too.
     fn check_exposure(&self) -> Result<(), Exposed> {
-        let named = [("http", &self.http), ("metrics", &self.metrics)];
+        let named = [
+            ("http", &self.http),
+            ("rtsp", &self.rtsp),
+            ("metrics", &self.metrics),
+        ];
         let raw = self.raw.iter().map(|(name, bound)| (&**name, bound));
         for (name, listeners) in named.into_iter().chain(raw) {
             for listener in listeners {
@@ -309,6 +319,7 @@ impl Sockets {
                 listening.spawn(tcp::serve(listener, viewers, camera.clone(), taken));
             }
         }
+        serve_rtsp(self.rtsp, state, tls(config.rtsp.tls), &mut listening)?;
         let pages = http::router(served);
         let metrics = metrics::router::router(Arc::clone(state));
         let proxied = config.http.proxy_protocol;
@@ -342,6 +353,43 @@ impl Sockets {
             .context("the control plane can't be started")?;
         Ok((listening, control))
     }
+}
+
+#[cfg(feature = "rtsp")]
+fn serve_rtsp(
+    listeners: Vec<Bound>,
+    state: &State,
+    tls: Option<Arc<Tls>>,
+    listening: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    let what = encrypted("RTSP", tls.is_some());
+    for listener in listeners {
+        tracing::info!(
+            message_id = events::LISTENING,
+            "listening at {listener} ({what})"
+        );
+        let taken = Taken {
+            proxied: false,
+            tls: tls.clone(),
+        };
+        let viewers = Arc::clone(&state.viewers);
+        listening.spawn(rtsp::listener::serve(listener.try_into()?, viewers, taken));
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "rtsp"))]
+fn serve_rtsp(
+    listeners: Vec<Bound>,
+    _: &State,
+    _: Option<Arc<Tls>>,
+    _: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        listeners.is_empty(),
+        "rtsp.listen: this streamd was built without RTSP (the feature `rtsp`)"
+    );
+    Ok(())
 }
 
 /// What a listener serves, in the log.

@@ -12,13 +12,21 @@ use std::{
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use streamd_protocol::stats::Transport;
 
 use crate::{
     events,
-    http::{self, Served},
+    http::{Served, h264::ByteStream, ustreamer::mjpeg::Multipart, websocket::WebSocket},
     state::State,
     supervise::store,
-    viewer::{Viewer, framing::Goodbye, handover::Kept, viewers::Viewers},
+    viewer::{
+        Viewer,
+        framing::{Framing, Goodbye},
+        handover::Kept,
+        tcp::Tcp,
+        viewers::Viewers,
+    },
 };
 
 /// The version of [`Left`]. Another one is not understood.
@@ -177,13 +185,32 @@ fn resume(
     served: &Served,
 ) -> anyhow::Result<Viewer> {
     let framing = std::mem::take(&mut kept.framing);
-    let framing = http::resumed(kept.transport, framing, kept.id, served)?;
-    let http = state.general(|config| config.http.clone());
+    let framing = resumed(kept.transport, framing, kept.id, served)?;
+    let (http, rtsp) = state.general(|config| (config.http.clone(), config.rtsp.clone()));
     Ok(Viewer::resume(
         &state.viewers,
         kept,
         connection,
         framing,
-        &http,
+        (&http, &rtsp),
     )?)
+}
+
+/// The framing of a viewer that another process served, by its [`Framing::state`].
+fn resumed(
+    transport: Transport,
+    state: Value,
+    viewer: u64,
+    served: &Served,
+) -> anyhow::Result<Box<dyn Framing>> {
+    Ok(match transport {
+        Transport::Tcp => Box::new(Tcp),
+        Transport::Websocket => Box::new(serde_json::from_value::<WebSocket>(state)?),
+        Transport::H264 => Box::new(ByteStream),
+        Transport::Mjpeg => Box::new(Multipart::resumed(state, viewer, &served.listing)?),
+        #[cfg(feature = "rtsp")]
+        Transport::Rtsp => crate::rtsp::resumed(state)?,
+        #[cfg(not(feature = "rtsp"))]
+        Transport::Rtsp => anyhow::bail!("this streamd was built without RTSP"),
+    })
 }

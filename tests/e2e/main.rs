@@ -20,6 +20,7 @@ mod pictures;
 mod proxies;
 mod reloading;
 mod restarting;
+mod rtsp;
 mod starting;
 mod streamctl;
 mod streams;

@@ -1,7 +1,8 @@
 //! What the end-to-end tests share: the real daemon, running by itself, and all that talks to it.
 //!
 //! - [`setup`]: what a daemon is started with; [`daemon`]: that daemon, running.
-//! - [`viewer`]: a client of raw TCP; [`picture`]: what it gets; [`web`]: a client of HTTP.
+//! - [`viewer`]: a client of raw TCP; [`picture`]: what it gets; [`web`]: a client of HTTP;
+//!   [`rtsp`]: one of RTSP.
 //! - [`unit`]: pictures in H.264.
 //! - [`proxy`]: what may be between the two.
 //! - [`device`]: cameras that do not exist, and misbehave as they are told; [`film`]: what they film.
@@ -16,6 +17,7 @@ pub mod device;
 pub mod film;
 pub mod picture;
 pub mod proxy;
+pub mod rtsp;
 pub mod said;
 pub mod setup;
 pub mod tls;

@@ -24,6 +24,9 @@ use crate::{
 /// The port of HTTP.
 const HTTP_PORT: u16 = 8080;
 
+/// The port of RTSP.
+const RTSP_PORT: u16 = 8554;
+
 /// The port of the first camera; the next one has the next.
 const CAMERA_PORT: u16 = 8002;
 
@@ -147,6 +150,11 @@ impl Setup {
     /// Where HTTP listens.
     pub fn http(&self) -> SocketAddr {
         (self.address, HTTP_PORT).into()
+    }
+
+    /// Where RTSP may listen.
+    pub fn rtsp(&self) -> SocketAddr {
+        (self.address, RTSP_PORT).into()
     }
 
     /// Where a camera's raw TCP listens, counted from 0.

@@ -41,6 +41,7 @@ pub fn check(config: &Config) -> Result<(), Exposed> {
         })
     };
     all("http.listen", &config.http.listen)?;
+    all("rtsp.listen", &config.rtsp.listen)?;
     all("metrics.listen", &config.metrics.listen)?;
     config.camera.keys().try_for_each(|name| {
         let key = format!("camera.{name}.listen");
@@ -59,6 +60,7 @@ mod tests {
             ("", None),
             ("[http]\nlisten = [\"[::1]:80\", \"unix:/run/x\"]", None),
             ("[http]\nlisten = \"0.0.0.0:80\"", Some("http.listen")),
+            ("[rtsp]\nlisten = \"[::]:8554\"", Some("rtsp.listen")),
             ("[metrics]\nlisten = \"[::]:80\"", Some("metrics.listen")),
             (
                 "[camera.a]\nlisten = \"192.0.2.1:80\"",

@@ -149,6 +149,7 @@ pub fn tls(file: &str, text: &str, document: &DeTable<'_>, config: &Config) -> V
     let cameras = cameras.map(|(name, camera)| (vec![CAMERA, name.as_str()], camera.tls));
     let sections = [
         (vec!["http"], config.http.tls),
+        (vec!["rtsp"], config.rtsp.tls),
         (vec!["metrics"], config.metrics.tls),
     ];
     let asked = sections.into_iter().chain(cameras).filter(|(_, tls)| *tls);
@@ -272,6 +273,7 @@ fn wanted(document: &DeTable<'_>, config: &Config) -> Vec<Wanted> {
     let socket = config.control.socket.iter().cloned().map(Listen::Unix);
     add(&["control", "socket"], &socket.collect::<Vec<_>>());
     add(&["http", "listen"], &config.http.listen);
+    add(&["rtsp", "listen"], &config.rtsp.listen);
     add(&["metrics", "listen"], &config.metrics.listen);
     for name in config.camera.keys() {
         add(

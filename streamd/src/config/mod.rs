@@ -51,6 +51,8 @@ pub struct Config {
     pub clients: Clients,
     /// The page, WebSocket, MJPEG and snapshots.
     pub http: Http,
+    /// RTSP.
+    pub rtsp: Rtsp,
     /// Prometheus metrics.
     pub metrics: Metrics,
     /// The program that is run when something happens.
@@ -72,6 +74,7 @@ impl Default for Config {
             tls: Tls::default(),
             clients: Clients::default(),
             http: Http::default(),
+            rtsp: Rtsp::default(),
             metrics: Metrics::default(),
             hook: Hook::default(),
             camera: IndexMap::from([(CameraName::main(), main)]),
@@ -290,6 +293,17 @@ impl Default for Http {
             congestion: Congestion::System,
         }
     }
+}
+
+/// `[rtsp]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Rtsp {
+    /// Addresses of the RTSP listener; none by default.
+    #[serde(deserialize_with = "text::listen")]
+    pub listen: Vec<Listen>,
+    /// Whether those on the network are encrypted, by the certificate of `[tls]`.
+    pub tls: bool,
 }
 
 /// `[metrics]`

@@ -20,8 +20,8 @@ use super::{
 };
 
 /// The tables of the file. `camera` holds one table a camera, by name.
-pub const TABLES: [&str; 9] = [
-    "log", "control", "access", "tls", "clients", "http", "metrics", "hook", CAMERA,
+pub const TABLES: [&str; 10] = [
+    "log", "control", "access", "tls", "clients", "http", "rtsp", "metrics", "hook", CAMERA,
 ];
 
 /// The table of the cameras.
@@ -159,6 +159,8 @@ pub const KEYS: &[Key] = {
         key::<Origin>("http", "frame-ancestors", Live, List),
         key::<bool>("http", "proxy-protocol", Restart, One),
         key::<Congestion>("http", "congestion", Live, One),
+        key::<Listen>("rtsp", "listen", Restart, OneOrList),
+        key::<bool>("rtsp", "tls", Restart, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<bool>("metrics", "tls", Restart, One),
         key::<Command>("hook", "command", Live, One),

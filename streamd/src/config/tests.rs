@@ -88,7 +88,7 @@ fn a_device_has_a_path_or_a_name_that_stays() {
 
 #[test]
 fn an_unknown_table_says_where_the_key_belongs() {
-    let tables = "= allowed: log, control, access, tls, clients, http, metrics, hook, camera";
+    let tables = "= allowed: log, control, access, tls, clients, http, rtsp, metrics, hook, camera";
     assert_eq!(
         refused("quality = 70"),
         format!(

@@ -13,7 +13,7 @@ mod mosaic;
 mod plain;
 pub mod prepare;
 
-mod huffman;
+pub mod huffman;
 mod passthrough;
 
 #[cfg(test)]

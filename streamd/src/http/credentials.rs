@@ -55,7 +55,7 @@ pub fn user(proxies: &Proxies, peer: &str, headers: &HeaderMap) -> Option<Proof>
 }
 
 /// The token in `Bearer TOKEN`, or in `Basic` as the password of any user, RFC 7617.
-fn token_of(authorization: &str) -> Option<String> {
+pub fn token_of(authorization: &str) -> Option<String> {
     let (scheme, rest) = authorization.split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(rest.trim().to_owned());

@@ -18,6 +18,9 @@ use super::socket::Socket;
 /// where it is shared with the other viewers.
 const MAX_ENCRYPTED: usize = 64 * 1024;
 
+/// Parts that are taken at once; what is in more of them waits for the next call.
+pub const MAX_PARTS: usize = 16;
+
 /// Bytes read out of a TLS session at a time.
 const CHUNK: usize = 4 * 1024;
 
@@ -106,12 +109,16 @@ impl Channel {
     ///
     /// # Errors
     /// `WouldBlock` if it takes nothing now; else the connection has failed.
-    pub fn send(&mut self, parts: [&[u8]; 3], stamp: bool) -> io::Result<usize> {
+    pub fn send(&mut self, parts: &[&[u8]], stamp: bool) -> io::Result<usize> {
+        let count = parts.len().min(MAX_PARTS);
         let all = parts.iter().map(|part| part.len()).sum();
-        let parts = parts.map(IoSlice::new);
+        let mut slices = [IoSlice::new(&[]); MAX_PARTS];
+        for (slice, part) in slices.iter_mut().zip(parts) {
+            *slice = IoSlice::new(part);
+        }
         match self {
-            Self::Plain(socket) => socket.send(&parts, stamp),
-            Self::Tls(tls) => tls.send(&parts, all, stamp),
+            Self::Plain(socket) => socket.send(&slices[..count], stamp),
+            Self::Tls(tls) => tls.send(&slices[..count], all, stamp),
         }
     }
 
@@ -341,7 +348,7 @@ mod tests {
                 skip -= cut;
                 &part[cut..]
             });
-            match channel.send(rest, true) {
+            match channel.send(&rest, true) {
                 Ok(taken) => done += taken,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => blocked += 1,
                 Err(error) => panic!("{error}"),
@@ -357,7 +364,7 @@ mod tests {
     fn the_kernel_stamps_the_last_encrypted_byte() {
         let (mut channel, mut client) = connected();
         let before = channel.socket().written();
-        assert_eq!(channel.send([b"a frame", b"", b""], true).unwrap(), 7);
+        assert_eq!(channel.send(&[b"a frame"], true).unwrap(), 7);
         assert!(channel.is_flushed());
         let key = channel.socket().written().wrapping_sub(1);
         assert!(key.wrapping_sub(before) > 7, "what is sent is encrypted");

@@ -193,6 +193,14 @@ impl Socket {
         }
     }
 
+    /// The address of this end; `None` for a Unix socket, or one that is gone.
+    pub fn local(&self) -> Option<SocketAddr> {
+        use nix::sys::socket::{SockaddrStorage, getsockname};
+        let address: SockaddrStorage = getsockname(self.fd.as_raw_fd()).ok()?;
+        let v4 = address.as_sockaddr_in().map(|a| SocketAddr::from(*a));
+        v4.or_else(|| address.as_sockaddr_in6().map(|a| SocketAddr::from(*a)))
+    }
+
     /// Whether the peer has reset the connection before it was served.
     pub fn is_gone(&self) -> bool {
         self.peer() == GONE

@@ -21,11 +21,12 @@ use crate::{
     state::State,
 };
 
-const TRANSPORTS: [(Transport, &str); 4] = [
+const TRANSPORTS: [(Transport, &str); 5] = [
     (Transport::Tcp, "tcp"),
     (Transport::Websocket, "websocket"),
     (Transport::Mjpeg, "mjpeg"),
     (Transport::H264, "h264"),
+    (Transport::Rtsp, "rtsp"),
 ];
 
 const STATES: [(CameraState, &str); 4] = [
@@ -42,6 +43,7 @@ pub fn render(state: &State) -> String {
         cameras: Arc::clone(&state.cameras),
         wrong_tokens: state.viewers.attempts.wrong(),
         too_often: [&state.viewers.handshakes, &state.viewers.calls].map(Rates::refused),
+        broken_rtsp: state.viewers.broken.get(),
     })
 }
 
@@ -61,6 +63,7 @@ struct Scrape {
     wrong_tokens: u64,
     /// TLS handshakes and calls.
     too_often: [u64; 2],
+    broken_rtsp: u64,
 }
 
 /// A family's head.
@@ -323,6 +326,12 @@ impl Scrape {
             let refused = [(vec![], count as i64)];
             numbers(encoder, &family(name, help), MetricType::Counter, refused)?;
         }
+        let head = family(
+            "rtsp_broken",
+            "RTSP connections that were ended for what they sent before they watched, and reports that are none",
+        );
+        let broken = [(vec![], self.broken_rtsp as i64)];
+        numbers(encoder, &head, MetricType::Counter, broken)?;
         self.renditions(encoder)
     }
 

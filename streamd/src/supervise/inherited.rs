@@ -16,6 +16,8 @@ use crate::config::values::CameraName;
 
 /// The name of the control socket.
 pub const CONTROL: &str = "control";
+/// The name of RTSP listeners.
+pub const RTSP: &str = "rtsp";
 /// The name of HTTP listeners.
 pub const HTTP: &str = "http";
 /// The name of Prometheus listeners.
@@ -97,7 +99,7 @@ impl Inherited {
         if self.listeners.is_empty() {
             return;
         }
-        let mut valid = vec![CONTROL.to_owned(), HTTP.into(), METRICS.into()];
+        let mut valid = vec![CONTROL.to_owned(), HTTP.into(), RTSP.into(), METRICS.into()];
         valid.extend(cameras.into_iter().map(camera_name));
         for (name, _) in &self.listeners {
             warn!(
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!(
             &text[20..],
             "WARN  socket \"streamd-http.socket\" of systemd is not used: \
-             FileDescriptorName= may be control, http, metrics, camera-main\n"
+             FileDescriptorName= may be control, http, rtsp, metrics, camera-main\n"
         );
     }
 

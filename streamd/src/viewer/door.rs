@@ -1,11 +1,12 @@
-//! The door of raw TCP and WebSocket: who shows no token before may show one in `hello`, and gets
+//! The door of raw TCP, WebSocket and RTSP: who has a place; who shows no token before may show one in `hello`, and gets
 //! nothing until then.
 
 use std::{future::poll_fn, io, os::fd::OwnedFd, task::Poll, time::Duration};
 
 use bytes::BytesMut;
 use streamd_protocol::stream::FromClient;
-use tokio::sync::Semaphore;
+use tokio::{net::TcpStream, sync::Semaphore};
+use tokio_rustls::TlsAcceptor;
 
 use super::{
     framing::{Framing, Received},
@@ -13,12 +14,16 @@ use super::{
     viewers::Viewers,
 };
 use crate::{
-    access::role::Identity,
+    access::{
+        counts::Share,
+        role::{Identity, Shown},
+    },
     link::{
         channel::{Channel, Received as Got},
         proxied,
         readiness::{READABLE, Registration},
         socket::Socket,
+        tls,
     },
 };
 
@@ -31,6 +36,11 @@ const MAX_WAITING: usize = 1024;
 /// Why a connection to a listener for proxies is refused.
 const NOT_TRUSTED: &str =
     "this listener is for proxies (proxy-protocol), and it is none that is in trusted-proxies";
+
+/// Who agrees on TLS at once: beyond it, the next are sent away.
+const MAX_AGREEING: usize = 1024;
+
+static AGREEING: Semaphore = Semaphore::const_new(MAX_AGREEING);
 
 static WAITING: Semaphore = Semaphore::const_new(MAX_WAITING);
 
@@ -80,6 +90,67 @@ pub async fn introduced(
             None
         }
     }
+}
+
+/// Somebody who has come.
+pub struct Come {
+    /// Their connection.
+    pub channel: Channel,
+    /// Where they are.
+    pub peer: String,
+    /// Their place among the connections of their address.
+    pub share: Share,
+    /// Who they are, by what they have shown.
+    pub who: Shown,
+    /// What was read already.
+    pub input: BytesMut,
+}
+
+/// Counts a connection of this address, and agrees on TLS where that is wanted; then they have
+/// `come`. Who has no place is sent away, and the log says so.
+///
+/// # Errors
+/// When the connection fails at once.
+pub fn admit(
+    socket: Socket,
+    peer: String,
+    (viewers, camera): (&Viewers, &str),
+    tls: Option<TlsAcceptor>,
+    come: impl FnOnce(Come) -> io::Result<()> + Send + 'static,
+) -> io::Result<()> {
+    let Some(share) = viewers.connect(viewers.address_of(&peer)) else {
+        log_refused(&viewers.too_many(), &peer, camera);
+        return Ok(());
+    };
+    let tls = tls.filter(|_| socket.is_tcp());
+    if tls.is_some() {
+        viewers.handshake(&peer, camera)?;
+    }
+    let Ok(agrees) = tls.as_ref().map(|_| AGREEING.try_acquire()).transpose() else {
+        log_refused(&"too many agree on TLS at once", &peer, camera);
+        return Ok(());
+    };
+    let comes = |channel, input| Come {
+        channel,
+        peer,
+        share,
+        who: Shown::default(),
+        input,
+    };
+    let Some(tls) = tls else {
+        return come(comes(socket.into(), BytesMut::new()));
+    };
+    let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
+    tokio::spawn(async move {
+        let mut input = BytesMut::new();
+        let agreed = tls::agree(tls, stream).await;
+        drop(agrees);
+        let channel = agreed.and_then(|stream| tls::channel(stream, &mut input));
+        if let Err(error) = channel.and_then(|channel| come(comes(channel, input))) {
+            tracing::debug!(%error, "a connection ended before it was served");
+        }
+    });
+    Ok(())
 }
 
 /// Waits for a `hello` from this peer whose token is of somebody who is `good` for what begins with

@@ -148,7 +148,12 @@ impl Feed {
         self.waits = false;
     }
 
-    /// A stream begins anew, at a key.
+    /// Of pictures that build on one another, one is to be a key at least so often.
+    pub fn keys_every(&self, interval: Duration) {
+        self.subscription.keys_every(interval);
+    }
+
+    /// Something of what it was sent is missing: it goes on at a key.
     pub fn begin_anew(&mut self) {
         self.subscription.begin_anew();
     }

@@ -1,4 +1,6 @@
-//! How a transport wraps pictures and messages: the one thing in which TCP, WebSocket and MJPEG differ.
+//! How a transport wraps pictures and messages: the one thing in which TCP, WebSocket, MJPEG and RTSP differ.
+
+use std::{ops::Range, time::Duration};
 
 use bytes::BytesMut;
 use streamd_protocol::{stats::Transport, stream::FromClient};
@@ -56,8 +58,19 @@ pub enum Goodbye {
     Violation(Violation),
     /// It has taken nothing for `client-timeout`.
     TimedOut,
+    /// It has not said for so long that it is still there.
+    Silent(Duration),
     /// It closed the connection itself.
     Closed,
+}
+
+/// A part of what goes out for a picture: bytes of the transport, then bytes of the picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// So many of the bytes that [`Framing::before`] has written and no cut before this has taken.
+    pub own: usize,
+    /// These of the picture, behind them.
+    pub picture: Range<usize>,
 }
 
 /// How a transport wraps pictures and messages. The bytes around a picture are produced here; the
@@ -71,13 +84,17 @@ pub trait Framing: Send + 'static {
         false
     }
 
-    /// Whether the picture itself is sent, between what goes before and after it.
-    fn carries_pictures(&self) -> bool {
-        true
-    }
-
-    /// Appends the bytes that go before a picture.
+    /// Appends the bytes that go before a picture, or before the parts of it.
     fn before(&mut self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>);
+
+    /// Appends the parts in which the picture goes out, once `before` bytes have been written that
+    /// go before it: all of it behind them, unless the transport sends less of it, or cuts it.
+    fn cuts(&mut self, frame: &Packet, before: usize, out: &mut Vec<Cut>) {
+        out.push(Cut {
+            own: before,
+            picture: 0..frame.bytes.len(),
+        });
+    }
 
     /// Appends the bytes that go after it.
     fn after(&mut self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>);
@@ -99,6 +116,11 @@ pub trait Framing: Send + 'static {
     /// Whether a viewer that closes its sending side may still want to read.
     fn may_half_close(&self) -> bool {
         false
+    }
+
+    /// How often one picture of a stream is to be a key; `None` where it need not be.
+    fn keys_every(&self) -> Option<Duration> {
+        None
     }
 
     /// What it must know to go on where it is in another process.

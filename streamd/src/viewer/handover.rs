@@ -131,8 +131,8 @@ impl Viewer {
         self.viewers.keep(kept, socket.into());
     }
 
-    /// Goes on with a viewer of the process before this one; `http` is what holds for HTTP
-    /// connections.
+    /// Goes on with a viewer of the process before this one; `http` and `rtsp` are what
+    /// holds for connections of theirs.
     ///
     /// # Errors
     /// When there is no place for it, or its connection can't be used.
@@ -141,12 +141,13 @@ impl Viewer {
         kept: Kept,
         connection: OwnedFd,
         framing: Box<dyn Framing>,
-        http: &config::Http,
+        (http, rtsp): (&config::Http, &config::Rtsp),
     ) -> Result<Self, NotResumed> {
         let socket = Socket::new(connection)?;
         let peer = kept.peer.clone().unwrap_or_else(|| socket.peer());
         let place = viewers.admit(Some(kept.camera()), &peer)?;
         let (congestion, tls) = match kept.transport {
+            Transport::Rtsp => (place.camera().settings().config.congestion, rtsp.tls),
             Transport::Tcp => {
                 let config = &place.camera().settings().config;
                 (config.congestion, config.tls)

@@ -3,13 +3,11 @@
 use std::os::fd::AsRawFd;
 
 use nix::sys::socket::{Shutdown, shutdown};
-use streamd_protocol::{
-    printable::printable,
-    stream::{Event, FromClient, ToClient},
-};
+use streamd_protocol::stream::{Event, FromClient, ToClient};
 
 use super::{
     Viewer,
+    coming::{GAVE_WAY, REVOKED, shown_name},
     feed::{Change, Feed},
     framing::{Goodbye, Received},
     registry::Guard,
@@ -21,20 +19,6 @@ use crate::{
     link::receipts::Receipt,
     media::{CODECS, Timestamp},
 };
-
-/// What a paused viewer is told that loses its place.
-pub(super) const GAVE_WAY: &str = "it was paused, and its place was needed";
-
-/// What a viewer is told that may not watch any more.
-pub(super) const REVOKED: &str = "it may not watch any more";
-
-/// Characters of a name at most.
-const MAX_NAME: usize = 64;
-
-/// A name as it is shown on terminals, in logs and on the page.
-pub(super) fn shown_name(name: &str) -> String {
-    printable(name).chars().take(MAX_NAME).collect()
-}
 
 impl Viewer {
     pub(super) fn hear(&mut self, received: Received) -> Result<(), Goodbye> {

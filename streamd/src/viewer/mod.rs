@@ -5,6 +5,7 @@
 //! time, the newest; messages go between frames.
 
 pub mod bandwidth;
+pub mod coming;
 pub mod door;
 pub mod feed;
 pub mod figures;
@@ -31,8 +32,8 @@ use bytes::BytesMut;
 use streamd_protocol::limits::Limits;
 
 use self::{
+    coming::shown_name,
     framing::{Framing, Goodbye, Sending},
-    hear::{GAVE_WAY, REVOKED, shown_name},
     outgoing::Outgoing,
     registry::Guard,
     talk::{Heard, Talk},
@@ -44,14 +45,12 @@ use crate::{
     access::{counts::Share, role::Shown},
     camera::Place,
     config::values::Congestion,
-    events,
     link::{
         channel::Channel,
         gate::{Path, Verdict},
         receipts::Receipts,
     },
     media::{Origin, Packet, Timestamp},
-    news::EventKind,
 };
 
 /// A viewer: what it watches, what is on its way to it, what it says and hears.
@@ -121,6 +120,7 @@ impl Viewer {
         channel.socket_mut().prepare(congestion, timeout);
         let registration = viewers.readiness.register(&channel)?;
         let transport = framing.transport();
+        let keys_every = framing.keys_every();
         let entry = viewers.registry.enter(id, peer, transport, limits);
         entry.show(who);
         viewers.bandwidth.come(viewers.registry.count());
@@ -129,6 +129,10 @@ impl Viewer {
             figures.name = shown_name(&name);
             Watching::new(place, limits, &mut figures, now)
         };
+        if let Some(interval) = keys_every {
+            let feeds = watching.feeds().iter();
+            feeds.for_each(|feed| feed.keys_every(interval));
+        }
         Ok(Self {
             timer: Box::pin(tokio::time::sleep(viewers.client_timeout())),
             viewers,
@@ -143,19 +147,7 @@ impl Viewer {
 
     /// Says in the log that it has come.
     pub fn announce(self) -> Self {
-        tracing::info!(
-            message_id = events::CLIENT_CONNECTED,
-            client = self.entry.id,
-            peer = %self.entry.peer,
-            camera = %self.entry.figures().cameras(),
-            transport = ?self.entry.transport,
-            token = %self.entry.shown().name,
-            "client connected: {}",
-            self.entry.peer
-        );
-        let text = format!("client {} has come: {}", self.entry.id, self.entry.peer);
-        let connected = EventKind::ClientConnected;
-        self.viewers.tell(connected, text, &self.entry, "");
+        coming::announce(&self.viewers, &self.entry);
         self
     }
 
@@ -170,47 +162,9 @@ impl Viewer {
             }
         }
         self.say_goodbye(&why);
-        let (id, reason) = match why {
-            Goodbye::Kicked(reason) => (events::CLIENT_KICKED, format!("kicked: {reason}")),
-            Goodbye::Revoked => (events::CLIENT_KICKED, REVOKED.into()),
-            Goodbye::GaveWay => (events::CLIENT_DISCONNECTED, GAVE_WAY.into()),
-            Goodbye::Stopping | Goodbye::Kept => {
-                (events::CLIENT_DISCONNECTED, "the server stops".into())
-            }
-            Goodbye::Violation(violation) => (events::CLIENT_DROPPED, violation.reason),
-            Goodbye::TimedOut => (
-                events::CLIENT_DROPPED,
-                format!("took nothing for {:?}", self.viewers.client_timeout()),
-            ),
-            Goodbye::Closed => (events::CLIENT_DISCONNECTED, "closed by the client".into()),
-        };
-        if id == events::CLIENT_DROPPED {
+        if coming::part(&self.viewers, &self.entry, why) {
             self.watching.feeds()[0].camera().dropped_clients.add(1);
         }
-        let now = Timestamp::now();
-        let stats = self.entry.stats(now);
-        let cameras = self.entry.figures().cameras();
-        tracing::info!(
-            message_id = id,
-            client = self.entry.id,
-            peer = %self.entry.peer,
-            camera = %cameras,
-            frames = stats.frames(),
-            bytes = stats.bytes(),
-            seconds = self.entry.age(now).as_secs(),
-            reason = reason.as_str(),
-            "client disconnected: {}, {reason}",
-            self.entry.peer
-        );
-        let kind = match id {
-            events::CLIENT_KICKED => EventKind::ClientKicked,
-            _ => EventKind::ClientDisconnected,
-        };
-        let text = format!(
-            "client {} has gone: {}, {reason}",
-            self.entry.id, self.entry.peer
-        );
-        self.viewers.tell(kind, text, &self.entry, &reason);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Goodbye> {
@@ -305,9 +259,9 @@ impl Viewer {
         let spare = std::mem::take(&mut wire.spare);
         let mut outgoing = Outgoing::new(packet, feed, stamping, spare, now);
         let framing = &mut self.talk.framing;
-        outgoing.bare = !framing.carries_pictures();
         let sending = sending(&self.entry, feed, framing.wants_fps(), now);
         framing.before(&outgoing.packet, &sending, &mut outgoing.before);
+        framing.cuts(&outgoing.packet, outgoing.before.len(), &mut outgoing.cuts);
         framing.after(&outgoing.packet, &sending, &mut outgoing.after);
         wire.outgoing = Some(wire.marked(outgoing));
     }
@@ -326,7 +280,7 @@ impl Viewer {
                 figures.sent(sent.total(), is_frame, &left_out, Timestamp::now());
             }
         }
-        self.wire.spare = (sent.before, sent.after);
+        self.wire.spare = sent.spare();
     }
 
     fn take_stamps(&mut self) -> Result<(), Goodbye> {

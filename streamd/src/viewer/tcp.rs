@@ -9,33 +9,24 @@ use streamd_protocol::{
     stats::Transport,
     stream::{FromClient, LENGTH_BYTES, MAX_FROM_CLIENT, announced, header},
 };
-use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    access::{
-        counts::Share,
-        role::{Action, Identity, Shown, may},
-    },
+    access::role::{Action, Identity, Shown, may},
     events,
     link::{
-        channel::Channel,
         listener::{Listener, Taken},
         socket::Socket,
-        tls::{self, Tls},
+        tls::Tls,
     },
     media::Packet,
     viewer::{
-        Arrival, Viewer, door,
+        Arrival, Viewer,
+        door::{self, Come},
         framing::{Framing, Goodbye, Received, Sending, Violation},
         viewers::Viewers,
     },
 };
-
-/// Who agrees on TLS at once: beyond it, the next are sent away.
-const MAX_AGREEING: usize = 1024;
-
-static AGREEING: Semaphore = Semaphore::const_new(MAX_AGREEING);
 
 /// The framing of raw TCP.
 #[derive(Debug, Default)]
@@ -104,13 +95,6 @@ pub async fn serve(listener: Listener, viewers: Arc<Viewers>, camera: String, ta
     listener.run(b"", serve).await;
 }
 
-fn unserved(served: io::Result<()>) {
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended before it was served");
-    }
-}
-
-/// Counts a connection of this address, and agrees on TLS where that is wanted.
 fn admit(
     socket: Socket,
     peer: String,
@@ -118,48 +102,16 @@ fn admit(
     camera: &str,
     tls: Option<TlsAcceptor>,
 ) -> io::Result<()> {
-    let Some(share) = viewers.connect(viewers.address_of(&peer)) else {
-        log_refused(&viewers.too_many(), &peer, camera);
-        return Ok(());
-    };
-    let tls = tls.filter(|_| socket.is_tcp());
-    if tls.is_some() {
-        viewers.handshake(&peer, camera)?;
-    }
-    let Ok(agrees) = tls.as_ref().map(|_| AGREEING.try_acquire()).transpose() else {
-        log_refused(&"too many agree on TLS at once", &peer, camera);
-        return Ok(());
-    };
-    let come = |channel, input| Come {
-        channel,
-        peer,
-        share,
-        who: Shown::default(),
-        input,
-    };
-    let Some(tls) = tls else {
-        return arrives(viewers, camera, come(socket.into(), BytesMut::new()));
-    };
-    let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
-    let (viewers, camera) = (Arc::clone(viewers), camera.to_owned());
-    tokio::spawn(async move {
-        let mut input = BytesMut::new();
-        let agreed = tls::agree(tls, stream).await;
-        drop(agrees);
-        let channel = agreed.and_then(|stream| tls::channel(stream, &mut input));
-        unserved(channel.and_then(|channel| arrives(&viewers, &camera, come(channel, input))));
-    });
-    Ok(())
+    let at = (Arc::clone(viewers), camera.to_owned());
+    door::admit(socket, peer, (viewers, camera), tls, move |come| {
+        arrives(&at.0, &at.1, come)
+    })
 }
 
-/// Somebody who has come.
-struct Come {
-    channel: Channel,
-    peer: String,
-    share: Share,
-    who: Shown,
-    /// What was read already.
-    input: BytesMut,
+fn unserved(served: io::Result<()>) {
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection ended before it was served");
+    }
 }
 
 /// Lets them in at once where everybody may watch, else once they show a token.

@@ -32,6 +32,7 @@ use crate::{
     config, events,
     link::readiness::Readiness,
     media::Timestamp,
+    meters::Counter,
     news::{self, Event, EventKind, News},
 };
 
@@ -60,6 +61,8 @@ pub struct Viewers {
     pub calls: Rates,
     /// What clients may be sent.
     pub bandwidth: Bandwidth,
+    /// RTSP connections that were ended for what they sent, and reports that are none.
+    pub broken: Counter,
     /// Where it is told who comes and goes.
     pub news: News,
     client_timeout_ms: AtomicU64,
@@ -90,6 +93,7 @@ impl Viewers {
             ),
             calls: Rates::new("calls", ["max-calls-per-address", "max-calls"]),
             bandwidth: Bandwidth::default(),
+            broken: Counter::default(),
             news,
             client_timeout_ms: AtomicU64::new(0),
             max_per_address: AtomicU32::new(0),

@@ -3,7 +3,11 @@
 
 use std::{io, task::Waker, time::Duration};
 
-use super::{feed::HeldUp, framing::Goodbye, outgoing::Outgoing};
+use super::{
+    feed::HeldUp,
+    framing::Goodbye,
+    outgoing::{Outgoing, Spare},
+};
 use crate::{
     link::{
         channel::Channel,
@@ -36,7 +40,7 @@ pub(super) struct Wire {
     /// What another process has left unsent of a frame and of messages; it goes first.
     pub unsent: Vec<u8>,
     /// Buffers of the last frame, to use again.
-    pub spare: (Vec<u8>, Vec<u8>),
+    pub spare: Spare,
     /// There may be something to read.
     pub readable: bool,
     writable: bool,
@@ -61,7 +65,7 @@ impl Wire {
             receipts: Receipts::default(),
             outgoing: None,
             unsent: Vec::new(),
-            spare: Default::default(),
+            spare: Spare::default(),
             readable: true,
             writable: true,
             stamped: false,
@@ -222,10 +226,12 @@ impl Wire {
         while let Some(outgoing) = &mut self.outgoing {
             let leads = outgoing.leads();
             let rest = outgoing.rest();
-            let written = match rest.iter().all(|part| part.is_empty()) {
+            let written = match rest.parts() {
                 // It is taken, and not yet with the kernel.
-                true => self.channel.flush().map(|()| 0)?,
-                false => self.channel.send(rest, outgoing.stamping.end)?,
+                [] => self.channel.flush().map(|()| 0)?,
+                parts => self
+                    .channel
+                    .send(parts, outgoing.stamping.end && rest.is_all)?,
             };
             let (taken, socket) = (outgoing.advance(written), self.channel.socket());
             let key = socket.written().wrapping_sub(1);
@@ -250,7 +256,7 @@ impl Wire {
 
     fn write_unsent(&mut self) -> io::Result<()> {
         while !self.unsent.is_empty() {
-            let sent = self.channel.send([&self.unsent, &[], &[]], false)?;
+            let sent = self.channel.send(&[&self.unsent], false)?;
             self.unsent.drain(..sent);
         }
         self.channel.flush()
@@ -273,7 +279,7 @@ impl Wire {
 
     fn write_messages(&mut self, messages: &mut Vec<u8>) -> io::Result<()> {
         while !messages.is_empty() {
-            let sent = self.channel.send([messages, &[], &[]], false)?;
+            let sent = self.channel.send(&[messages], false)?;
             messages.drain(..sent);
         }
         self.channel.flush()

@@ -12,7 +12,7 @@ use crate::{
         parameters::StreamParameters,
     },
     media::{Origin, Packet, Timestamp},
-    viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
+    viewer::framing::{Cut, Framing, Goodbye, Received, Sending, Violation},
 };
 
 /// What separates the parts.
@@ -180,8 +180,16 @@ impl Framing for Multipart {
         }
     }
 
-    fn carries_pictures(&self) -> bool {
-        !self.parameters.zero_data
+    fn cuts(&mut self, frame: &Packet, before: usize, out: &mut Vec<Cut>) {
+        let length = if self.parameters.zero_data {
+            0
+        } else {
+            frame.bytes.len()
+        };
+        out.push(Cut {
+            own: before,
+            picture: 0..length,
+        });
     }
 
     fn after(&mut self, _: &Packet, sending: &Sending, out: &mut Vec<u8>) {

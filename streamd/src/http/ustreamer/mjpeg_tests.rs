@@ -31,8 +31,15 @@ fn stream(query: &str, ahead: bool, frames: usize) -> String {
     for n in 0..frames {
         let frame = frame(n as u64);
         framing.before(&frame, &sending(), &mut out);
-        if framing.carries_pictures() {
+        let mut cuts = vec![];
+        framing.cuts(&frame, 7, &mut cuts);
+        let [Cut { own: 7, picture }] = &cuts[..] else {
+            panic!("{cuts:?}");
+        };
+        if *picture == (0..frame.bytes.len()) {
             out.extend_from_slice(b"[JPEG]");
+        } else {
+            assert_eq!(*picture, 0..0);
         }
         framing.after(&frame, &sending(), &mut out);
     }

@@ -125,7 +125,9 @@ impl Framing for WebSocket {
             Goodbye::GaveWay => (CloseCode::TRY_LATER, "paused, and the place was needed"),
             Goodbye::Stopping | Goodbye::Kept => (CloseCode::GOING_AWAY, "the server is stopping"),
             Goodbye::Violation(broken) => (CloseCode::new(broken.code), broken.reason.as_str()),
-            Goodbye::TimedOut => (CloseCode::TRY_LATER, "nothing was taken for too long"),
+            Goodbye::TimedOut | Goodbye::Silent(_) => {
+                (CloseCode::TRY_LATER, "nothing was taken for too long")
+            }
             Goodbye::Closed => (CloseCode::NORMAL, ""),
         };
         self.close(code, reason, out);
