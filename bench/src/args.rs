@@ -147,6 +147,9 @@ pub struct Link {
     /// Longest wait in the queue of --link before packets are dropped, in ms
     #[arg(long, value_name = "MS", default_value = "500", value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub queue: u32,
+    /// Packets that --link loses at random, each way, in percent
+    #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = percent)]
+    pub loss: f64,
     /// Clients of --link
     #[arg(long, default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub clients: u32,
@@ -157,19 +160,28 @@ pub struct Link {
     /// How long the clients read before that
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub warm: Duration,
-    /// A V4L2 device, for streamd and for {device} in --peer [default: streamd's test pattern]
+    /// A V4L2 device, or `test`, instead of a film: what is in front of it is not known, so there is
+    /// no SSIM and no oracle
     #[arg(long, value_name = "PATH")]
     pub device: Option<PathBuf>,
-    /// Size of streamd's picture; of the default, a frame of the test pattern has about 53 kB
-    #[arg(long, value_name = "WxH", default_value = "1280x720")]
-    pub size: String,
-    /// JPEG quality of streamd's best pictures
-    #[arg(long, default_value = "85", value_parser = clap::value_parser!(u8).range(1..=100))]
+    /// What is filmed: raw YUYV of --size, which is played at 30 frames a second, over and over
+    /// [default: a scene of this program's own, 640x480]
+    #[arg(long, value_name = "PATH", conflicts_with = "device")]
+    pub film: Option<PathBuf>,
+    /// Size of the pictures
+    #[arg(long, value_name = "WxH", default_value = "640x480", value_parser = size)]
+    pub size: (usize, usize),
+    /// JPEG quality of the best pictures
+    #[arg(long, default_value = "80", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub quality: u8,
     /// Another server to measure too: a command that serves HTTP multipart on --peer-port of every
-    /// address. {device} stands for --device
-    #[arg(long, value_name = "COMMAND")]
-    pub peer: Option<String>,
+    /// address; `none`: no other. {device}, {size} and {quality} stand for what streamd has
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        default_value = "ustreamer -d {device} -r {size} -f 30 -q {quality} -w 1 --host 0.0.0.0 -p 8080"
+    )]
+    pub peer: String,
     /// Its port
     #[arg(long, value_name = "PORT", default_value = "8080")]
     pub peer_port: u16,
@@ -217,6 +229,20 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(percent) if (0.0..=50.0).contains(&percent) => Ok(percent),
+        _ => Err("a number from 0 to 50".into()),
+    }
+}
+
+fn size(text: &str) -> Result<(usize, usize), String> {
+    let pixels = |text: &str| text.parse().ok().filter(|side| (16..=8192).contains(side));
+    text.split_once('x')
+        .and_then(|(width, height)| Some((pixels(width)?, pixels(height)?)))
+        .ok_or("WIDTHxHEIGHT, each from 16 to 8192 pixels".into())
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(rate) if (0.1..=1000.0).contains(&rate) => Ok(rate),
@@ -244,5 +270,8 @@ mod tests {
         assert!(said(&["b", "load", "127.0.0.1:8002", "--secs", "nan"]).is_err());
         assert!(said(&["b", "floor", "50000", "0"]).is_err());
         assert!(said(&["b", "link", "--quality", "0"]).is_err());
+        assert!(said(&["b", "link", "--loss", "51"]).is_err());
+        assert!(said(&["b", "link", "--size", "640"]).is_err());
+        assert!(said(&["b", "link", "--size", "320x240"]).is_ok());
     }
 }

@@ -43,6 +43,8 @@ pub struct Target {
     pub path: String,
     /// Say hello, so that the server tells about renditions, with these wishes; raw TCP only.
     pub hello: Option<Want>,
+    /// Keep all pictures.
+    pub keep: bool,
 }
 
 /// A rendition that the server announced.
@@ -72,9 +74,12 @@ pub enum Ended {
 pub struct Client {
     socket: TcpStream,
     framing: Framing,
+    keeps: bool,
     pace: Option<Pace>,
     /// The frames that it had whole.
     pub arrivals: Vec<Arrival>,
+    /// The same frames as JPEG, each with the moment of its arrival, where they are kept.
+    pub pictures: Vec<(u64, Vec<u8>)>,
     /// The renditions that were announced.
     pub rungs: Vec<Rung>,
     /// Why it ended, if it did.
@@ -89,9 +94,14 @@ impl Client {
         socket.set_nonblocking(true)?;
         Ok(Self {
             socket,
-            framing: Framing::new(target.protocol),
+            framing: match target.keep {
+                true => Framing::keeping(target.protocol),
+                false => Framing::new(target.protocol),
+            },
+            keeps: target.keep,
             pace: rate.map(Pace::new),
             arrivals: Vec::new(),
+            pictures: Vec::new(),
             rungs: Vec::new(),
             ended: None,
         })
@@ -151,6 +161,7 @@ impl Client {
     fn appetite(&mut self) -> (usize, MsgFlags) {
         // With MSG_TRUNC the kernel throws bytes of a TCP stream away without copying them.
         let (wanted, flags) = match self.framing.skippable() {
+            0 if self.keeps => (SKIP, MsgFlags::empty()),
             0 => (LOOK, MsgFlags::empty()),
             skippable => (skippable.min(SKIP), MsgFlags::MSG_TRUNC),
         };
@@ -160,7 +171,13 @@ impl Client {
 
     fn take(&mut self, event: Event) -> io::Result<()> {
         match event {
-            Event::Picture(picture) => self.arrivals.push(arrival(&picture)),
+            Event::Picture(picture) => {
+                let arrival = arrival(&picture);
+                if self.keeps {
+                    self.pictures.push((arrival.at_us, picture.data));
+                }
+                self.arrivals.push(arrival);
+            }
             Event::Ping(payload) => self.socket.write_all(&masked(0x8A, &payload))?,
             Event::Message(json) => {
                 if let Ok(ToClient::Rendition { quality, width, .. }) =

@@ -13,6 +13,12 @@ pub fn real_us() -> u64 {
     now.expect("the clock is set after 1970").as_micros() as u64
 }
 
+/// Now, in nanoseconds of `CLOCK_MONOTONIC`.
+pub fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every kernel has this clock");
+    now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
+}
+
 /// Seconds of the wall clock or of the monotonic clock, in µs since the epoch. Servers say either;
 /// the nearer one is meant. `None` if it is of neither clock, or 0: what servers say of a picture that
 /// no camera took.

@@ -75,6 +75,7 @@ pub fn run(arguments: &Load, stop: &Stop) -> anyhow::Result<()> {
             path: path.unwrap_or(arguments.protocol.default_path()).into(),
             // The original's clients say nothing.
             hello: (arguments.codec != Codec::Jpeg).then(|| args::wants(arguments.codec)),
+            keep: false,
         },
         clients: arguments.clients,
         slow: arguments.slow,
@@ -118,6 +119,7 @@ fn measure_floor(plan: &Plan, seen: &Summary, stop: &Stop) -> anyhow::Result<Out
         protocol: Protocol::Tcp,
         path: String::new(),
         hello: None,
+        keep: false,
     };
     let plan = Plan {
         target,

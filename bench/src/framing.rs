@@ -1,4 +1,5 @@
-//! Finds the pictures in what a server sends, and looks at no more of them than their beginning.
+//! Finds the pictures in what a server sends, and looks at no more of them than their beginning, unless
+//! they are to be kept.
 //!
 //! No I/O: bytes are fed in any pieces. What [`Framing::skippable`] allows need not be read at all:
 //! the kernel may throw it away.
@@ -35,6 +36,8 @@ pub struct Picture {
     pub segment: Option<AppSegment>,
     /// When it was captured, as a multipart header says it: seconds of some clock.
     pub grabbed: Option<f64>,
+    /// All of it where pictures are kept, else nothing.
+    pub data: Vec<u8>,
 }
 
 /// Why a stream can't be read on.
@@ -52,6 +55,8 @@ pub enum Broken {
 #[derive(Debug)]
 pub struct Framing {
     protocol: Protocol,
+    /// Bytes of a payload that are kept.
+    kept: usize,
     /// The head of the response has been read; raw TCP has none.
     opened: bool,
     head: Vec<u8>,
@@ -98,6 +103,7 @@ impl Framing {
     pub fn new(protocol: Protocol) -> Self {
         Self {
             protocol,
+            kept: START,
             opened: protocol == Protocol::Tcp,
             head: Vec::new(),
             body: None,
@@ -105,10 +111,18 @@ impl Framing {
         }
     }
 
+    /// The same, with pictures kept whole.
+    pub fn keeping(protocol: Protocol) -> Self {
+        Self {
+            kept: usize::MAX,
+            ..Self::new(protocol)
+        }
+    }
+
     /// So many of the next bytes are of no interest; they may be given to [`Framing::skip`].
     pub fn skippable(&self) -> usize {
         match &self.body {
-            Some(body) if body.start.len() >= START.min(body.bytes) => body.left,
+            Some(body) if body.start.len() >= self.kept.min(body.bytes) => body.left,
             _ => 0,
         }
     }
@@ -131,7 +145,7 @@ impl Framing {
         while !rest.is_empty() {
             if let Some(body) = &mut self.body {
                 let (now, later) = rest.split_at(body.left.min(rest.len()));
-                let room = START.saturating_sub(body.start.len()).min(now.len());
+                let room = self.kept.saturating_sub(body.start.len()).min(now.len());
                 body.start.extend_from_slice(&now[..room]);
                 body.left -= now.len();
                 rest = later;
@@ -172,11 +186,12 @@ impl Framing {
         let Some(body) = self.body.take_if(|body| body.left == 0) else {
             return Ok(());
         };
+        let keeps = self.kept == usize::MAX;
         match body.kind {
             Kind::Nothing => {}
             Kind::Ping => found.push(Event::Ping(body.start)),
             Kind::Close => return Err(Broken::Refused("closed".into())),
-            Kind::Payload { last: true } => found.push(event(body)?),
+            Kind::Payload { last: true } => found.push(event(body, keeps)?),
             Kind::Payload { last: false } => self.fragment = Some(body),
             Kind::Continuation { last } => {
                 let mut whole = self
@@ -184,11 +199,11 @@ impl Framing {
                     .take()
                     .ok_or(Broken::Malformed("a continuation of nothing"))?;
                 whole.bytes += body.bytes;
-                let room = START.saturating_sub(whole.start.len());
+                let room = self.kept.saturating_sub(whole.start.len());
                 let start = body.start.iter().take(room);
                 whole.start.extend(start);
                 if last {
-                    found.push(event(whole)?);
+                    found.push(event(whole, keeps)?);
                 } else {
                     self.fragment = Some(whole);
                 }
@@ -198,7 +213,7 @@ impl Framing {
     }
 }
 
-fn event(body: Body) -> Result<Event, Broken> {
+fn event(body: Body, keeps: bool) -> Result<Event, Broken> {
     match Payload::of(&body.start) {
         Some(kind @ (Payload::Picture | Payload::Unit)) => Ok(Event::Picture(Picture {
             bytes: body.bytes,
@@ -207,6 +222,7 @@ fn event(body: Body) -> Result<Event, Broken> {
                 _ => AppSegment::find(&body.start),
             },
             grabbed: body.grabbed,
+            data: if keeps { body.start } else { Vec::new() },
         })),
         Some(Payload::Message) => Ok(Event::Message(body.start)),
         None => Err(Broken::Malformed("neither a picture nor a message")),

@@ -37,7 +37,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A stream of pictures of these sizes, and what is to be found in it.
-fn stream(protocol: Protocol, sizes: &[usize]) -> (Vec<u8>, Vec<Event>) {
+fn stream(protocol: Protocol, sizes: &[usize], keeps: bool) -> (Vec<u8>, Vec<Event>) {
     let mut out = Vec::new();
     let mut events = Vec::new();
     match protocol {
@@ -75,6 +75,7 @@ fn stream(protocol: Protocol, sizes: &[usize]) -> (Vec<u8>, Vec<Event>) {
             bytes: picture.len(),
             segment: Some(segment(n)),
             grabbed,
+            data: if keeps { picture } else { Vec::new() },
         }));
     }
     (out, events)
@@ -95,9 +96,10 @@ proptest! {
         sizes in prop::collection::vec(300usize..70_000, 1..5),
         cuts in prop::collection::vec(1usize..3000, 1..50),
         skips: bool,
+        keeps: bool,
     ) {
-        let (bytes, expected) = stream(protocol, &sizes);
-        let mut framing = Framing::new(protocol);
+        let (bytes, expected) = stream(protocol, &sizes, keeps);
+        let mut framing = if keeps { Framing::keeping(protocol) } else { Framing::new(protocol) };
         let mut found = Vec::new();
         let mut rest = bytes.as_slice();
         for cut in cuts.iter().cycle() {

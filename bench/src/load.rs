@@ -78,11 +78,6 @@ impl Outcome {
         self.clients.iter().filter(move |c| c.is_slow() == slow)
     }
 
-    /// Time of the measurement, in seconds.
-    pub fn seconds(&self) -> f64 {
-        (self.to_us - self.from_us) as f64 / 1e6
-    }
-
     /// Clients whose connection ended before the measurement did.
     pub fn dead(&self) -> usize {
         self.clients.iter().filter(|c| c.ended.is_some()).count()

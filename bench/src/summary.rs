@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::{
-    client::Client,
     figures::{Arrival, Spread, ages, gaps, jain, missing},
     load::Outcome,
 };
@@ -38,10 +37,17 @@ pub struct Summary {
 impl Summary {
     /// Of the clients that read as fast as they can, or of the slow ones.
     pub fn new(outcome: &Outcome, slow: bool) -> Self {
-        let clients: Vec<&Client> = outcome.of(slow).collect();
+        let clients: Vec<&[Arrival]> = outcome.of(slow).map(|c| &c.arrivals[..]).collect();
+        Self::of(&clients, outcome.from_us, outcome.to_us)
+    }
+
+    /// Of what clients had between two moments, in µs since the epoch; what each had just before that
+    /// may be the first.
+    pub fn of(clients: &[&[Arrival]], from_us: u64, to_us: u64) -> Self {
+        let seconds = (to_us - from_us) as f64 / 1e6;
         let measured: Vec<&[Arrival]> = clients
             .iter()
-            .map(|client| within(&client.arrivals, outcome.from_us))
+            .map(|arrivals| within(arrivals, from_us))
             .collect();
         let counts: Vec<f64> = measured.iter().map(|frames| frames.len() as f64).collect();
         let bytes: Vec<f64> = measured
@@ -49,15 +55,15 @@ impl Summary {
             .map(|frames| frames.iter().map(|arrival| arrival.bytes as f64).sum())
             .collect();
         let frames: f64 = counts.iter().sum();
-        let fps = Spread::new(counts.iter().map(|count| count / outcome.seconds()));
-        let gap = Spread::new(clients.iter().flat_map(|c| gaps(&c.arrivals)));
+        let fps = Spread::new(counts.iter().map(|count| count / seconds));
+        let gap = Spread::new(clients.iter().flat_map(|arrivals| gaps(arrivals)));
         let all = measured.iter().copied().flatten();
         let latency = Spread::new(all.filter_map(Arrival::latency_ms));
         let age = Spread::new(
             clients
                 .iter()
                 .take(AGED)
-                .flat_map(|c| ages(&c.arrivals, outcome.from_us, outcome.to_us)),
+                .flat_map(|arrivals| ages(arrivals, from_us, to_us)),
         );
         Self {
             clients: clients.len(),
@@ -72,7 +78,7 @@ impl Summary {
                 latency.max(),
             ],
             age_ms: [age.at(50.0), age.at(95.0), age.max()],
-            missing: clients.iter().map(|c| missing(&c.arrivals)).sum(),
+            missing: clients.iter().map(|arrivals| missing(arrivals)).sum(),
             jain: [jain(&counts), jain(&bytes)],
         }
     }

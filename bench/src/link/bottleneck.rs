@@ -5,7 +5,7 @@
 use super::profile::Profile;
 
 /// A bottleneck with its drop-tail queue.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Bottleneck {
     profile: Profile,
     /// Longest wait, in ns.
@@ -37,9 +37,7 @@ impl Bottleneck {
         if self.free.saturating_sub(now) > self.queue {
             return None;
         }
-        let begin = self.free.max(now).saturating_sub(self.origin);
-        let end = self.profile.finish(begin, bytes as f64);
-        self.free = end.saturating_add(self.origin);
+        self.free = self.passes(self.free.max(now), bytes);
         Some(self.free)
     }
 
@@ -49,13 +47,11 @@ impl Bottleneck {
         self.profile.capacity(since(from), since(to))
     }
 
-    /// Bytes that a server would use which knows the link: of each frame as many as pass until the
-    /// next one comes, `interval` later, and `most` at most.
-    pub fn oracle(&self, from: u64, to: u64, interval: u64, most: f64) -> f64 {
-        (from..to)
-            .step_by(interval.max(1) as usize)
-            .map(|frame| self.capacity(frame, (frame + interval).min(to)).min(most))
-            .sum()
+    /// When so many bytes will have passed that begin at that moment and find nothing before them.
+    pub fn passes(&self, begin: u64, bytes: usize) -> u64 {
+        let begin = begin.saturating_sub(self.origin);
+        let end = self.profile.finish(begin, bytes as f64);
+        end.saturating_add(self.origin)
     }
 }
 
@@ -88,15 +84,6 @@ mod tests {
         assert_eq!(link.offer(6000 * MS, 1500), Some(6001 * MS));
         assert_eq!(link.offer(7000 * MS, 1500), Some(7010 * MS));
         assert!((link.capacity(6000 * MS, 8000 * MS) - 1.65e6).abs() < 1.0);
-    }
-
-    #[test]
-    fn an_oracle_uses_what_passes_in_time_and_needs_no_more_than_the_best() {
-        // 1 Mb/s for a second, then 8 Mb/s: 12.5 and 100 kB in each 100 ms.
-        let link = Bottleneck::new(Profile::parse("1:0,8:1").unwrap(), 500 * MS);
-        let used = |most| link.oracle(0, 2000 * MS, 100 * MS, most);
-        assert!((used(f64::MAX) - 1.125e6).abs() < 1.0);
-        assert!((used(50e3) - 625e3).abs() < 1.0);
     }
 
     proptest! {

@@ -2,39 +2,47 @@
 //!
 //! For each row, two network namespaces are joined by a link in user space; the server is started
 //! in one, the clients run in the other. Both have the clocks of this machine, so that the capture
-//! time in a picture gives its true latency.
+//! time in a picture gives its true latency. What the camera films is known, so that each screen can
+//! be compared with it at any moment.
 
 mod bottleneck;
+mod film;
 mod namespace;
 mod notes;
+mod oracle;
 mod profile;
 mod report;
 mod rows;
+mod screen;
 mod server;
+mod ssim;
 mod wire;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::net::Ipv4Addr;
 
 use self::{
     bottleneck::Bottleneck,
+    film::{Camera, Film},
     namespace::Namespace,
+    oracle::Oracle,
     report::Report,
     rows::{Path, Row},
+    screen::{Critic, Shown},
     server::{Kind, Running},
     wire::Wire,
 };
 use crate::{
-    args, kernel,
-    load::{self, Plan},
+    args, clock,
+    figures::Arrival,
+    kernel,
+    load::{self, Outcome, Plan},
     process::Stop,
+    summary::Summary,
 };
 
 /// The server's end of the link, and the clients'.
 const NEAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
-
-/// Between two frames of the camera: 30 a second are streamd's default.
-const FRAME: Duration = Duration::from_nanos(33_333_333);
 
 /// Measures the rows and prints them.
 pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
@@ -44,11 +52,11 @@ pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
     for name in &arguments.congestion {
         namespace::set_congestion(name)?;
     }
-    let mut servers = vec![Kind::Streamd];
-    if arguments.peer.is_some() {
-        server::peer(arguments)?;
-        servers.push(Kind::Peer);
-    }
+    let film = film(arguments)?;
+    let stage = film
+        .as_ref()
+        .map(|film| Stage::new(film, arguments))
+        .transpose()?;
     let mut reports = Vec::new();
     for row in &rows {
         for (n, congestion) in arguments.congestion.iter().enumerate() {
@@ -56,15 +64,14 @@ pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
             if n > 0 && row.link.is_none() {
                 continue;
             }
-            for kind in &servers {
-                eprintln!(
-                    "{}, {congestion}, {}: {} s …",
-                    row.name,
-                    kind.name(),
-                    row.secs.as_secs()
-                );
-                reports.push(measure(row, congestion, *kind, arguments, stop)?);
-            }
+            let bench = Bench {
+                arguments,
+                stage: stage.as_ref(),
+                row,
+                congestion,
+                stop,
+            };
+            reports.extend(bench.row()?);
         }
     }
     if arguments.json {
@@ -75,50 +82,217 @@ pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One row, of one server, with one congestion control. This thread stays in the namespace of the
-/// clients, which ends when it enters the next one.
-fn measure(
-    row: &Row,
-    congestion: &str,
-    kind: Kind,
-    arguments: &args::Link,
-    stop: &Stop,
-) -> anyhow::Result<Report> {
-    let near = Namespace::new()?;
-    near.enter()?;
-    namespace::set_congestion(congestion)?;
-    let running = Running::start(kind, arguments, stop)?;
-    let mut target = running.target().clone();
-    let wire = row
-        .link
-        .as_ref()
-        .map(|path| connect(path, &near))
-        .transpose()?;
-    if wire.is_some() {
-        target.address.set_ip(NEAR.into());
+fn film(arguments: &args::Link) -> anyhow::Result<Option<Film>> {
+    if arguments.device.is_some() {
+        return Ok(None);
     }
-    let plan = Plan {
-        target,
-        clients: row.clients,
-        slow: row.slow.0,
-        rate: row.slow.1,
-        warm: arguments.warm,
-        secs: row.secs,
-        pid: Some(running.pid()),
-    };
-    let mut begin = || {
-        if let Some(wire) = &wire {
-            wire.restart();
+    if let Some(path) = &arguments.film {
+        return Film::read(path, arguments.size).map(Some);
+    }
+    let (width, height) = film::SCENE;
+    anyhow::ensure!(
+        arguments.size == film::SCENE,
+        "--size: the scene of this program has {width}x{height}; name a --film or a --device"
+    );
+    Ok(Some(Film::scene()))
+}
+
+/// A film, the camera before which it plays, and those who know it.
+struct Stage<'f> {
+    camera: Camera,
+    critic: Critic<'f>,
+    oracle: Oracle,
+}
+
+impl<'f> Stage<'f> {
+    fn new(film: &'f Film, arguments: &args::Link) -> anyhow::Result<Self> {
+        Ok(Self {
+            camera: Camera::plug(film)?,
+            critic: Critic::new(film),
+            oracle: Oracle::new(film, arguments.quality)?,
+        })
+    }
+}
+
+/// A row, with one congestion control.
+struct Bench<'b> {
+    arguments: &'b args::Link,
+    stage: Option<&'b Stage<'b>>,
+    row: &'b Row,
+    congestion: &'b str,
+    stop: &'b Stop,
+}
+
+impl Bench<'_> {
+    fn row(&self) -> anyhow::Result<Vec<Report>> {
+        let mut reports = self.measure(Kind::Streamd)?;
+        let peer = server::peer_program(self.arguments);
+        // Without a film or a camera a peer has no picture that moves.
+        let has_picture = self.stage.is_some() || self.arguments.device.is_some();
+        match peer.filter(|_| has_picture) {
+            Some(program) if server::is_installed(program) => {
+                // What is like the oracle of streamd's row is the same for both.
+                let measured = self.measure(Kind::Peer)?;
+                reports.splice(1..1, measured.into_iter().take(1));
+            }
+            Some(program) => {
+                let note = format!("{program} is not installed");
+                reports.insert(
+                    1,
+                    Report::nothing(self.row, self.congestion, Kind::Peer, note),
+                );
+            }
+            None => {}
         }
-    };
-    let outcome = load::run(&plan, stop, &mut begin)?;
-    let link = wire.as_ref().map(|wire| {
-        let frames = outcome.clients.iter().flat_map(|client| &client.arrivals);
-        let most = frames.map(|frame| frame.bytes).max().unwrap_or_default();
-        let oracle = wire.oracle(FRAME, most as f64 * f64::from(row.clients));
-        (wire.carried(), oracle)
-    });
-    Ok(Report::new(row, congestion, kind, &outcome, link))
+        Ok(reports)
+    }
+
+    /// A server, and where the film is known, the oracle in the same time. This thread stays in the
+    /// namespace of the clients, which ends when it enters the next one.
+    fn measure(&self, kind: Kind) -> anyhow::Result<Vec<Report>> {
+        let (row, congestion) = (self.row, self.congestion);
+        eprintln!(
+            "{}, {congestion}, {}: {} s …",
+            row.name,
+            kind.name(),
+            row.secs.as_secs()
+        );
+        let near = Namespace::new()?;
+        near.enter()?;
+        namespace::set_congestion(congestion)?;
+        let camera = self.stage.map(|stage| &stage.camera);
+        let running = Running::start(kind, self.arguments, camera, self.stop)?;
+        let mut target = running.target().clone();
+        let wire = row
+            .link
+            .as_ref()
+            .map(|path| connect(path, &near))
+            .transpose()?;
+        if wire.is_some() {
+            target.address.set_ip(NEAR.into());
+        }
+        // On loopback every server has the best pictures.
+        target.keep &= wire.is_some();
+        let plan = Plan {
+            target,
+            clients: row.clients,
+            slow: row.slow.0,
+            rate: row.slow.1,
+            warm: self.arguments.warm,
+            secs: row.secs,
+            pid: Some(running.pid()),
+        };
+        let mut begin = || {
+            if let Some(wire) = &wire {
+                wire.restart();
+            }
+        };
+        let outcome = load::run(&plan, self.stop, &mut begin)?;
+        drop(running);
+        let mut report = Report::new(
+            row,
+            congestion,
+            kind,
+            &outcome,
+            wire.as_ref().map(Wire::carried),
+        );
+        let (Some(stage), Some(path), Some(wire)) = (self.stage, &row.link, &wire) else {
+            return Ok(vec![report]);
+        };
+        let time = Time::of(&outcome);
+        report.ssim = Some(stage.seen(&outcome, &time));
+        let mut reports = vec![report];
+        if row.clients == 1 {
+            reports.push(self.ask(stage, &wire.bottleneck(), path, &time));
+        }
+        Ok(reports)
+    }
+
+    /// What the oracle would have made of the link.
+    fn ask(&self, stage: &Stage<'_>, link: &Bottleneck, path: &Path, time: &Time) -> Report {
+        // Before the measurement there was a picture, too.
+        let warm = self.arguments.warm.as_nanos().min(1_000_000_000) as u64;
+        let sent = stage
+            .oracle
+            .watch(link, path.rtt / 2, time.from - warm, time.to);
+        let shown: Vec<Shown<'_>> = sent
+            .iter()
+            .map(|sent| Shown {
+                at: sent.at,
+                picture: sent.picture,
+            })
+            .collect();
+        let arrivals: Vec<Arrival> = (0..)
+            .zip(&sent)
+            .filter(|(_, sent)| sent.at < time.to)
+            .map(|(n, sent)| Arrival {
+                at_us: time.real_us(sent.at),
+                captured_us: Some(time.real_us(sent.captured)),
+                sequence: Some(n),
+                bytes: sent.picture.len(),
+            })
+            .collect();
+        let (from, to) = (time.real_us(time.from), time.real_us(time.to));
+        let counted = sent
+            .iter()
+            .filter(|sent| (time.from..time.to).contains(&sent.at));
+        let bytes: usize = counted
+            .map(|sent| oracle::on_the_wire(sent.picture.len()))
+            .sum();
+        Report {
+            ssim: Some(stage.critic.mean(&shown, time.from, time.to)),
+            used: Some(bytes as f64 / link.capacity(time.from, time.to) * 100.0),
+            figures: Some(Summary::of(&[&arrivals], from, to)),
+            ..Report::nothing(self.row, self.congestion, Kind::Oracle, String::new())
+        }
+    }
+}
+
+impl Stage<'_> {
+    /// Mean SSIM of all clients' screens.
+    fn seen(&self, outcome: &Outcome, time: &Time) -> f64 {
+        let screens = outcome.of(false).map(|client| {
+            let shown: Vec<Shown<'_>> = client
+                .pictures
+                .iter()
+                .map(|(at_us, picture)| Shown {
+                    at: time.monotonic(*at_us),
+                    picture,
+                })
+                .collect();
+            self.critic.mean(&shown, time.from, time.to)
+        });
+        let screens: Vec<f64> = screens.collect();
+        screens.iter().sum::<f64>() / screens.len().max(1) as f64
+    }
+}
+
+/// The time of a measurement, in nanoseconds of `CLOCK_MONOTONIC`, and the way from there to the
+/// other clock.
+struct Time {
+    from: u64,
+    to: u64,
+    /// The wall clock is so much ahead.
+    ahead: u64,
+}
+
+impl Time {
+    fn of(outcome: &Outcome) -> Self {
+        let ahead = clock::real_us() * 1000 - clock::monotonic_ns();
+        Self {
+            from: outcome.from_us * 1000 - ahead,
+            to: outcome.to_us * 1000 - ahead,
+            ahead,
+        }
+    }
+
+    fn monotonic(&self, real_us: u64) -> u64 {
+        real_us * 1000 - self.ahead
+    }
+
+    fn real_us(&self, monotonic: u64) -> u64 {
+        monotonic.saturating_add(self.ahead) / 1000
+    }
 }
 
 /// Joins this thread's namespace to a new one, which it enters.
@@ -132,5 +306,10 @@ fn connect(path: &Path, near: &Namespace) -> anyhow::Result<Wire> {
         })
     });
     let bottleneck = Bottleneck::new(path.profile.clone(), path.queue.as_nanos() as u64);
-    Ok(Wire::start(near?, far?, bottleneck, path.rtt / 2)?)
+    Ok(Wire::start(
+        near?,
+        far?,
+        bottleneck,
+        (path.rtt / 2, path.loss),
+    )?)
 }

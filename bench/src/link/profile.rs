@@ -203,12 +203,12 @@ fn per_nanosecond(megabits: f64) -> f64 {
     megabits * 1e6 / 8.0 / SECOND as f64
 }
 
-/// SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): the same on every machine.
-struct Chance(u64);
+/// Random numbers: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): the same on every machine.
+pub struct Chance(pub u64);
 
 impl Chance {
     /// From 0 up to 1.
-    fn next(&mut self) -> f64 {
+    pub fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

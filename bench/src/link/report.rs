@@ -6,6 +6,7 @@ use super::{
     notes,
     rows::{Look, Row},
     server::Kind,
+    ssim,
     wire::Carried,
 };
 use crate::{
@@ -18,24 +19,25 @@ use crate::{
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    link: String,
+    pub link: String,
     /// Congestion control; `None` on loopback.
-    congestion: Option<String>,
-    server: &'static str,
-    refused: u32,
-    dead: usize,
+    pub congestion: Option<String>,
+    pub server: &'static str,
+    pub refused: u32,
+    pub dead: usize,
+    /// `None` of what was not measured.
     #[serde(flatten)]
-    figures: Summary,
+    pub figures: Option<Summary>,
+    /// SSIM of what is on the screen against what is in front of the camera at that moment, the mean
+    /// over time.
+    pub ssim: Option<f64>,
     /// Part of what the link could have carried, in percent.
-    used: Option<f64>,
-    /// The same of an oracle that knows the link: in each interval a picture of as many bytes as
-    /// pass within it, and no more than the largest that was sent.
-    oracle: Option<f64>,
+    pub used: Option<f64>,
     /// Packets that the link's queue dropped.
-    dropped: Option<u64>,
+    pub dropped: Option<u64>,
     /// Percent of a core that the server took.
-    cpu: Option<f64>,
-    notes: Vec<String>,
+    pub cpu: Option<f64>,
+    pub notes: Vec<String>,
 }
 
 impl Report {
@@ -45,22 +47,38 @@ impl Report {
         congestion: &str,
         kind: Kind,
         outcome: &Outcome,
-        link: Option<(Carried, f64)>,
+        carried: Option<Carried>,
     ) -> Self {
         let figures = Summary::new(outcome, row.look == Look::Slow);
-        let carried = link.map(|(carried, _)| carried);
+        Self {
+            refused: outcome.refused,
+            dead: outcome.dead(),
+            notes: remarks(row, outcome, &figures),
+            figures: Some(figures),
+            used: carried.map(|c| c.bytes as f64 / c.capacity * 100.0),
+            dropped: carried.map(|c| c.dropped),
+            cpu: outcome.server.map(|cost| cost.cpu),
+            ..Self::nothing(row, congestion, kind, String::new())
+        }
+    }
+
+    /// Of a row in which nothing was measured.
+    pub fn nothing(row: &Row, congestion: &str, kind: Kind, note: String) -> Self {
         Self {
             link: row.name.clone(),
             congestion: row.link.as_ref().map(|_| congestion.into()),
             server: kind.name(),
-            refused: outcome.refused,
-            dead: outcome.dead(),
-            notes: remarks(row, outcome, &figures),
-            figures,
-            used: carried.map(|c| c.bytes as f64 / c.capacity * 100.0),
-            oracle: link.map(|(carried, oracle)| oracle / carried.capacity * 100.0),
-            dropped: carried.map(|c| c.dropped),
-            cpu: outcome.server.map(|cost| cost.cpu),
+            refused: 0,
+            dead: 0,
+            figures: None,
+            ssim: None,
+            used: None,
+            dropped: None,
+            cpu: None,
+            notes: Some(note)
+                .filter(|note| !note.is_empty())
+                .into_iter()
+                .collect(),
         }
     }
 }
@@ -125,23 +143,24 @@ pub fn print(reports: &[Report]) {
         "age p50 / p95 / max ms",
         "latency p50 / p95 / p99 ms",
         "kB a frame",
+        "SSIM dB",
         "link used %",
-        "by an oracle %",
         "CPU %",
         "notes",
     ]);
     for report in reports {
-        let figures_of = &report.figures;
+        let of = report.figures.as_ref();
+        let bytes = of.and_then(|of| of.frame_bytes);
         table.row(vec![
             report.link.clone(),
             report.congestion.clone().unwrap_or("–".into()),
             report.server.into(),
-            figure(figures_of.fps[1], 1),
-            figures(&figures_of.age_ms, 0),
-            figures(&figures_of.latency_ms[..3], 1),
-            figure(figures_of.frame_bytes.map(|bytes| bytes / 1000.0), 1),
+            figure(of.and_then(|of| of.fps[1]), 1),
+            figures(&of.map_or([None; 3], |of| of.age_ms), 0),
+            figures(&of.map_or([None; 4], |of| of.latency_ms)[..3], 1),
+            figure(bytes.map(|bytes| bytes / 1000.0), 1),
+            figure(report.ssim.map(ssim::decibels), 1),
             figure(report.used, 0),
-            figure(report.oracle, 0),
             figure(report.cpu, 1),
             report.notes.join("; "),
         ]);

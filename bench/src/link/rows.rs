@@ -38,6 +38,8 @@ pub struct Path {
     pub rtt: Duration,
     /// Longest wait in its queue.
     pub queue: Duration,
+    /// Part of the packets that it loses, each way.
+    pub loss: f64,
 }
 
 /// What is looked at besides the figures that every row has.
@@ -61,12 +63,18 @@ impl Row {
                 profile,
                 rtt: Duration::from_millis(40),
                 queue: Duration::from_millis(queue_ms),
+                loss: 0.0,
             }),
             clients: 1,
             slow: (0, 0),
             secs: Duration::from_secs(30),
             look: Look::Nothing,
         }
+    }
+
+    fn losing(mut self, loss: f64) -> Self {
+        self.link = self.link.map(|path| Path { loss, ..path });
+        self
     }
 
     fn on_loopback(name: &str, clients: u32, slow: (u32, u32)) -> Self {
@@ -94,6 +102,8 @@ pub fn table() -> Vec<Row> {
             Profile::constant(4.0),
             500,
         ),
+        Row::over("8 Mb/s, 1 % lost", Profile::constant(8.0), 500).losing(0.01),
+        Row::over("8 Mb/s, 5 % lost", Profile::constant(8.0), 500).losing(0.05),
         Row {
             secs: Duration::from_secs(40),
             look: Look::Steps {
@@ -153,14 +163,18 @@ pub fn chosen(arguments: &args::Link) -> anyhow::Result<Vec<Row>> {
 fn own(arguments: &args::Link, link: &str) -> anyhow::Result<Row> {
     let rtt = Duration::from_millis(arguments.rtt.into());
     let profile = Profile::parse(link)?;
-    let mut row = Row::over(
-        &format!(
-            "{link}, RTT {} ms, queue {} ms",
-            arguments.rtt, arguments.queue
-        ),
-        profile.clone(),
-        arguments.queue.into(),
+    let rate = std::path::Path::new(link).file_name().unwrap_or_default();
+    let mut name = format!(
+        "{}, RTT {} ms, queue {} ms",
+        rate.display(),
+        arguments.rtt,
+        arguments.queue
     );
+    if arguments.loss > 0.0 {
+        name += &format!(", {} % lost", arguments.loss);
+    }
+    let row = Row::over(&name, profile.clone(), arguments.queue.into());
+    let mut row = row.losing(arguments.loss / 100.0);
     row.link = row.link.map(|path| Path { rtt, ..path });
     row.clients = arguments.clients;
     if arguments.clients > 1 {
@@ -205,8 +219,20 @@ mod tests {
 
     #[test]
     fn a_row_of_ones_own() {
-        let row = &rows(&["--link", "2.5", "--rtt", "10", "--clients", "3"]).unwrap()[0];
-        assert_eq!(row.link.as_ref().unwrap().rtt, Duration::from_millis(10));
+        let words = [
+            "--link",
+            "2.5",
+            "--rtt",
+            "10",
+            "--clients",
+            "3",
+            "--loss",
+            "2",
+        ];
+        let row = &rows(&words).unwrap()[0];
+        let link = row.link.as_ref().unwrap();
+        assert_eq!((link.rtt, link.loss), (Duration::from_millis(10), 0.02));
+        assert_eq!(row.name, "2.5, RTT 10 ms, queue 500 ms, 2 % lost");
         assert_eq!((row.clients, row.look), (3, Look::Fairness));
     }
 }

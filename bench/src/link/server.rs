@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
+use super::film::Camera;
 use crate::{
     args,
     client::Target,
@@ -31,6 +32,8 @@ pub enum Kind {
     Streamd,
     /// The command of `--peer`.
     Peer,
+    /// None: the best that could be had.
+    Oracle,
 }
 
 impl Kind {
@@ -39,6 +42,7 @@ impl Kind {
         match self {
             Self::Streamd => "streamd",
             Self::Peer => "peer",
+            Self::Oracle => "oracle",
         }
     }
 }
@@ -54,21 +58,37 @@ pub struct Running {
 
 impl Running {
     /// Starts one in the network namespace of this thread, and waits until it listens.
-    pub fn start(kind: Kind, arguments: &args::Link, stop: &Stop) -> anyhow::Result<Self> {
+    /// It has the camera, if there is one.
+    pub fn start(
+        kind: Kind,
+        arguments: &args::Link,
+        camera: Option<&Camera>,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
+        let device = match (camera, &arguments.device) {
+            (Some(camera), _) => camera.device(),
+            (None, Some(path)) => path.clone(),
+            (None, None) => "test".into(),
+        };
+        let device = device.display().to_string();
         let folder = tempfile::tempdir()?;
         let log = folder.path().join("log");
         let output = fs::File::create(&log)?;
         let mut command = match kind {
             Kind::Streamd => streamd(arguments)?,
-            Kind::Peer => peer(arguments)?,
+            _ => peer(arguments, &device),
         };
+        if let Some(camera) = camera {
+            camera.give_to(&mut command);
+        }
         command.stdout(output.try_clone()?).stderr(output);
         let mut server =
             Server::start(command).with_context(|| format!("cannot start {}", kind.name()))?;
         if let Some(mut stdin) = server.child().stdin.take() {
-            stdin.write_all(configuration(arguments, folder.path()).as_bytes())?;
+            stdin.write_all(configuration(arguments, &device, folder.path()).as_bytes())?;
         }
-        let target = target(kind, arguments);
+        let mut target = target(kind, arguments);
+        target.keep = camera.is_some();
         if let Err(error) = await_listening(&mut server, target.address, stop) {
             let said = fs::read_to_string(&log).unwrap_or_default();
             bail!(
@@ -98,7 +118,7 @@ impl Running {
 fn target(kind: Kind, arguments: &args::Link) -> Target {
     let (port, protocol, path) = match kind {
         Kind::Streamd => (PORT, args::Protocol::Tcp, String::new()),
-        Kind::Peer => (
+        _ => (
             arguments.peer_port,
             args::Protocol::Http,
             arguments.peer_path.clone(),
@@ -109,6 +129,7 @@ fn target(kind: Kind, arguments: &args::Link) -> Target {
         protocol,
         path,
         hello: (kind == Kind::Streamd).then(|| args::wants(arguments.codec)),
+        keep: false,
     }
 }
 
@@ -126,35 +147,46 @@ fn streamd(arguments: &args::Link) -> anyhow::Result<Command> {
 }
 
 /// Every client gets in, and a stalled one stays for the whole measurement.
-fn configuration(arguments: &args::Link, folder: &std::path::Path) -> String {
-    let device = match &arguments.device {
-        Some(path) => path.display().to_string(),
-        None => "test".into(),
-    };
+fn configuration(arguments: &args::Link, device: &str, folder: &std::path::Path) -> String {
+    let (width, height) = arguments.size;
     let socket = folder.join("control").display().to_string();
     format!(
         "[control]\nsocket = {socket:?}\n[access]\nanonymous = \"viewer\"\n[clients]\nclient-timeout = \"1h\"\n[http]\nlisten = []\n\
-         [camera.main]\ndevice = {device:?}\nsize = {:?}\nquality = {}\n\
+         [camera.main]\ndevice = {device:?}\nsize = \"{width}x{height}\"\nquality = {}\n\
          listen = \"0.0.0.0:{PORT}\"\nmax-clients = 2000\n",
-        arguments.size, arguments.quality
+        arguments.quality
     )
 }
 
-/// The command of `--peer`; an error if it can't be complete.
-pub fn peer(arguments: &args::Link) -> anyhow::Result<Command> {
-    let text = arguments.peer.as_deref().context("no peer is given")?;
-    let device = match &arguments.device {
-        Some(path) => path.display().to_string(),
-        None if text.contains("{device}") => {
-            bail!("--peer has {{device}}, but there is no --device")
-        }
-        None => String::new(),
-    };
+/// The program of `--peer`; `None` if there is to be none.
+pub fn peer_program(arguments: &args::Link) -> Option<&str> {
+    let program = arguments.peer.split_whitespace().next()?;
+    (program != "none").then_some(program)
+}
+
+/// Whether a program can be started by this name.
+pub fn is_installed(program: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(program).is_file())
+}
+
+fn peer(arguments: &args::Link, device: &str) -> Command {
+    let (width, height) = arguments.size;
+    let words = [
+        ("{device}", device),
+        ("{size}", &format!("{width}x{height}")),
+        ("{quality}", &arguments.quality.to_string()),
+    ];
+    let text = words
+        .iter()
+        .fold(arguments.peer.clone(), |text, (name, value)| {
+            text.replace(name, value)
+        });
     let mut command = Command::new("sh");
     // `exec`, so that the process is the server and not the shell.
-    command.args(["-c", &format!("exec {}", text.replace("{device}", &device))]);
+    command.args(["-c", &format!("exec {text}")]);
     command.stdin(Stdio::null());
-    Ok(command)
+    command
 }
 
 fn await_listening(server: &mut Server, address: SocketAddr, stop: &Stop) -> anyhow::Result<()> {

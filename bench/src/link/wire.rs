@@ -11,7 +11,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use nix::{
@@ -20,7 +20,8 @@ use nix::{
     sys::time::TimeSpec,
 };
 
-use super::bottleneck::Bottleneck;
+use super::{bottleneck::Bottleneck, profile::Chance};
+use crate::clock::monotonic_ns;
 
 /// A packet is not longer: the devices' MTU.
 const MTU: usize = 1500;
@@ -28,6 +29,9 @@ const MTU: usize = 1500;
 /// Packets on their way in one direction: a second of a gigabit link, so that memory has a bound
 /// whatever rate and queue are asked for.
 const ON_THE_WAY: usize = 100_000;
+
+/// The seed of lost packets: any number, but always the same.
+const LOSSES: u64 = 1;
 
 /// Longest sleep, so that the end is seen.
 const TURN: Duration = Duration::from_millis(20);
@@ -54,31 +58,23 @@ pub struct Wire {
 #[derive(Debug)]
 struct State {
     bottleneck: Bottleneck,
-    clock: Instant,
     began: u64,
     bytes: u64,
     dropped: u64,
 }
 
-impl State {
-    fn now(&self) -> u64 {
-        self.clock.elapsed().as_nanos() as u64
-    }
-}
-
 impl Wire {
     /// Begins to carry. Packets from the device `near` pass the bottleneck; each direction takes
-    /// `delay`.
+    /// `delay`, and loses that part of its packets.
     pub fn start(
         near: File,
         far: File,
         bottleneck: Bottleneck,
-        delay: Duration,
+        (delay, loss): (Duration, f64),
     ) -> io::Result<Self> {
         let state = Arc::new(Mutex::new(State {
             bottleneck,
-            clock: Instant::now(),
-            began: 0,
+            began: monotonic_ns(),
             bytes: 0,
             dropped: 0,
         }));
@@ -88,6 +84,8 @@ impl Wire {
             ways: [VecDeque::new(), VecDeque::new()],
             state: state.clone(),
             delay: delay.as_nanos() as u64,
+            loss,
+            chance: Chance(LOSSES),
         };
         let ended = end.clone();
         let run = move || {
@@ -108,17 +106,15 @@ impl Wire {
     /// The profile begins, and so does the count of what is carried.
     pub fn restart(&self) {
         let mut state = lock(&self.state);
-        let now = state.now();
+        let now = monotonic_ns();
         state.bottleneck.restart(now);
         (state.began, state.bytes, state.dropped) = (now, 0, 0);
     }
 
-    /// Bytes that an oracle would have used since then: [`Bottleneck::oracle`].
-    pub fn oracle(&self, interval: Duration, most: f64) -> f64 {
-        let state = lock(&self.state);
-        let interval = interval.as_nanos() as u64;
-        let now = state.now();
-        state.bottleneck.oracle(state.began, now, interval, most)
+    /// Its narrow place, which knows what it will carry, as what it has carried. Its times are of
+    /// `CLOCK_MONOTONIC`.
+    pub fn bottleneck(&self) -> Bottleneck {
+        lock(&self.state).bottleneck.clone()
     }
 
     /// What was carried since the last restart.
@@ -127,7 +123,7 @@ impl Wire {
         Carried {
             bytes: state.bytes,
             dropped: state.dropped,
-            capacity: state.bottleneck.capacity(state.began, state.now()),
+            capacity: state.bottleneck.capacity(state.began, monotonic_ns()),
         }
     }
 }
@@ -158,11 +154,13 @@ struct Carrier {
     ways: [VecDeque<Packet>; 2],
     state: Arc<Mutex<State>>,
     delay: u64,
+    loss: f64,
+    chance: Chance,
 }
 
 impl Carrier {
     fn turn(&mut self) -> io::Result<()> {
-        let now = lock(&self.state).now();
+        let now = monotonic_ns();
         self.deliver(now);
         let next = self.ways.iter().filter_map(|way| way.front());
         let wake = next.map(|packet| packet.due.saturating_sub(now)).min();
@@ -205,8 +203,11 @@ impl Carrier {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
+            if self.loss > 0.0 && self.chance.next() < self.loss {
+                continue;
+            }
             let mut state = lock(&self.state);
-            let now = state.now();
+            let now = monotonic_ns();
             let full = self.ways[from].len() >= ON_THE_WAY;
             let passed = match from {
                 _ if full => None,

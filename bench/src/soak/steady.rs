@@ -50,6 +50,7 @@ impl Steady {
                 protocol,
                 path,
                 hello: Some(Want::default()),
+                keep: false,
             };
             let client = Client::connect(&target, None)?;
             let (ends, seen) = (Arc::clone(&steady.ends), Arc::clone(&steady.seen));

@@ -16,6 +16,9 @@ use crate::{
 /// Between two looks at whether a camera that does not stream is still there.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Microseconds.
+const SECOND: u64 = 1_000_000;
+
 /// The buffers of an open camera.
 pub(crate) struct Buffers {
     /// What the program maps: buffer after buffer.
@@ -118,7 +121,7 @@ impl Open {
         buffers.frames += 1;
         let comes = !wrong.contains(&Frames::Missing) && buffers.streaming;
         if comes && let Some(index) = buffers.queued.pop_front() {
-            let picture = self.picture(&format, buffers.frames, &wrong);
+            let picture = self.picture(&format, turn(fps), &wrong);
             let before = self.data_offset();
             buffers.write(index, &picture, before);
             let bytes = picture.iter().zip(&buffers.lengths);
@@ -131,11 +134,11 @@ impl Open {
             drop(buffers);
             self.announce();
         }
-        Some(Duration::from_secs(1) / fps)
+        Some(until_next_turn(fps))
     }
 
     /// The bytes of a frame, as the driver puts them into the memories of a buffer.
-    fn picture(&self, format: &Format, frame: u32, wrong: &[Frames]) -> Vec<Vec<u8>> {
+    fn picture(&self, format: &Format, turn: u64, wrong: &[Frames]) -> Vec<Vec<u8>> {
         let Format {
             fourcc,
             width,
@@ -147,7 +150,7 @@ impl Open {
         });
         let name = other.unwrap_or_else(|| format!("{fourcc}-{width}x{height}"));
         let film = self.camera.film(&name);
-        let picture = &film[frame as usize % film.len()];
+        let picture = &film[(turn % film.len() as u64) as usize];
         let gap = vec![0; self.padding() as usize];
         let mut rest = &picture[..];
         let mut part = |memory: &Memory| {
@@ -157,6 +160,9 @@ impl Open {
             let bytes = (memory.line * memory.lines) as usize;
             let (part, behind) = rest.split_at(bytes.min(rest.len()));
             rest = behind;
+            if gap.is_empty() {
+                return part.to_vec();
+            }
             let lines = part.chunks(memory.line as usize);
             lines.flat_map(|line| [line, &gap].concat()).collect()
         };
@@ -209,7 +215,7 @@ impl Filled {
 }
 
 fn stamped(stamp: Stamp, now: i64, frame: u32) -> i64 {
-    const SECOND: i64 = 1_000_000;
+    const SECOND: i64 = self::SECOND as i64;
     match stamp {
         Stamp::Zero => 0,
         Stamp::Backwards if frame.is_multiple_of(2) => now - SECOND / 20,
@@ -229,6 +235,17 @@ fn numbered(number: Number, frame: u32) -> u32 {
         Number::Reverse => 1_000_000 - frame,
         Number::Wraps => frame.wrapping_sub(20),
     }
+}
+
+/// Which picture of a film is in front of the camera now. It follows from the clock alone, so that
+/// whoever has the film knows it as well.
+fn turn(fps: u32) -> u64 {
+    now() as u64 * u64::from(fps) / SECOND
+}
+
+fn until_next_turn(fps: u32) -> Duration {
+    let next = ((turn(fps) + 1) * SECOND).div_ceil(fps.into());
+    Duration::from_micros(next.saturating_sub(now() as u64))
 }
 
 fn now() -> i64 {

@@ -8,8 +8,8 @@ use std::{
 };
 
 use libc::{
-    c_char, c_int, c_long, c_uint, c_ulong, c_void, mode_t, nfds_t, off_t, pollfd, sigset_t,
-    size_t, timespec,
+    c_char, c_int, c_long, c_uint, c_ulong, c_void, fd_set, mode_t, nfds_t, off_t, pollfd,
+    sigset_t, size_t, timespec, timeval,
 };
 
 use crate::{camera, open, orders::Call};
@@ -258,4 +258,27 @@ pub unsafe extern "C" fn poll(fds: *mut pollfd, count: nfds_t, timeout: c_int) -
         .map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: as the caller promises.
     unsafe { ppoll(fds, count, timeout, std::ptr::null()) }
+}
+
+/// Nothing can be written to a camera; to the end of a pair of sockets it always can.
+///
+/// # Safety
+/// As of the C library's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn select(
+    count: c_int,
+    readable: *mut fd_set,
+    writable: *mut fd_set,
+    exceptional: *mut fd_set,
+    timeout: *mut timeval,
+) -> c_int {
+    let cameras = (0..count).filter(|fd| open::of(*fd).is_some());
+    for fd in cameras.filter(|_| !writable.is_null()) {
+        // SAFETY: as the caller promises, it is a set of descriptors below `count`.
+        unsafe { libc::FD_CLR(fd, writable) };
+    }
+    type Set = *mut fd_set;
+    let real = real!(select: fn(c_int, Set, Set, Set, *mut timeval) -> c_int);
+    // SAFETY: as the caller promises.
+    unsafe { real(count, readable, writable, exceptional, timeout) }
 }
