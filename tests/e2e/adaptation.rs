@@ -2,8 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use streamd_protocol::stream::{FromClient, ToClient, Want};
-use streamd_tests::{daemon::Daemon, proxy, setup::Setup, viewer::Viewer};
+use streamd_protocol::stream::{AppSegment, FromClient, ToClient, Want};
+use streamd_tests::{
+    daemon::Daemon,
+    proxy,
+    setup::Setup,
+    viewer::Viewer,
+    web::{self, Response},
+};
 
 /// Pictures of 17 kB at quality 80, 30 a second.
 const LARGE: &str = "size = \"640x480\"";
@@ -140,16 +146,21 @@ fn what_a_slow_client_gets_is_the_newest() {
     assert!(newest.windows(2).all(|pair| pair[0] < pair[1]));
 }
 
+/// That a picture is there now.
+fn receipt(sequence: u64) -> FromClient {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    FromClient::Receipt {
+        sequence,
+        t: since_1970.as_micros() as u64,
+        camera: None,
+    }
+}
+
 /// Has pictures, and says so of each.
 fn had(viewer: &mut Viewer, pictures: usize) -> Vec<u64> {
     let mut had = || {
         let sequence = viewer.picture().app.sequence;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        viewer.say(&FromClient::Receipt {
-            sequence,
-            t: since_1970.as_micros() as u64,
-            camera: None,
-        });
+        viewer.say(&receipt(sequence));
         sequence
     };
     (0..pictures).map(|_| had()).collect()
@@ -188,4 +199,77 @@ fn a_viewer_that_stops_sending_receipts_still_gets_pictures() {
     for _ in 0..3 {
         viewer.picture();
     }
+}
+
+/// A viewer over WebSocket that answers pings, as browsers do by themselves.
+struct Browser(Response);
+
+impl Browser {
+    fn connect(daemon: &Daemon) -> Self {
+        let upgrade = [
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ];
+        let response = web::get(daemon.setup.http(), "/ws", &upgrade);
+        assert_eq!(response.status, 101);
+        Self(response)
+    }
+
+    /// A short frame, masked with zeros.
+    fn send(&mut self, first: u8, payload: &[u8]) {
+        let head = [first, 0x80 | payload.len() as u8, 0, 0, 0, 0];
+        self.0.send(&[&head, payload].concat());
+    }
+
+    /// The number of the next picture, and how many pings came before it.
+    fn picture(&mut self) -> (u64, usize) {
+        let mut pings = 0;
+        loop {
+            let head = self.0.take(2);
+            let length = match head[1] {
+                126 => u16::from_be_bytes(self.0.take(2).try_into().unwrap()).into(),
+                127 => u64::from_be_bytes(self.0.take(8).try_into().unwrap()),
+                short => u64::from(short),
+            };
+            let payload = self.0.take(length as usize);
+            match head[0] & 0x0F {
+                2 => return (AppSegment::find(&payload).unwrap().sequence, pings),
+                9 => {
+                    pings += 1;
+                    self.send(0x8A, &payload);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_viewer_that_sends_no_receipts_any_more_gets_all_pictures_again() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut browser = Browser::connect(&daemon);
+    for _ in 0..10 {
+        let (sequence, pings) = browser.picture();
+        assert_eq!(pings, 0, "its receipts say enough");
+        let json = serde_json::to_vec(&receipt(sequence)).unwrap();
+        browser.send(0x81, &json);
+    }
+    let (mut last, mut in_a_row, mut asked) = (0, 0, 0);
+    for waited in 0.. {
+        let (sequence, pings) = browser.picture();
+        asked += pings;
+        in_a_row = if sequence <= last + 5 {
+            in_a_row + 1
+        } else {
+            0
+        };
+        last = sequence;
+        if asked > 0 && in_a_row == 10 {
+            break;
+        }
+        assert!(waited < 60, "still one picture a second");
+    }
+    assert_eq!(asked, 1);
 }

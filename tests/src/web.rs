@@ -105,6 +105,16 @@ impl Response {
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
+    /// Sends bytes, where the connection has become one of both directions.
+    ///
+    /// # Panics
+    /// If it takes none.
+    #[track_caller]
+    pub fn send(&mut self, bytes: &[u8]) {
+        let sent = self.rest.get_mut().write_all(bytes);
+        sent.expect("an open connection");
+    }
+
     /// The next bytes of the body.
     ///
     /// # Panics

@@ -6,6 +6,11 @@
 //! what its link carries is learnt from them. What a receipt says harms only its sender: the figures
 //! of the camera, and what others get, have nothing of it.
 //!
+//! Receipts may be late, or come no more. To tell one from the other a transport may have a question
+//! that the receiver answers once it has read so far (a WebSocket's ping). A viewer that has answered,
+//! and so has the frames before the question, but sends no receipts of them, is one that only talks.
+//! Where nothing can be asked, only time tells.
+//!
 //! No I/O, no clock.
 
 use std::{collections::VecDeque, time::Duration};
@@ -27,6 +32,13 @@ const AWAITED: (usize, usize) = (32, 1024);
 /// A frame that was not receipted for so long lets one more go: the receipt may have been forgotten,
 /// and a viewer that was away has no more than this to catch up on.
 const OVERDUE: Duration = Duration::from_secs(1);
+
+/// A viewer that has answered may be busy for so long until its receipts come. Where it can't be
+/// asked, it is believed to have ceased when none came for so long. Each time that was wrong, twice as
+/// long, up to so many times.
+const BUSY: Duration = Duration::from_secs(3);
+const SILENT: Duration = Duration::from_secs(30);
+const MOST_PATIENCE: u32 = 32;
 
 /// What a viewer says of a frame.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +69,20 @@ pub struct Seen {
 #[error("the receipt's time is before the frame was sent, or still to come")]
 pub struct Untrue;
 
+/// Whether a viewer whose receipts are missing is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Asked {
+    /// It was not asked, or can't be.
+    #[default]
+    No,
+    /// This was sent to it.
+    Open(u64),
+    /// It has answered.
+    Answered(Timestamp),
+}
+
 /// One viewer's receipts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Receipts {
     /// Frames without a receipt, oldest first. A viewer that has said nothing yet sends none.
     awaited: VecDeque<Sent>,
@@ -67,7 +91,31 @@ pub struct Receipts {
     in_a_row: u32,
     /// When the last one came in, or would have, had it not been held back.
     last: Timestamp,
+    /// When the last one came in, or the first frame after it was sent.
+    heard: Timestamp,
+    asked: Asked,
+    /// It sends none any more.
+    ceased: bool,
+    /// By how much more patient it is waited for than at first.
+    patience: u32,
     estimate: Estimate,
+}
+
+impl Default for Receipts {
+    fn default() -> Self {
+        Self {
+            awaited: VecDeque::new(),
+            listens: false,
+            any: false,
+            in_a_row: 0,
+            last: Timestamp::default(),
+            heard: Timestamp::default(),
+            asked: Asked::No,
+            ceased: false,
+            patience: 1,
+            estimate: Estimate::default(),
+        }
+    }
 }
 
 impl Receipts {
@@ -82,20 +130,58 @@ impl Receipts {
         self.listens && self.estimate().is_none()
     }
 
-    /// Whether it has sent any.
+    /// Whether it sends any.
     pub fn any(&self) -> bool {
-        self.any
+        self.any && !self.ceased
     }
 
     /// What its link carries, where it sends one for each frame.
     pub fn estimate(&self) -> Option<&Estimate> {
-        (self.in_a_row >= IN_A_ROW).then_some(&self.estimate)
+        (self.in_a_row >= IN_A_ROW && !self.ceased).then_some(&self.estimate)
+    }
+
+    /// Whether receipts are missing for so long that the viewer is to be asked whether it has what was
+    /// sent.
+    pub fn are_missing(&self, now: Timestamp) -> bool {
+        self.asked == Asked::No && self.estimate().is_some() && self.is_overdue(now)
+    }
+
+    /// The viewer is asked, by this.
+    pub fn ask(&mut self, question: u64) {
+        self.asked = Asked::Open(question);
+    }
+
+    /// The viewer has read as far as this question.
+    pub fn answered(&mut self, question: u64, now: Timestamp) {
+        if self.asked == Asked::Open(question) {
+            self.asked = Asked::Answered(now);
+        }
+    }
+
+    /// Looks whether they have ceased.
+    pub fn look(&mut self, now: Timestamp) {
+        if self.awaited.is_empty() || self.estimate().is_none() {
+            return;
+        }
+        self.ceased = match self.asked {
+            Asked::No => now.since(self.heard) >= SILENT * self.patience,
+            Asked::Open(_) => false,
+            Asked::Answered(at) => now.since(at) >= BUSY * self.patience,
+        };
+    }
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        let newest = self.awaited.back();
+        newest.is_some_and(|newest| now.since(newest.began.max(self.last)) >= OVERDUE)
     }
 
     /// A frame has been written whole.
     pub fn written(&mut self, sent: Sent) {
         if !self.listens {
             return;
+        }
+        if self.awaited.is_empty() {
+            self.heard = sent.began;
         }
         let most = if self.any { AWAITED.1 } else { AWAITED.0 };
         if self.awaited.len() >= most {
@@ -128,7 +214,13 @@ impl Receipts {
             };
         };
         self.any = true;
+        self.heard = seen.now;
+        self.asked = Asked::No;
         let sent = self.awaited[index];
+        if std::mem::take(&mut self.ceased) && index == 0 {
+            // It was merely late.
+            self.patience = (self.patience * 2).min(MOST_PATIENCE);
+        }
         self.awaited.drain(..=index);
         self.in_a_row = if index == 0 { self.in_a_row + 1 } else { 0 };
         let can_be = (sent.began..=seen.now).contains(&said.at);
@@ -186,12 +278,9 @@ impl Receipts {
     /// oldest frame is believed to come on as forecast, and for no longer than forecast.
     pub fn in_flight(&self, now: Timestamp, min_rtt: Duration) -> Option<u32> {
         let estimate = self.estimate()?;
-        let (Some(oldest), Some(newest)) = (self.awaited.front(), self.awaited.back()) else {
+        let Some(oldest) = self.awaited.front().filter(|_| !self.is_overdue(now)) else {
             return Some(0);
         };
-        if now.since(newest.began.max(self.last)) >= OVERDUE {
-            return Some(0);
-        }
         let begin = (oldest.began + min_rtt).max(self.last);
         let come = now.since(begin).as_secs_f64() * estimate.rate().unwrap_or(0.0);
         let come = if come < oldest.bytes as f64 {
@@ -215,161 +304,4 @@ impl Receipts {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn at(ms: u64) -> Timestamp {
-        Timestamp::from_nanos(1_000_000_000 + ms * 1_000_000)
-    }
-
-    fn sent(sequence: u64, ms: u64, bytes: usize) -> Sent {
-        Sent {
-            feed: 1,
-            sequence,
-            captured: at(ms),
-            began: at(ms),
-            bytes,
-            key: 0,
-            stamped: false,
-            disturbed: false,
-            sent_again: 0,
-            body: None,
-        }
-    }
-
-    fn said(sequence: u64, at: Timestamp) -> Receipt {
-        Receipt {
-            feed: 1,
-            sequence,
-            at,
-        }
-    }
-
-    fn seen(ms: u64) -> Seen {
-        Seen {
-            now: at(ms),
-            min_rtt: Duration::ZERO,
-            sent_again: 0,
-            congested: false,
-        }
-    }
-
-    /// A viewer that has had so many frames of 10 kB in 20 ms each, and whose receipts take 10 ms.
-    fn followed(frames: u64) -> Receipts {
-        let mut receipts = Receipts::default();
-        receipts.listen();
-        for n in 0..frames {
-            receipts.written(sent(n, n * 50, 10_000));
-            let arrived = receipts.receipt(&said(n, at(n * 50 + 30)), &seen(n * 50 + 40));
-            let arrived = arrived.unwrap().unwrap();
-            assert_eq!(arrived.latency, Duration::from_millis(30));
-        }
-        receipts
-    }
-
-    const RTT: Duration = Duration::from_millis(20);
-
-    #[test]
-    fn in_flight_is_what_was_not_receipted_and_is_believed_to_come_on_until_it_is_overdue() {
-        let mut receipts = followed(10);
-        let rate = receipts.estimate().unwrap().rate().unwrap();
-        assert!((rate - 500e3).abs() < 5e3, "{rate}");
-        assert_eq!(receipts.in_flight(at(495), RTT), Some(0));
-        receipts.written(sent(10, 500, 10_000));
-        receipts.written(sent(11, 510, 6_000));
-        let in_flight = |ms| receipts.in_flight(at(ms), RTT).unwrap();
-        assert_eq!(in_flight(515), 16_000, "nothing can have come yet");
-        assert!((10_500..11_500).contains(&in_flight(530)));
-        assert_eq!(in_flight(545), 16_000, "overdue: nothing is believed");
-        assert_eq!(in_flight(1600), 0, "one more may go after a second");
-    }
-
-    #[test]
-    fn a_frame_that_is_overdue_lowers_the_forecast_and_one_that_is_not_does_not() {
-        let mut receipts = followed(10);
-        receipts.written(sent(10, 500, 10_000));
-        let rate = |ms| {
-            let estimate = receipts.estimate().unwrap();
-            let progress = receipts.progress(RTT);
-            estimate.forecast(at(ms), progress).unwrap().rate
-        };
-        assert!((rate(530) - 500e3).abs() < 5e3);
-        assert!(rate(700) < 400e3);
-    }
-
-    #[test]
-    fn receipts_count_however_late() {
-        let mut receipts = followed(3);
-        for n in 3..500 {
-            receipts.written(sent(n, n * 50, 10_000));
-        }
-        for n in 3..500 {
-            let at_last = at(60_000 + n);
-            let arrived = receipts.receipt(&said(n, at_last), &seen(60_000 + n));
-            let arrived = arrived.unwrap().unwrap();
-            assert_eq!(arrived.latency, at_last.since(at(n * 50)));
-        }
-        assert_eq!(receipts.in_flight(at(61_000), RTT), Some(0));
-    }
-
-    #[test]
-    fn a_viewer_that_receipts_now_and_then_is_not_judged_by_that() {
-        let mut receipts = Receipts::default();
-        receipts.listen();
-        for n in 0..50 {
-            receipts.written(sent(n, n * 33, 10_000));
-            if n % 2 == 1 {
-                let receipt = receipts.receipt(&said(n, at(n * 33 + 5)), &seen(n * 33 + 6));
-                assert!(receipt.unwrap().is_some(), "for the figures it counts");
-            }
-            assert!(receipts.in_flight(at(n * 33 + 7), RTT).is_none());
-        }
-        assert!(receipts.any());
-    }
-
-    #[test]
-    fn an_untrue_receipt_is_refused_and_its_frame_is_there_all_the_same() {
-        let mut receipts = followed(3);
-        for (n, untrue) in [(3, at(0)), (4, at(100_000)), (5, Timestamp::from_nanos(0))] {
-            receipts.written(sent(n, 1000, 10_000));
-            assert_eq!(receipts.receipt(&said(n, untrue), &seen(1010)), Err(Untrue));
-        }
-        assert_eq!(receipts.in_flight(at(1011), RTT), Some(0));
-        let unknown = receipts.receipt(&said(99, at(100_000)), &seen(1010));
-        assert_eq!(unknown, Err(Untrue));
-        assert_eq!(receipts.receipt(&said(99, at(0)), &seen(1010)), Ok(None));
-    }
-
-    #[test]
-    fn nothing_is_kept_for_a_viewer_that_says_nothing() {
-        let mut receipts = Receipts::default();
-        receipts.written(sent(1, 0, 10_000));
-        assert!(receipts.awaited.is_empty() && !receipts.any());
-    }
-
-    proptest! {
-        /// Whatever a viewer says, what is in flight is no more than what was sent, and a second of
-        /// silence lets a frame go.
-        #[test]
-        fn no_receipt_shuts_the_gate_for_long(
-            said_of in prop::collection::vec((0u64..60, any::<u64>(), 0u64..100), 0..120),
-        ) {
-            let mut receipts = Receipts::default();
-            receipts.listen();
-            let (mut now, mut bytes) = (0, 0);
-            for (n, (sequence, nanos, later)) in said_of.into_iter().enumerate() {
-                now += later;
-                receipts.written(sent(n as u64, now, 5_000));
-                bytes += 5_000;
-                let untrue = Timestamp::from_nanos(nanos);
-                let _ = receipts.receipt(&said(sequence, untrue), &seen(now));
-                let in_flight = receipts.in_flight(at(now), RTT);
-                prop_assert!(in_flight.is_none_or(|in_flight| in_flight <= bytes));
-            }
-            let later = receipts.in_flight(at(now + 1000), RTT);
-            prop_assert!(later.is_none_or(|in_flight| in_flight == 0));
-        }
-    }
-}
+mod tests;

@@ -25,6 +25,8 @@ pub struct Sending {
 pub enum Received {
     /// A message of the protocol.
     Message(FromClient),
+    /// It has read as far as this question.
+    Answer(u64),
     /// A whole message that can't be understood; the text says why. It is counted and answered.
     Bad(String),
     /// It is done.
@@ -98,6 +100,12 @@ pub trait Framing: Send + 'static {
 
     /// Appends the bytes that go after it.
     fn after(&mut self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>);
+
+    /// Appends a question that the receiver answers once it has read so far; false where the transport
+    /// has none.
+    fn ask(&mut self, _question: u64, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 
     /// Appends a JSON message, if the transport carries any.
     fn message(&mut self, json: &str, out: &mut Vec<u8>);

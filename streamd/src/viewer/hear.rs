@@ -22,10 +22,15 @@ use crate::{
 
 impl Viewer {
     pub(super) fn hear(&mut self, received: Received) -> Result<(), Goodbye> {
-        self.wire.receipts.listen();
+        let receipts = &mut self.wire.receipts;
+        match &received {
+            Received::Answer(question) => receipts.answered(*question, Timestamp::now()),
+            _ => receipts.listen(),
+        }
         match received {
             Received::Message(message) => self.obey(message)?,
             Received::Bad(why) => self.bad(why),
+            Received::Answer(_) => {}
             Received::Close => return Err(Goodbye::Closed),
         }
         Ok(())

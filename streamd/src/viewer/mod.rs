@@ -263,6 +263,10 @@ impl Viewer {
         framing.before(&outgoing.packet, &sending, &mut outgoing.before);
         framing.cuts(&outgoing.packet, outgoing.before.len(), &mut outgoing.cuts);
         framing.after(&outgoing.packet, &sending, &mut outgoing.after);
+        let question = outgoing.packet.sequence;
+        if wire.receipts.are_missing(now) && framing.ask(question, &mut outgoing.after) {
+            wire.receipts.ask(question);
+        }
         wire.outgoing = Some(wire.marked(outgoing));
     }
 

@@ -86,6 +86,7 @@ impl Wire {
 
     /// Looks at what is in flight, and drops a viewer that takes nothing for `timeout`.
     pub fn look(&mut self, now: Timestamp, timeout: Duration) -> Result<Path, Goodbye> {
+        self.receipts.look(now);
         let in_flight = self.channel.socket().unacknowledged();
         if !self.fast || in_flight > 0 {
             self.ask();

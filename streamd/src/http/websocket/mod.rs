@@ -52,7 +52,10 @@ impl WebSocket {
                 codec::write_frame(out, Opcode::Pong, &payload);
                 return Ok(None);
             }
-            Incoming::Pong(_) => return Ok(None),
+            Incoming::Pong(payload) => match payload.as_ref().try_into() {
+                Ok(question) => Received::Answer(u64::from_be_bytes(question)),
+                Err(_) => return Ok(None),
+            },
             Incoming::Close(code) => {
                 let code = code.map_or(CloseCode::NORMAL, |(code, _)| CloseCode::new(code));
                 self.close(code, "", out);
@@ -94,6 +97,11 @@ impl Framing for WebSocket {
     }
 
     fn after(&mut self, _: &Packet, _: &Sending, _: &mut Vec<u8>) {}
+
+    fn ask(&mut self, question: u64, out: &mut Vec<u8>) -> bool {
+        codec::write_frame(out, Opcode::Ping, &question.to_be_bytes());
+        true
+    }
 
     fn message(&mut self, json: &str, out: &mut Vec<u8>) {
         codec::write_frame(out, Opcode::Text, json.as_bytes());
@@ -166,6 +174,16 @@ mod tests {
             receive(2, b"x").0.map_err(|violation| violation.code),
             Err(1003)
         );
+    }
+
+    #[test]
+    fn a_question_is_a_ping_and_its_answer_the_pong() {
+        let mut out = vec![];
+        assert!(WebSocket::default().ask(7, &mut out));
+        assert_eq!(out, b"\x89\x08\0\0\0\0\0\0\0\x07");
+        let (got, _) = receive(10, &out[2..]);
+        assert_eq!(got, Ok(Some(Received::Answer(7))));
+        assert_eq!(receive(10, b"hi").0, Ok(None), "unasked");
     }
 
     #[test]
