@@ -71,7 +71,11 @@ pub async fn client(connection: Socket) -> io::Result<(OwnedFd, Option<SocketAdd
     }
 }
 
-async fn take(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
+/// The same of any stream.
+///
+/// # Errors
+/// When there is none in time.
+pub async fn take(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     let mut bytes = Vec::new();
     let taken = tokio::time::timeout(PATIENCE, async {
         loop {
