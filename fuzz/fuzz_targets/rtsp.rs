@@ -1,4 +1,4 @@
-//! Any bytes as what a proxy sends first.
+//! Any bytes as what a client of RTSP sends, over its connection and in datagrams.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

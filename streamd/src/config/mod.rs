@@ -32,7 +32,7 @@ pub use text::{CREDENTIAL, check_filter, credential_file as credential, is_user_
 use values::{
     Arrangement, Bandwidth, BitRate, CameraName, Caption, Chroma, Command, Congestion, Controls,
     Crop, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
-    MaxClients, On, PerSecond, Quality, Rotate, Rung, Size, Standard,
+    MaxClients, On, PerSecond, Prefer, Quality, Rotate, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -398,6 +398,8 @@ pub struct Camera {
     pub idle_after: Duration,
     /// Whether slow links get smaller pictures.
     pub adapt: bool,
+    /// What such a link keeps for as long as it can.
+    pub prefer: Prefer,
     /// The renditions below the camera's own quality, best first.
     pub ladder: Vec<Rung>,
     /// Congestion control of the raw TCP connections.
@@ -444,6 +446,7 @@ impl Default for Camera {
             max_clients: MaxClients::new(100),
             idle_after: Duration::from_secs(10),
             adapt: true,
+            prefer: Prefer::Motion,
             ladder: Rung::default_ladder(),
             congestion: Congestion::System,
             controls: Controls::default(),

@@ -14,8 +14,8 @@ use super::{
     values::{
         Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue, Crop,
         Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
-        MaxClients, On, PerSecond, Proxy, ProxyHeader, Quality, Rotate, Rung, Size, Standard,
-        UserRole, Value,
+        MaxClients, On, PerSecond, Prefer, Proxy, ProxyHeader, Quality, Rotate, Rung, Size,
+        Standard, UserRole, Value,
     },
 };
 
@@ -189,6 +189,7 @@ pub const KEYS: &[Key] = {
         key::<MaxClients>(CAMERA, "max-clients", Live, One),
         key::<Duration>(CAMERA, "idle-after", Live, One),
         key::<bool>(CAMERA, "adapt", Live, One),
+        key::<Prefer>(CAMERA, "prefer", Live, One),
         key::<Rung>(CAMERA, "ladder", Live, List),
         key::<Congestion>(CAMERA, "congestion", Live, One),
         key::<ControlValue>(CAMERA, "controls", Live, Table),

@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, ladder, congestion, controls"
+    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, prefer, ladder, congestion, controls"
     );
 }
 
@@ -453,6 +453,11 @@ fn camera() -> impl Strategy<Value = Camera> {
                     max_clients: MaxClients::try_from(clients).unwrap(),
                     idle_after: idle.parse::<Duration>().unwrap(),
                     adapt,
+                    prefer: if adapt {
+                        Prefer::Detail
+                    } else {
+                        Prefer::Motion
+                    },
                     passthrough: adapt,
                     ladder: ladder
                         .iter()

@@ -55,7 +55,7 @@ pub use bit_rate::BitRate;
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};
 pub use network::{Bandwidth, Congestion, Listen, MaxClients, PerSecond};
-pub use picture::{Chroma, Format, Fps, GrayRange, Quality, Rung, Size};
+pub use picture::{Chroma, Format, Fps, GrayRange, Prefer, Quality, Rung, Size};
 pub use source::{File, Input, Standard};
 
 /// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.

@@ -16,7 +16,7 @@ use crate::{
     camera::{Camera, Place, Settings},
     hub::{Follows, Subscription},
     link::{
-        adapt::{Adapt, Frame, Reason, View},
+        adapt::{Adapt, Frame, Reason, Step, View, steps},
         bit_rate::{self, BitRate},
         estimate::Forecast,
     },
@@ -37,6 +37,10 @@ pub struct Feed {
     adapt: Adapt,
     /// The same for a track with a bit rate.
     bit_rate: BitRate,
+    /// Its ladder: the camera's, with what is preferred there.
+    steps: Vec<Step>,
+    /// The rung of the next frame.
+    picked: usize,
     /// What it stands on; `None` before the first decision.
     track: Option<Track>,
     /// The frames a second that it was told of.
@@ -114,6 +118,8 @@ impl Feed {
             version,
             adapt: Adapt::new(now),
             bit_rate: BitRate::new(now),
+            steps: Vec::new(),
+            picked: 0,
             track: None,
             told_fps: 0.0,
             told_bits: 0,
@@ -128,6 +134,7 @@ impl Feed {
             held_up: None,
             place,
         };
+        feed.climb();
         feed.set_limits(limits);
         feed
     }
@@ -158,10 +165,33 @@ impl Feed {
         self.subscription.begin_anew();
     }
 
-    /// Frames a second that this client gets at most.
-    pub fn fps(&self) -> f64 {
+    /// The ladder follows the settings.
+    fn climb(&mut self) {
+        self.steps = steps(&self.settings.ladder, self.settings.config.prefer);
+    }
+
+    /// The step that it stands on.
+    fn step(&self) -> Step {
+        self.steps[self.adapt.rung().min(self.steps.len() - 1)]
+    }
+
+    /// Of so many frames one is sent.
+    fn every(&self) -> u32 {
+        match self.codec() {
+            Codec::Jpeg => self.step().every,
+            Codec::H264 => 1,
+        }
+    }
+
+    /// Frames a second that this client wants at most.
+    fn wanted(&self) -> f64 {
         let camera = self.settings.config.fps.get();
         self.limits.fps.map_or(camera, |fps| fps.min(camera))
+    }
+
+    /// Frames a second that this client gets at most.
+    pub fn fps(&self) -> f64 {
+        self.wanted() / f64::from(self.every())
     }
 
     /// Time between two frames.
@@ -195,6 +225,7 @@ impl Feed {
         if renewed {
             self.version = self.camera().version();
             self.settings = self.camera().settings();
+            self.climb();
         }
         let (track, changed) = match self.codec() {
             Codec::Jpeg => self.decide_picture(now, forecast, room),
@@ -225,20 +256,19 @@ impl Feed {
         self.allow();
         let view = View {
             now,
-            ladder: &self.settings.ladder,
+            ladder: &self.steps,
             allowed: &self.allowed,
             adapts: self.settings.config.adapt,
-            interval: self.interval(),
+            interval: Duration::from_secs_f64(1.0 / self.wanted()),
             forecast,
             late: self.late(now),
             room,
         };
         let changed = self.adapt.decide(&view);
-        let picked = self.adapt.pick(&view);
-        let rung = self.adapt.rung().min(self.settings.ladder.len() - 1);
-        let (rung, picked) = (self.settings.ladder[rung], self.settings.ladder[picked]);
+        self.picked = self.adapt.pick(&view);
+        let picked = self.steps[self.picked].rendition;
         self.subscription.select(Track::Jpeg(picked));
-        (Track::Jpeg(rung), changed)
+        (Track::Jpeg(self.step().rendition), changed)
     }
 
     /// By the bit rate: the same. It moves all the time; what is worth telling is a change of a
@@ -329,12 +359,12 @@ impl Feed {
             quality.is_none_or(|q| r.quality <= q)
                 && max_width.is_none_or(|w| width.div_ceil(r.scale.divisor()) <= w)
         };
-        let ladder = &self.settings.ladder;
+        let steps = &self.steps;
         self.allowed.clear();
         self.allowed
-            .extend((0..ladder.len()).filter(|rung| allows(&ladder[*rung])));
+            .extend((0..steps.len()).filter(|rung| allows(&steps[*rung].rendition)));
         if self.allowed.is_empty() {
-            self.allowed.push(ladder.len() - 1);
+            self.allowed.push(steps.len() - 1);
         }
     }
 
@@ -379,15 +409,15 @@ impl Feed {
     /// A frame has gone out: counts what was left out since the last one.
     pub fn sent(&mut self, frame: &Packet) -> LeftOut {
         let mut out = LeftOut::default();
-        let mut missed = 0;
+        let (mut missed, mut paced) = (0, 0);
         if let Some((sequence, captured)) = self.last.replace((frame.sequence, frame.captured)) {
             missed = frame
                 .sequence
                 .saturating_sub(sequence + 1)
                 .min(u32::MAX.into()) as u32;
             let early = self.due().since(captured).as_secs_f64() * self.settings.config.fps.get();
-            out.frame_rate = missed.min(early as u32);
-            missed -= out.frame_rate;
+            paced = missed.min(early as u32);
+            missed -= paced;
         }
         let held_up = self.held_up.take();
         match held_up {
@@ -399,16 +429,21 @@ impl Feed {
             Some(HeldUp::Probe) => 0,
             _ => out.slow_link + out.slow_reader,
         };
+        // On a rung of fewer frames it is the link that leaves them out.
+        match self.every() {
+            1 => out.frame_rate = paced,
+            _ => out.slow_link += paced,
+        }
         match frame.track {
             Track::Jpeg(rendition) => {
                 let of = Frame {
                     sequence: frame.sequence,
                     rendition,
+                    rung: self.picked,
                     bytes: frame.bytes.len(),
                     skipped,
                 };
-                let ladder = &self.settings.ladder;
-                self.adapt.sent(&of, ladder, Timestamp::now());
+                self.adapt.sent(&of, Timestamp::now());
                 self.pace(frame.captured);
             }
             Track::H264(_) => {
@@ -425,7 +460,8 @@ impl Feed {
 
     /// That frame has arrived; the link was busy with it for so long, if that is known.
     pub fn delivered(&mut self, sequence: u64, busy: Option<Duration>) {
-        self.adapt.delivered(sequence, busy, self.interval());
+        let interval = Duration::from_secs_f64(1.0 / self.wanted());
+        self.adapt.delivered(sequence, busy, &self.steps, interval);
     }
 
     fn count(&self, out: &LeftOut) {
@@ -445,14 +481,11 @@ impl Feed {
     /// Any rational rate by the frames' own time stamps: slots of one interval each, the next one
     /// counted from the last and not from the frame that filled it, so that nothing accumulates.
     fn pace(&mut self, captured: Timestamp) {
-        let Some(fps) = self
-            .limits
-            .fps
-            .filter(|fps| *fps < self.settings.config.fps.get())
-        else {
+        let fps = self.fps();
+        if fps >= self.settings.config.fps.get() {
             self.due = Timestamp::default();
             return;
-        };
+        }
         let interval = 1e9 / fps;
         let early = (interval * EARLY) as u64;
         let slot = self.due.as_nanos() + early;

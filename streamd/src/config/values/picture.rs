@@ -240,6 +240,22 @@ impl Value for Chroma {
     }
 }
 
+/// What is kept for as long as it can be where a link is slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefer {
+    /// The frame rate: pictures become smaller.
+    Motion,
+    /// The pictures: there are fewer of them, before they become small.
+    Detail,
+}
+
+impl Value for Prefer {
+    fn allowed() -> String {
+        "\"motion\" or \"detail\"".into()
+    }
+}
+
 /// A step of the ladder of renditions: a quality, and by what the picture is smaller: `60`, `60/2`, `40/4`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -50,10 +50,11 @@ impl Trials {
         self.last = now;
     }
 
-    /// That frame has arrived, in time or not, if that is known.
-    pub fn delivered(&mut self, sequence: u64, in_time: Option<bool>) {
+    /// That frame has arrived, in time for its rung or not, if that is known.
+    pub fn delivered(&mut self, sequence: u64, in_time: impl FnOnce(usize) -> Option<bool>) {
         let awaited = self.awaited.take_if(|(_, awaited)| *awaited == sequence);
-        let Some(((rung, _), in_time)) = awaited.zip(in_time) else {
+        let Some((rung, in_time)) = awaited.and_then(|(rung, _)| Some((rung, in_time(rung)?)))
+        else {
             return;
         };
         self.bold = in_time;

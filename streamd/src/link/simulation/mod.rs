@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use self::connection::{Connection, DELAY, Service};
 use super::{
-    adapt::{Adapt, Frame, View},
+    adapt::{Adapt, Frame, Step, View, steps},
     estimate::{Delivery, Estimate, Progress},
     gate::{Gate, Path, Verdict},
 };
 use crate::{
-    config::values::Rung,
+    config::values::{Prefer, Rung},
     media::{Rendition, Scale, Timestamp},
 };
 
@@ -37,6 +37,7 @@ struct Case {
     service: Service,
     loss: f64,
     probes: bool,
+    prefer: Prefer,
     secs: f64,
 }
 
@@ -46,6 +47,7 @@ impl Case {
             service,
             loss: 0.0,
             probes: false,
+            prefer: Prefer::Motion,
             secs: 30.0,
         }
     }
@@ -102,7 +104,7 @@ struct Sent {
 /// The server's side.
 struct Server {
     connection: Connection,
-    ladder: Vec<Rendition>,
+    ladder: Vec<Step>,
     allowed: Vec<usize>,
     estimate: Estimate,
     gate: Gate,
@@ -124,13 +126,13 @@ impl Server {
             quality: 80,
             scale: Scale::Full,
         };
-        let below = Rung::default_ladder();
+        let below = Rung::default_ladder().into_iter().map(|rung| rung.0);
+        let renditions: Vec<Rendition> = std::iter::once(top).chain(below).collect();
+        let ladder = steps(&renditions, case.prefer);
         Self {
-            allowed: (0..=below.len()).collect(),
+            allowed: (0..ladder.len()).collect(),
             connection: Connection::new(case.service.clone(), case.loss, case.probes),
-            ladder: std::iter::once(top)
-                .chain(below.iter().map(|r| r.0))
-                .collect(),
+            ladder,
             estimate: Estimate::default(),
             gate: Gate::default(),
             adapt: Adapt::new(at(0.0)),
@@ -155,9 +157,15 @@ impl Server {
             || now >= self.again;
         self.newest = newest;
         self.take_stamps(now);
-        if woken && self.newest > self.last {
+        if woken && self.newest >= self.due() {
             self.look(now);
         }
+    }
+
+    /// The next frame that is wanted on this rung.
+    fn due(&self) -> Option<u64> {
+        let every = self.ladder[self.adapt.rung()].every;
+        Some(self.last.map_or(0, |last| last + u64::from(every)))
     }
 
     fn take_stamps(&mut self, now: f64) {
@@ -182,7 +190,7 @@ impl Server {
                     segment: 1448,
                 })
             };
-            self.adapt.delivered(end, busy, millis(FRAME));
+            self.adapt.delivered(end, busy, &self.ladder, millis(FRAME));
         }
     }
 
@@ -232,17 +240,20 @@ impl Server {
         if self.adapt.decide(&view) {
             self.rungs.push((now, self.adapt.rung()));
         }
-        let rendition = self.ladder[self.adapt.pick(&view)];
+        let rung = self.adapt.pick(&view);
+        let rendition = self.ladder[rung].rendition;
         let bytes = bytes(rendition, number);
         let end = self.connection.write(bytes);
-        let skipped = self.last.map_or(0, |last| number - last - 1) as u32;
+        let due = self.due().expect("there always is one");
+        let skipped = number.saturating_sub(due) as u32;
         let frame = Frame {
             sequence: end,
             rendition,
+            rung,
             bytes: bytes as usize,
             skipped: if path.probing { 0 } else { skipped },
         };
-        self.adapt.sent(&frame, &self.ladder, at(now));
+        self.adapt.sent(&frame, at(now));
         self.sent.push(Sent {
             end,
             bytes,
@@ -343,6 +354,31 @@ fn steady_links_are_used_and_pictures_are_in_time() {
         assert!(outcome.age.0 <= 85.0, "{megabits}: {:?}", outcome.age);
         assert!(outcome.share >= 0.6, "{megabits}: {}", outcome.share);
         assert!(outcome.changes <= 12, "{megabits}: {}", outcome.changes);
+    }
+}
+
+#[test]
+fn where_detail_is_preferred_there_are_fewer_and_better_pictures() {
+    for (megabits, fps) in [(1.0, 7.0), (2.0, 7.0), (4.0, 9.5), (6.0, 14.0)] {
+        let of = |prefer| {
+            let case = Case {
+                prefer,
+                ..Case::steady(megabits)
+            };
+            let outcome = simulate(&case);
+            show(&format!("{megabits} Mb/s, {prefer:?}"), &outcome);
+            let all = outcome.arrivals.iter().filter(|a| a.0 >= WARM);
+            let bytes = all.clone().map(|a| a.2).sum::<f64>() / all.count() as f64;
+            (outcome, bytes)
+        };
+        let ((_, small), (outcome, good)) = (of(Prefer::Motion), of(Prefer::Detail));
+        assert!(good >= small * 1.5, "{megabits}: {small} {good}");
+        assert!(outcome.fps >= fps, "{megabits}: {}", outcome.fps);
+        assert!(outcome.share >= 0.5, "{megabits}: {}", outcome.share);
+        assert!(outcome.swings == 0, "{megabits}: {}", outcome.swings);
+        // A frame may take three quarters of the time to the next, which then is as much older.
+        let age = 2e3 / fps + 60.0;
+        assert!(outcome.age.0 <= age, "{megabits}: {:?}", outcome.age);
     }
 }
 
