@@ -46,6 +46,7 @@ impl Model {
                 sizes: vec![(160, 120), (320, 240)],
             }],
             multi_planar: false,
+            by_clock: false,
         }
     }
 

@@ -60,11 +60,13 @@ pub fn decibels(ssim: f64) -> f64 {
     -10.0 * (1.0 - ssim).log10()
 }
 
-/// The luma of a JPEG picture, made as large as this.
-///
-/// # Errors
-/// When it can't be decoded.
-pub fn luma(jpeg: &[u8], size: (usize, usize)) -> std::io::Result<Vec<u8>> {
+/// The luma of a JPEG picture, made as large as this; `None` if it can't be decoded.
+pub fn luma(jpeg: &[u8], size: (usize, usize)) -> Option<Vec<u8>> {
+    // The library unwinds from what it can't read.
+    std::panic::catch_unwind(|| decode(jpeg, size)).ok()?.ok()
+}
+
+fn decode(jpeg: &[u8], size: (usize, usize)) -> std::io::Result<Vec<u8>> {
     let mut lines = Decompress::new_mem(jpeg)?.grayscale()?;
     let (width, height) = (lines.width(), lines.height());
     let luma: Vec<u8> = lines.read_scanlines()?;

@@ -121,7 +121,11 @@ impl Open {
         buffers.frames += 1;
         let comes = !wrong.contains(&Frames::Missing) && buffers.streaming;
         if comes && let Some(index) = buffers.queued.pop_front() {
-            let picture = self.picture(&format, turn(fps), &wrong);
+            let turn = match orders.model.by_clock {
+                true => turn(fps),
+                false => buffers.frames.into(),
+            };
+            let picture = self.picture(&format, turn, &wrong);
             let before = self.data_offset();
             buffers.write(index, &picture, before);
             let bytes = picture.iter().zip(&buffers.lengths);
@@ -134,7 +138,10 @@ impl Open {
             drop(buffers);
             self.announce();
         }
-        Some(until_next_turn(fps))
+        Some(match orders.model.by_clock {
+            true => until_next_turn(fps),
+            false => Duration::from_secs(1) / fps,
+        })
     }
 
     /// The bytes of a frame, as the driver puts them into the memories of a buffer.
@@ -237,8 +244,7 @@ fn numbered(number: Number, frame: u32) -> u32 {
     }
 }
 
-/// Which picture of a film is in front of the camera now. It follows from the clock alone, so that
-/// whoever has the film knows it as well.
+/// Intervals since the clock began.
 fn turn(fps: u32) -> u64 {
     now() as u64 * u64::from(fps) / SECOND
 }

@@ -3,8 +3,7 @@
 //!
 //! `STREAMD_TESTS_DEVICES` names the folder. `dev/videoN` in it is a node: a plain file that may come
 //! and go, and holds the format that is set. `videoN.json` has the camera's [`orders`], which may
-//! change at any time; `videoN.calls` gets a line for each call. `films/NAME` has frames, which
-//! are played by `CLOCK_MONOTONIC`, each picture once in an interval, over and over. The
+//! change at any time; `videoN.calls` gets a line for each call. `films/NAME` has frames, which are repeated. The
 //! program takes `dev` for its `/dev`, as far as cameras go.
 //!
 //! - [`symbols`]: the functions of the C library that are answered here, and the way to the real ones.

@@ -25,6 +25,9 @@ pub struct Model {
     pub formats: Vec<Offer>,
     /// Whether it has the multi-planar API, and not the other one.
     pub multi_planar: bool,
+    /// Whether its film is played by `CLOCK_MONOTONIC`, each picture once in an interval, so that
+    /// whoever has the film knows which one is before the camera. Else it begins with the stream.
+    pub by_clock: bool,
 }
 
 /// A pixel format with its sizes.

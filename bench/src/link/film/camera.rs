@@ -40,8 +40,7 @@ impl Camera {
         }
         fs::write(path(&format!("films/YUYV-{width}x{height}")), frames)?;
         let formats = json!([{ "fourcc": "YUYV", "sizes": [[width, height]] }]);
-        let model =
-            json!({ "card": "Film", "fps": [FPS], "formats": formats, "multi_planar": false });
+        let model = json!({ "card": "Film", "fps": [FPS], "formats": formats, "multi_planar": false, "by_clock": true });
         let orders = json!({ "generation": 0, "model": model, "faults": [] });
         fs::write(path("video0.json"), orders.to_string())?;
         Ok(Self { folder, library })
