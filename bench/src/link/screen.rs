@@ -1,6 +1,8 @@
 //! What a viewer's screen is worth: how like the picture on it is to what is in front of the camera
 //! at that very moment. Lateness, missing frames and the quality of each picture are all in it.
 
+use openh264::{decoder::Decoder, formats::YUVSource};
+
 use super::{film::Film, ssim};
 
 /// Nanoseconds between two looks.
@@ -11,7 +13,7 @@ const LOOK: u64 = 1_000_000;
 pub struct Shown<'p> {
     /// The moment.
     pub at: u64,
-    /// JPEG.
+    /// JPEG, or H.264 that builds on the pictures before.
     pub picture: &'p [u8],
 }
 
@@ -35,9 +37,11 @@ impl<'f> Critic<'f> {
     /// that can't be decoded, is like nothing: 0.
     pub fn mean(&self, shown: &[Shown<'_>], from: u64, to: u64) -> f64 {
         let mut next = shown.partition_point(|shown| shown.at <= from);
+        let size = (self.film.width, self.film.height);
+        let mut screen = Screen::default();
         let mut on_screen = next
             .checked_sub(1)
-            .and_then(|last| self.luma_of(&shown[last]));
+            .and_then(|last| screen.luma(shown, last, size));
         let (mut filmed, mut alike) = (None, None);
         let (mut sum, mut looks) = (0.0, 0.0);
         for now in (from..to).step_by(LOOK as usize) {
@@ -47,7 +51,7 @@ impl<'f> Critic<'f> {
                 .take_while(|shown| shown.at <= now)
                 .count();
             if next > before {
-                on_screen = self.luma_of(&shown[next - 1]);
+                on_screen = screen.luma(shown, next - 1, size);
                 alike = None;
             }
             let frame = self.film.at(now);
@@ -62,9 +66,38 @@ impl<'f> Critic<'f> {
         }
         sum / looks
     }
+}
 
-    fn luma_of(&self, shown: &Shown<'_>) -> Option<Vec<u8>> {
-        ssim::luma(shown.picture, (self.film.width, self.film.height))
+/// What has been decoded.
+#[derive(Default)]
+struct Screen {
+    decoder: Option<Decoder>,
+    /// Pictures that the decoder has had.
+    done: usize,
+    last: Option<Vec<u8>>,
+}
+
+impl Screen {
+    /// The luma of this one of the pictures, made as large as this; those before it have been asked
+    /// for, or are decoded now where it builds on them.
+    fn luma(&mut self, shown: &[Shown<'_>], at: usize, size: (usize, usize)) -> Option<Vec<u8>> {
+        if !shown[at].picture.starts_with(&[0, 0, 0, 1]) {
+            return ssim::luma(shown[at].picture, size);
+        }
+        if self.decoder.is_none() {
+            self.decoder = Decoder::new().ok();
+        }
+        let decoder = self.decoder.as_mut()?;
+        for unit in &shown[self.done..=at] {
+            if let Ok(Some(decoded)) = decoder.decode(unit.picture) {
+                let (width, height) = decoded.dimensions();
+                let lines = decoded.y().chunks(decoded.strides().0).take(height);
+                let luma: Vec<u8> = lines.flat_map(|line| &line[..width]).copied().collect();
+                self.last = Some(ssim::as_large(luma, (width, height), size));
+            }
+        }
+        self.done = at + 1;
+        self.last.clone()
     }
 }
 

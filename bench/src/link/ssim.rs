@@ -71,10 +71,15 @@ fn decode(jpeg: &[u8], size: (usize, usize)) -> std::io::Result<Vec<u8>> {
     let (width, height) = (lines.width(), lines.height());
     let luma: Vec<u8> = lines.read_scanlines()?;
     lines.finish()?;
-    Ok(match (width, height) == size {
+    Ok(as_large(luma, (width, height), size))
+}
+
+/// Luma of one size, in another.
+pub fn as_large(luma: Vec<u8>, is: (usize, usize), size: (usize, usize)) -> Vec<u8> {
+    match is == size {
         true => luma,
-        false => enlarge(&luma, (width, height), size),
-    })
+        false => enlarge(&luma, is, size),
+    }
 }
 
 /// Bilinear, as browsers show a picture larger than it is.
