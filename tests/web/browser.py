@@ -29,6 +29,7 @@ def run():
         one_request_each(daemon)
         keyboard(daemon)
         limits(daemon)
+        coding(daemon)
         saving(daemon)
         recording(daemon)
         turning(daemon)
@@ -178,6 +179,34 @@ def limits(daemon):
         page.driver.refresh()
         kept = until(lambda: (page.figure("picture") or "").startswith("320×240"))
         that("they are kept, and so are the details", kept, page.figure("picture"))
+
+
+def coding(daemon):
+    """H.264 where it is chosen, and JPEG again."""
+    choose = """const choice = document.getElementById('codec');
+        choice.value = arguments[0]; choice.dispatchEvent(new Event('change', { bubbles: true }))"""
+    codec = lambda: daemon.stats()["clients"][0]["feeds"][0]["codec"]
+    with tempfile.TemporaryDirectory() as downloads:
+        with Page(f"{daemon.address}/#front", downloads=downloads) as page:
+            opened(page)
+            that("pictures are JPEG unasked", until(lambda: "quality" in (page.figure("picture") or "")), page.figure("picture"))
+            page.run(choose, "h264")
+            that("H.264 comes where it is chosen", until(lambda: codec() == "h264"), codec())
+            that("and the page says so", until(lambda: "H.264" in (page.figure("picture") or "")), page.figure("picture"))
+            before = page.drawn()
+            that("it is decoded and drawn", until(lambda: page.drawn() > before + 30), (before, page.drawn()))
+            bars = shot(page)[60:400, 100:800]
+            that("and shows the picture", bars.std() > 40, bars.std())
+            page.key("w")
+            found = until(lambda: glob.glob(f"{downloads}/front-*.jpg"))
+            that("W saves it as a JPEG file", bool(found), os.listdir(downloads))
+            page.driver.refresh()
+            that("the choice is kept", until(lambda: codec() == "h264"), codec())
+            page.run(choose, "jpeg")
+            that("JPEG comes again where that is chosen", until(lambda: "quality" in (page.figure("picture") or "")), page.figure("picture"))
+            before = page.drawn()
+            that("and goes on", until(lambda: page.drawn() > before + 30), (before, page.drawn()))
+            page.run(choose, "")
 
 
 def saving(daemon):

@@ -10,7 +10,7 @@ use crate::{
 
 /// None.
 #[derive(Default)]
-pub struct Streams;
+pub struct Streams(());
 
 impl Streams {
     /// Never asked for: no viewer is given a track of H.264 in this build.
