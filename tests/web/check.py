@@ -52,10 +52,18 @@ def command(*words, seconds=30, stdin=None):
         return 127, b"", f"{words[0]} is not installed"
 
 
+#: Ports given so far: the kernel may give one twice when nobody listens there yet.
+GIVEN = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in GIVEN:
+            GIVEN.add(port)
+            return port
 
 
 class Devices:

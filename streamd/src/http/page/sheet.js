@@ -17,6 +17,13 @@ const GRAPHS = {
 
 const ROWS = ["state", "age", "fps", "rate", "picture", "why", "leftOut", "roundTrip"];
 
+/** What comes: pixels and coding, as far as they are known. */
+function pictureOf(size, rendition) {
+  if (!size || !rendition) return size || "–";
+  const { codec, quality } = rendition;
+  return codec === "h264" ? `${size} px, ${coding(rendition)}` : say("pictureText", { size, quality });
+}
+
 export class Sheet {
   #values = {};
   #graphs = {};
@@ -78,7 +85,7 @@ export class Sheet {
       age: age ? say("ageText", { median: duration(figures.latency), most: duration(figures.latency95) }) : "–",
       fps: counts ? frames(figures.fps) : "–",
       rate: counts ? bits(figures.bitsPerSecond) : "–",
-      picture: size && rendition ? `${size} px, ${coding(rendition)}` : size || "–",
+      picture: pictureOf(size, rendition),
       why: counts && rendition ? because(rendition.reason, true) : standing.reason || "–",
       leftOut: counts ? leftOut(figures) : "–",
       roundTrip: duration(roundTrip),

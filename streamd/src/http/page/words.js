@@ -32,6 +32,7 @@ const WORDS = {
   fps: ["Frame rate", "Bildrate"],
   rate: ["Data rate", "Datenrate"],
   picture: ["Picture", "Bild"],
+  pictureText: ["{size} px, JPEG quality {quality}", "{size} px, JPEG-Qualität {quality}"],
   codec: ["Coding", "Kodierung"],
   codecAuto: ["automatic", "automatisch"],
   codecHint: ["Automatic: JPEG while the connection carries it at its best, else H.264.", "Automatisch: JPEG, solange die Verbindung es am besten trägt, sonst H.264."],
