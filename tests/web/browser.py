@@ -185,7 +185,7 @@ def coding(daemon):
     """H.264 where it is chosen, and JPEG again."""
     choose = """const choice = document.getElementById('codec');
         choice.value = arguments[0]; choice.dispatchEvent(new Event('change', { bubbles: true }))"""
-    codec = lambda: daemon.stats()["clients"][0]["feeds"][0]["codec"]
+    codec = lambda: next((client["feeds"][0]["codec"] for client in daemon.stats()["clients"]), None)
     with tempfile.TemporaryDirectory() as downloads:
         with Page(f"{daemon.address}/#front", downloads=downloads) as page:
             opened(page)

@@ -78,7 +78,7 @@ class Devices:
         with open(f"{root}/films/YUYV-320x240", "wb") as film:
             film.write(len(grey).to_bytes(4, "little") + grey)
         formats = [{"fourcc": "YUYV", "sizes": [[320, 240]]}]
-        model = {"card": "Camera", "fps": [25], "formats": formats, "multi_planar": False}
+        model = {"card": "Camera", "fps": [25], "formats": formats, "multi_planar": False, "by_clock": False}
         with open(f"{root}/video0.json", "w", encoding="utf-8") as orders:
             json.dump({"generation": 0, "model": model, "faults": []}, orders)
         self.path = f"{root}/dev/video0"
