@@ -26,7 +26,12 @@ const FILL: f64 = 0.7;
 const SURE: f64 = 0.5;
 
 /// By how much the bit rate grows at most, a second.
-const GROWTH: f64 = 1.5;
+const GROWTH: f64 = 4.0;
+
+/// The part of the way down that it goes with each picture, as long as pictures would still come
+/// before the next one; else it goes all the way at once. A link that swings seems narrower for a
+/// moment again and again.
+const EASES: f64 = 0.15;
 
 /// Where pictures use less than this part of the bit rate, the link is taken to carry so many times
 /// what they tell of it.
@@ -167,7 +172,12 @@ impl BitRate {
         let most = bits * GROWTH.powf(passed.as_secs_f64().min(1.0));
         // Twice the whole stream is as good as any more.
         let most = most.min(f64::from(view.whole) * 2.0);
-        self.bits = Some(carried.min(most).max(LEAST));
+        let full = forecast.time(bits.min(f64::from(view.whole)) / 8.0 / view.fps, 0.0);
+        let to = match carried < bits && full * view.fps <= 1.0 {
+            true => bits + (carried - bits) * EASES,
+            false => carried.min(most),
+        };
+        self.bits = Some(to.max(LEAST));
     }
 
     fn go(&mut self, level: Level, now: Timestamp) -> bool {
