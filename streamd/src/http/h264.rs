@@ -8,7 +8,6 @@ use axum::{
     http::{HeaderMap, Method},
     response::Response,
 };
-use bytes::BytesMut;
 use streamd_protocol::stats::Transport;
 
 use super::{
@@ -21,7 +20,7 @@ use super::{
 };
 use crate::{
     media::{CODECS, Codec, Packet},
-    viewer::framing::{Framing, Goodbye, Received, Sending, Violation},
+    viewer::framing::{Framing, Sending},
 };
 
 /// Makes a viewer of who asks; by `HEAD`, only says what it would get.
@@ -65,21 +64,7 @@ impl Framing for ByteStream {
 
     fn after(&mut self, _: &Packet, _: &Sending, _: &mut Vec<u8>) {}
 
-    fn message(&mut self, _: &str, _: &mut Vec<u8>) {}
-
-    /// What a viewer sends during a stream means nothing, and is not kept.
-    fn receive(
-        &mut self,
-        input: &mut BytesMut,
-        _: &mut Vec<u8>,
-    ) -> Result<Option<Received>, Violation> {
-        input.clear();
-        Ok(None)
-    }
-
     fn may_half_close(&self) -> bool {
         true
     }
-
-    fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}
 }

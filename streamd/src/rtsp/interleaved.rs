@@ -101,8 +101,6 @@ impl Framing for Interleaved {
 
     fn after(&mut self, _: &Packet, _: &Sending, _: &mut Vec<u8>) {}
 
-    fn message(&mut self, _: &str, _: &mut Vec<u8>) {}
-
     fn receive(
         &mut self,
         input: &mut BytesMut,

@@ -107,19 +107,23 @@ pub trait Framing: Send + 'static {
         false
     }
 
-    /// Appends a JSON message, if the transport carries any.
-    fn message(&mut self, json: &str, out: &mut Vec<u8>);
+    /// Appends a JSON message, if the transport carries any; unless it says otherwise, none.
+    fn message(&mut self, _json: &str, _out: &mut Vec<u8>) {}
 
     /// Takes the next whole message from `input`; `None` when there is none yet. Replies that the
-    /// transport itself owes (a pong, a close) are appended to `out`.
+    /// transport itself owes (a pong, a close) are appended to `out`. Unless the transport says
+    /// otherwise, what a viewer sends means nothing, and is not kept.
     ///
     /// # Errors
     /// When the framing is lost or a limit is exceeded.
     fn receive(
         &mut self,
         input: &mut BytesMut,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Received>, Violation>;
+        _out: &mut Vec<u8>,
+    ) -> Result<Option<Received>, Violation> {
+        input.clear();
+        Ok(None)
+    }
 
     /// Whether a viewer that closes its sending side may still want to read.
     fn may_half_close(&self) -> bool {
@@ -136,6 +140,6 @@ pub trait Framing: Send + 'static {
         serde_json::Value::Null
     }
 
-    /// Appends the transport's last words.
-    fn farewell(&mut self, why: &Goodbye, out: &mut Vec<u8>);
+    /// Appends the transport's last words, if it has any.
+    fn farewell(&mut self, _why: &Goodbye, _out: &mut Vec<u8>) {}
 }

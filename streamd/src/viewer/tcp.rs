@@ -23,7 +23,7 @@ use crate::{
     viewer::{
         Arrival, Viewer,
         door::{self, Come},
-        framing::{Framing, Goodbye, Received, Sending, Violation},
+        framing::{Framing, Received, Sending, Violation},
         viewers::Viewers,
     },
 };
@@ -67,8 +67,6 @@ impl Framing for Tcp {
             Err(error) => Received::Bad(error.to_string()),
         }))
     }
-
-    fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}
 }
 
 /// Serves raw TCP clients of a camera, whose connections are taken so.

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use bytes::BytesMut;
 use serde_json::Value;
 use streamd_protocol::stats::Transport;
 
@@ -12,7 +11,7 @@ use crate::{
         parameters::StreamParameters,
     },
     media::{Origin, Packet, Timestamp},
-    viewer::framing::{Cut, Framing, Goodbye, Received, Sending, Violation},
+    viewer::framing::{Cut, Framing, Sending},
 };
 
 /// What separates the parts.
@@ -199,18 +198,6 @@ impl Framing for Multipart {
         }
     }
 
-    fn message(&mut self, _: &str, _: &mut Vec<u8>) {}
-
-    /// What a viewer sends during a stream means nothing, and is not kept.
-    fn receive(
-        &mut self,
-        input: &mut BytesMut,
-        _: &mut Vec<u8>,
-    ) -> Result<Option<Received>, Violation> {
-        input.clear();
-        Ok(None)
-    }
-
     fn may_half_close(&self) -> bool {
         true
     }
@@ -218,8 +205,6 @@ impl Framing for Multipart {
     fn state(&self) -> Value {
         serde_json::to_value((&self.parameters, self.first)).expect("plain data")
     }
-
-    fn farewell(&mut self, _: &Goodbye, _: &mut Vec<u8>) {}
 }
 
 #[cfg(test)]

@@ -110,7 +110,7 @@ X-UStreamer-Latency: 3.500000
 
 #[test]
 fn what_a_viewer_says_is_dropped() {
-    let mut input = BytesMut::from(&b"GET / HTTP/1.1\r\n\r\n"[..]);
+    let mut input = bytes::BytesMut::from(&b"GET / HTTP/1.1\r\n\r\n"[..]);
     let mut framing = multipart(StreamParameters::default());
     assert_eq!(framing.receive(&mut input, &mut vec![]), Ok(None));
     assert!(input.is_empty());
