@@ -24,6 +24,9 @@ pub enum Command {
     /// Endurance: a daemon of its own while viewers, requests, control calls, reloads and cameras
     /// come and go; fails if memory, descriptors or threads grow, or a watcher is lost
     Soak(Soak),
+    /// A restart as a service manager makes it, under viewers: who is kept, and for how long nothing
+    /// comes; a daemon of its own
+    Restart(Restart),
     /// The floor: a server that does nothing but send the same bytes to every client
     Floor(Floor),
 }
@@ -205,6 +208,20 @@ pub struct Soak {
     /// Viewers that stay all the time
     #[arg(long, short = 'n', default_value = "9", value_parser = clap::value_parser!(u32).range(1..=500))]
     pub clients: u32,
+}
+
+/// `streamd-bench restart`
+#[derive(Debug, Args)]
+pub struct Restart {
+    /// Viewers
+    #[arg(long, short = 'n', default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub clients: u32,
+    /// How they watch
+    #[arg(long, short, value_enum, default_value = "tcp")]
+    pub protocol: Protocol,
+    /// How often, each time with a daemon and viewers of its own
+    #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub times: u32,
 }
 
 /// Longest soak: a week.

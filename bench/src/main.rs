@@ -12,6 +12,7 @@ mod kernel;
 mod link;
 mod load;
 mod process;
+mod restart;
 mod soak;
 mod summary;
 mod table;
@@ -38,6 +39,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Load(load) => fanout::run(load, &stop),
         Command::Link(link) => link::run(link, &stop),
         Command::Soak(soak) => soak::run(soak, &stop),
+        Command::Restart(restart) => restart::run(restart, &stop),
         Command::Floor(floor) => floor::serve(floor, &stop),
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod app_segment;
 pub mod config;
+pub mod driver;
 pub mod http;
 pub mod mjpeg_check;
 pub mod proxied;
@@ -15,9 +16,10 @@ pub mod websocket;
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("app_segment", app_segment::run),
     ("config", config::run),
+    ("driver", driver::run),
     ("http", http::run),
     ("mjpeg_check", mjpeg_check::run),
     ("proxied", proxied::run),

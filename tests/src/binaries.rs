@@ -5,14 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The program of this name, next to the test's own: `target/<profile>/NAME`.
+/// The program of this name, `target/<profile>/NAME`: a test's own is in `deps` there.
 ///
 /// # Panics
 /// If it is not there, or older than its sources: it would not be what is to be tested.
 pub fn find(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a process knows its program");
-    let deps = own.parent().expect("a program is in a folder");
-    let folder = deps.parent().expect("target/<profile>/deps");
+    let mut folder = own.parent().expect("a program is in a folder");
+    if folder.ends_with("deps") {
+        folder = folder.parent().expect("target/<profile>/deps");
+    }
     let program = folder.join(name);
     if let Err(why) = check(&program) {
         panic!("{why}: run `cargo build --workspace` (`cargo test --workspace` does it by itself)");
