@@ -27,6 +27,9 @@ pub enum Command {
     /// A restart as a service manager makes it, under viewers: who is kept, and for how long nothing
     /// comes; a daemon of its own
     Restart(Restart),
+    /// What viewers notice of clients that only take places: requests that never end, streams that
+    /// are hardly read; a daemon of its own
+    Flood(Flood),
     /// The floor: a server that does nothing but send the same bytes to every client
     Floor(Floor),
 }
@@ -222,6 +225,23 @@ pub struct Restart {
     /// How often, each time with a daemon and viewers of its own
     #[arg(long, default_value = "5", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub times: u32,
+}
+
+/// `streamd-bench flood`
+#[derive(Debug, Args)]
+pub struct Flood {
+    /// Viewers
+    #[arg(long, short = 'n', default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub clients: u32,
+    /// Requests of HTTP that come a byte a second, and never end
+    #[arg(long, default_value = "5000", value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    pub slow_headers: u32,
+    /// Streams that are read at 100 bytes a second
+    #[arg(long, default_value = "200", value_parser = clap::value_parser!(u32).range(0..=5000))]
+    pub slow_readers: u32,
+    /// How long is measured, without them and with them, in seconds each
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub secs: Duration,
 }
 
 /// Longest soak: a week.

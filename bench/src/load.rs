@@ -234,7 +234,7 @@ fn keep(arrivals: &mut Vec<Arrival>, from_us: u64, to_us: u64) {
 }
 
 /// A client is a descriptor; the soft limit is often 1024.
-fn raise_descriptors(clients: u32) -> anyhow::Result<()> {
+pub fn raise_descriptors(clients: u32) -> anyhow::Result<()> {
     // The program's own.
     let needed = u64::from(clients) + 64;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -6,6 +6,7 @@ mod client;
 mod clock;
 mod fanout;
 mod figures;
+mod flood;
 mod floor;
 mod framing;
 mod kernel;
@@ -40,6 +41,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Link(link) => link::run(link, &stop),
         Command::Soak(soak) => soak::run(soak, &stop),
         Command::Restart(restart) => restart::run(restart, &stop),
+        Command::Flood(flood) => flood::run(flood, &stop),
         Command::Floor(floor) => floor::serve(floor, &stop),
     }
 }

@@ -259,7 +259,7 @@ impl Filled {
             Timestamp::from_nanos(
                 seconds
                     .saturating_mul(1_000_000_000)
-                    .saturating_add(micros * 1000),
+                    .saturating_add(micros.saturating_mul(1000)),
             )
         });
         Self {
