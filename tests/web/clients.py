@@ -26,6 +26,7 @@ def run():
         opencv(daemon)
         asyncio.run(kvmd(daemon))
         octoprint(daemon)
+    python_client()
 
 
 def curl(daemon):
@@ -143,3 +144,13 @@ def octoprint(daemon):
     address = f"{daemon.address}/?action=snapshot"
     code, out, said = check.command(python, "-c", OCTOPRINT, address, seconds=60)
     that("OctoPrint: its webcam plug-in takes a snapshot", code == 0 and check.jpeg_size(out) == (640, 480), said)
+
+
+def python_client():
+    """Our own client's tests, which start daemons of their own."""
+    folder = os.path.abspath("clients/python")
+    environment = {**os.environ, "PYTHONPATH": f"{folder}/src", "STREAMD": os.path.abspath(f"{check.BUILD}/streamd")}
+    words = ["/usr/bin/python3", "-B", "-m", "unittest", "discover", "-s", f"{folder}/tests"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=180)
+    ran = re.search(r"Ran (\d+) tests", done.stderr)
+    that("streamd-client for Python: its tests", done.returncode == 0 and ran and int(ran[1]) > 20, done.stderr[-2000:])
