@@ -22,6 +22,7 @@ use streamd::{
     media::{Origin, RawFrame, Rendition, Scale},
     supervise::heartbeat::Heartbeats,
 };
+use streamd_protocol::stats::CameraState;
 use v4l::{v4l_sys as sys, v4l2::vidioc as v};
 
 /// The camera.
@@ -147,7 +148,15 @@ impl Sink for Eye {
         Ok(bytes.iter().fold(0_u8, |all, byte| all ^ byte) == 0)
     }
 
-    fn status(&mut self, _: Status) {}
+    /// What is lost is tried again later and later: there is no need to wait for that.
+    fn status(&mut self, status: Status) {
+        if status.state == CameraState::Lost
+            && let Some(driver) = DRIVER.lock().as_mut()
+        {
+            driver.at = driver.script.len();
+            OVER.notify_all();
+        }
+    }
 }
 
 fn watch_for_panics() {
@@ -163,7 +172,9 @@ fn watch_for_panics() {
 
 impl Driver {
     fn new(how: u8, script: &[u8]) -> Self {
-        let formats = [b"YUYV", b"MJPG", b"NV12", b"YU12", b"GREY", b"NV24", b"RGB3", b"BA81"];
+        let formats = [
+            b"YUYV", b"MJPG", b"NV12", b"YU12", b"GREY", b"NV24", b"RGB3", b"BA81",
+        ];
         Self {
             script: script.to_vec(),
             at: 0,
@@ -208,7 +219,10 @@ impl Driver {
             0x80..=0xbf => {
                 answered?;
                 let (at, word) = (usize::from(self.next()) * 4, self.word());
-                if let Some(place) = answer.get_mut(at % size.max(4)..).filter(|to| to.len() >= 4) {
+                if let Some(place) = answer
+                    .get_mut(at % size.max(4)..)
+                    .filter(|to| to.len() >= 4)
+                {
                     place[..4].copy_from_slice(&word.to_le_bytes());
                 }
             }
@@ -261,7 +275,10 @@ impl Driver {
             let (list, was) = unsafe {
                 (
                     &mut *argument.cast::<sys::v4l2_ext_controls>(),
-                    before.as_ptr().cast::<sys::v4l2_ext_controls>().read_unaligned(),
+                    before
+                        .as_ptr()
+                        .cast::<sys::v4l2_ext_controls>()
+                        .read_unaligned(),
                 )
             };
             (list.controls, list.count) = (was.controls, was.count);

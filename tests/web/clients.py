@@ -1,17 +1,21 @@
 """The programs that people already have, reading `/stream` and `/snapshot`."""
 
 import asyncio
+import functools
 import http.cookies
+import http.server
 import json
 import os
 import re
 import subprocess
+import threading
 
 import aiohttp
 import cv2
 
 import check
 from check import Daemon, that
+from chromium import Page
 
 #: Where OctoPrint is kept between two runs.
 KEPT = os.environ.get("STREAMD_OCTOPRINT", "/var/tmp/streamd-octoprint")
@@ -27,6 +31,7 @@ def run():
         asyncio.run(kvmd(daemon))
         octoprint(daemon)
     python_client()
+    javascript_client()
 
 
 def curl(daemon):
@@ -154,3 +159,76 @@ def python_client():
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=180)
     ran = re.search(r"Ran (\d+) tests", done.stderr)
     that("streamd-client for Python: its tests", done.returncode == 0 and ran and int(ran[1]) > 20, done.stderr[-2000:])
+
+
+#: A page of somebody else's, with our module.
+PAGE = """<!doctype html><meta charset=utf-8><title>A page of somebody else's</title><canvas></canvas>
+<script type=module>
+import { Camera, frames } from "./index.js";
+window.Camera = Camera;
+window.frames = frames;
+window.camera = new Camera("ADDRESS", { canvas: document.querySelector("canvas"), maxWidth: 320 });
+</script>"""
+
+
+class Files(http.server.SimpleHTTPRequestHandler):
+    """The module's folder, and the page at its root."""
+
+    page = ""
+
+    def do_GET(self):
+        if self.path != "/":
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        return self.wfile.write(self.page.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def javascript_client():
+    """Our module in a page from another origin."""
+    folder = os.path.abspath("clients/js")
+    code, _, said = check.command(f"{folder}/build")
+    if not that("streamd-client for JavaScript is built", code == 0, said):
+        return
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{server.server_port}"
+    with Daemon(http=f'allowed-origins = ["{origin}"]') as daemon:
+        Files.page = PAGE.replace("ADDRESS", daemon.address)
+        with Page(origin) as page:
+            live = check.until(lambda: page.run("return camera.figures?.state === 'live' && camera.figures.fps > 5"))
+            figures = page.run("return {...camera.figures, name: camera.name, connection: camera.connection}")
+            that("its camera is live in a page of another origin", live, figures or page.driver.get_log("browser"))
+            size = page.run("const c = document.querySelector('canvas'); return [c.width, c.height]")
+            that("the canvas has the size asked for", size == [320, 240], size)
+            right = figures and figures["name"] == "front" and 0 < (figures["latency"] or 0) < 5000
+            that("the latency is that from the capture", right, figures)
+            page.run("camera.want({ maxWidth: 0 })")
+            larger = "return document.querySelector('canvas').width === 640"
+            that("what is asked for can be changed", check.until(lambda: page.run(larger)))
+            saved = page.driver.execute_async_script("camera.save().then((b) => arguments[0]([b?.type, b?.size > 1000]))")
+            that("a picture can be saved", saved == ["image/jpeg", True], saved)
+            refused = page.run("try { camera.want({ fps: -1 }) } catch (e) { return e.message }")
+            that("what can't be is refused by name", refused == "fps is -1: 0.1 to 1000, or 0 for no limit", refused)
+            script = """
+                const done = arguments[0], got = [];
+                (async () => {
+                    for await (const frame of frames("ADDRESS", { name: "side" })) {
+                        got.push([frame.sequence, frame.camera, frame.jpeg[0], frame.latency !== null]);
+                        if (got.length === 8) return done(got);
+                    }
+                })().catch((error) => done(error.message));
+            """
+            got = page.driver.execute_async_script(script.replace("ADDRESS", daemon.address))
+            numbers = [frame[0] for frame in got]
+            right = numbers == sorted(set(numbers)) and all(frame[1:3] == ["side", 255] for frame in got) and got[-1][3]
+            that("frames() gives the newest picture, again and again", right, got)
+            page.run("camera.close()")
+            that("closed, it is gone", check.until(lambda: not daemon.state()["result"]["stream"]["clients_stat"]))
+            errors = [line for line in page.driver.get_log("browser") if line["level"] == "SEVERE" and "favicon" not in line["message"]]
+            that("the browser's console has no errors", not errors, errors)
+    server.shutdown()

@@ -65,7 +65,10 @@ impl Attack {
             all.collect::<Vec<_>>()
         };
         let readers = attackers(readers, b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        let headers = attackers(headers, b"GET /stream HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
+        let headers = attackers(
+            headers,
+            b"GET /stream HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        );
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).ok();
         for (n, attacker) in headers.iter().enumerate() {
             let interest = EpollEvent::new(EpollFlags::EPOLLIN, n as u64);

@@ -34,6 +34,7 @@ export class Viewer {
   #narrow = false;
   #slow = false;
   #paused = false;
+  #reporter = 0;
   #pinger = 0;
   #asker = 0;
   #fps = 30;
@@ -63,7 +64,7 @@ export class Viewer {
         post({ type: "state", ...state });
       },
     });
-    setInterval(() => this.#report(), REPORT);
+    this.#reporter = setInterval(() => this.#report(), REPORT);
   }
 
   /** What the page asks for. */
@@ -72,6 +73,7 @@ export class Viewer {
       open: () => this.#connection.open(),
       retry: () => this.#connection.retry(),
       close: () => this.#connection.close(),
+      end: () => this.#end(),
       canvas: ({ camera, canvas }) => this.#adopt(camera, canvas),
       cameras: ({ cameras }) => this.#show(cameras),
       limits: ({ limits }) => this.#limit(limits),
@@ -89,6 +91,13 @@ export class Viewer {
   #view(camera) {
     if (!this.#views.has(camera)) this.#views.set(camera, { ...blankView(now()), meter: new Meter(), picture: null });
     return this.#views.get(camera);
+  }
+
+  /** Nothing more will be asked for, and nothing is left running. */
+  #end() {
+    clearInterval(this.#reporter);
+    this.#connection.close();
+    this.#reset();
   }
 
   /** What came over the last connection says nothing of the next one. */
