@@ -97,8 +97,8 @@ fn once(arguments: &args::Restart, stop: &Stop) -> anyhow::Result<(Outcome, Dura
         secs: SECS,
         pid: None,
     };
-    let (begin, begun) = mpsc::channel();
-    let (end, ended) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::sync_channel(1);
+    let (end, ended) = mpsc::sync_channel::<()>(1);
     thread::scope(|scope| {
         // The daemons live as long as the thread that has started them, and end with them.
         let restart = scope.spawn(move || {

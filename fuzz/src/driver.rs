@@ -267,6 +267,8 @@ impl Driver {
                 });
             } else if request == v::VIDIOC_QUERYBUF as u32 {
                 buffer.length = buffer.length.min(LARGEST_BUFFER);
+                // The kernel maps no other place than one that the driver has.
+                buffer.m.offset = 0;
             }
         }
         let lists = [v::VIDIOC_G_EXT_CTRLS, v::VIDIOC_S_EXT_CTRLS];

@@ -30,8 +30,8 @@ pub fn run(arguments: &args::Flood, stop: &Stop) -> anyhow::Result<()> {
         .start();
     load::raise_descriptors(arguments.clients + arguments.slow_headers + arguments.slow_readers)?;
     let quiet = measure(arguments, &daemon, stop, &mut || {})?;
-    let (begin, begun) = mpsc::channel();
-    let (end, ended) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::sync_channel(1);
+    let (end, ended) = mpsc::sync_channel::<()>(1);
     let http = daemon.setup.http();
     let (attacked, done) = thread::scope(|scope| {
         let attack = scope.spawn(move || {
