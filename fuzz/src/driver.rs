@@ -249,7 +249,7 @@ impl Driver {
                     before.as_ptr().cast::<sys::v4l2_buffer>().read_unaligned(),
                 )
             };
-            if self.multi_planar {
+            if was.type_ == sys::v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE {
                 buffer.m = was.m;
                 // SAFETY: so many planes as `answer` has found room for.
                 let planes = unsafe { planes_of(buffer) };

@@ -16,6 +16,7 @@ mod faults;
 mod feeds;
 mod limits;
 mod misbehaviour;
+mod own_stream;
 mod pictures;
 mod proxies;
 mod reloading;

@@ -63,6 +63,11 @@ impl Model {
         Self::of("YUYV")
     }
 
+    /// A camera that makes H.264.
+    pub fn h264() -> Self {
+        Self::of("H264")
+    }
+
     /// A camera that sends JPEG pictures.
     pub fn mjpg() -> Self {
         Self::of("MJPG")

@@ -7,6 +7,11 @@ use std::{
 };
 
 use mozjpeg::{ColorSpace, Compress};
+use openh264::{
+    OpenH264API,
+    encoder::{BitRate, Encoder, EncoderConfig},
+    formats::YUVBuffer,
+};
 use parking_lot::Mutex;
 
 use crate::picture::Picture;
@@ -152,9 +157,31 @@ pub fn film(fourcc: &str, (width, height): (u32, u32), damaged: bool) -> Vec<Vec
         number,
         damaged,
     };
-    (0..PICTURES)
-        .map(|number| filmed(number).frame(fourcc))
-        .collect()
+    let pictures = (0..PICTURES).map(filmed);
+    match fourcc {
+        "H264" => stream(pictures),
+        _ => pictures.map(|filmed| filmed.frame(fourcc)).collect(),
+    }
+}
+
+/// Pictures in H.264: the first one is a key, the others build on it.
+///
+/// # Panics
+/// If the library fails.
+pub fn stream(pictures: impl Iterator<Item = Filmed>) -> Vec<Vec<u8>> {
+    let config = EncoderConfig::new().bitrate(BitRate::from_bps(4_000_000));
+    let encoder = Encoder::with_api_config(OpenH264API::from_source(), config);
+    let mut encoder = encoder.expect("the library has an encoder");
+    let coded = pictures.map(|filmed| {
+        let planes = [filmed.plane(0, 1), filmed.plane(1, 2), filmed.plane(2, 2)];
+        let size = (filmed.width as usize, filmed.height as usize);
+        let planes = YUVBuffer::from_vec(planes.concat(), size.0, size.1);
+        encoder
+            .encode(&planes)
+            .expect("a picture is coded")
+            .to_vec()
+    });
+    coded.collect()
 }
 
 /// What a picture shows.

@@ -1,6 +1,11 @@
 //! One camera as the rest of the daemon sees it: its hub, its settings in force, its figures.
 
 mod cameras;
+#[cfg(feature = "h264")]
+mod own_stream;
+#[cfg(not(feature = "h264"))]
+#[path = "no_own_stream.rs"]
+mod own_stream;
 pub mod pipeline;
 #[cfg(feature = "h264")]
 mod streams;
@@ -12,7 +17,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -71,6 +76,14 @@ impl Settings {
     pub fn passes_through(&self) -> bool {
         self.config.passthrough
     }
+
+    /// Whether the stream of a camera that makes H.264 itself goes out as it is: not where the
+    /// pictures are cut, turned or written upon.
+    pub fn passes_own_stream(&self) -> bool {
+        self.config.passthrough
+            && self.config.arrangement().is_none()
+            && self.config.text.is_empty()
+    }
 }
 
 /// One camera.
@@ -107,6 +120,8 @@ pub struct Camera {
     pub asked: Arc<Semaphore>,
     settings: Mutex<Arc<Settings>>,
     version: AtomicU64,
+    /// Bits a second of the H.264 that it makes itself; 0 while it makes none that goes out.
+    own_bit_rate: AtomicU32,
     /// Width and height of its last picture, 32 bits each; 0 if there has been none since its
     /// device's size changed.
     shown: AtomicU64,
@@ -169,6 +184,7 @@ impl Camera {
             asked: Arc::new(Semaphore::new(1)),
             settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),
+            own_bit_rate: AtomicU32::new(0),
             shown: AtomicU64::new(0),
             status: Mutex::default(),
             rate: Mutex::default(),
@@ -281,8 +297,17 @@ impl Camera {
         (f64::from(self.whole_bit_rate()) * level.share()) as u32
     }
 
+    /// Whether the best level of its stream is made by the camera itself: its bit rate is what it is.
+    pub fn gives_stream(&self) -> bool {
+        self.own_bit_rate.load(Ordering::Relaxed) > 0
+    }
+
     /// Bits a second of its stream at its best.
     pub fn whole_bit_rate(&self) -> u32 {
+        let own = self.own_bit_rate.load(Ordering::Relaxed);
+        if own > 0 {
+            return own;
+        }
         let config = &self.settings().config;
         config.bit_rate.of(self.size(), config.fps.get())
     }

@@ -10,7 +10,7 @@ use streamd_protocol::{
 };
 
 use crate::{
-    camera::Camera,
+    camera::{Camera, own_stream::OwnStream},
     capture::{Sink, Status},
     config::values::CameraName,
     encode::{
@@ -33,6 +33,7 @@ pub struct Pipeline {
     camera: Arc<Camera>,
     encoder: Encoder,
     preparer: Preparer,
+    own_stream: OwnStream,
     quiet: Quiet,
 }
 
@@ -43,6 +44,7 @@ impl Pipeline {
             camera,
             encoder: Encoder::new(),
             preparer: Preparer::default(),
+            own_stream: OwnStream::default(),
             quiet: Quiet::default(),
         }
     }
@@ -71,6 +73,11 @@ impl Sink for Pipeline {
         if raw.origin != Origin::Blank {
             camera.count_frame(raw.captured);
         }
+        let raw = match self.own_stream.take(camera, raw) {
+            Ok(Some(raw)) => raw,
+            Ok(None) => return Ok(true),
+            Err(error) => return Err(failed(&self.camera, &mut self.quiet, &error)),
+        };
         let raw = match self.prepare(raw) {
             Ok(raw) => Arc::new(raw),
             Err(error) => return Err(failed(&self.camera, &mut self.quiet, &error)),

@@ -161,8 +161,10 @@ pub struct Offer {
 /// The best offer: for a format of `Auto` the nearest size, then the nearest rate, then what
 /// comes first by [`PixelFormat::rank`]. `None` if no offer has the wanted format.
 pub fn choose(offers: &[Offer], size: Size, format: Format, fps: Fps) -> Option<&Offer> {
+    let only_streams = offers.iter().all(|offer| offer.format.is_stream());
     let fits = |offer: &&Offer| match format {
-        Format::Auto => true,
+        // Each other picture has to be decoded out of a stream.
+        Format::Auto => !offer.format.is_stream() || only_streams,
         Format::Fixed(wanted) => offer.format == wanted,
     };
     offers.iter().filter(fits).min_by(|a, b| {

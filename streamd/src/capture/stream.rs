@@ -294,8 +294,13 @@ impl Stream {
         };
         let mut newest: Option<Newest> = None;
         let begin = Timestamp::now();
-        // Bounded, should a driver fill buffers faster than they are taken out.
-        for _ in 0..ring.len() {
+        // Of a stream each picture counts; the next one wakes the thread again.
+        let most = match self.camera.layout.format.is_stream() {
+            true => 1,
+            // Bounded, should a driver fill buffers faster than they are taken out.
+            false => ring.len(),
+        };
+        for _ in 0..most {
             if newest.is_some() && Timestamp::now().since(begin) > LONGEST_PULL {
                 break;
             }
@@ -339,7 +344,7 @@ impl Stream {
         self.periods -= newest.periods;
         let captured = continuity::captured(newest.filled.stamp, now, self.captured);
         self.captured = captured;
-        if !self.pacer.take(captured, newest.periods) {
+        if !self.camera.layout.format.is_stream() && !self.pacer.take(captured, newest.periods) {
             counters.skipped.add(1);
             ring.requeue(newest.filled)?;
             return Ok(None);

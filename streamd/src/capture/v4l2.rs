@@ -253,7 +253,7 @@ fn negotiate(
         width,
         height,
         stride: match format {
-            PixelFormat::Mjpg => 0,
+            format if format.is_coded() => 0,
             _ => stride.max(format.min_stride(width)),
         },
         colour: granted.named.colour(format),

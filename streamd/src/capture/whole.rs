@@ -1,12 +1,12 @@
 //! What makes the content of a buffer a whole picture.
 
 use super::ring::Filled;
-use crate::media::{Layout, PixelFormat};
+use crate::media::Layout;
 
-/// Bytes of a whole picture; of a JPEG one, whose size varies, at least one.
+/// Bytes of a whole picture; of a coded one, whose size varies, at least one.
 pub(super) fn bytes(layout: Layout) -> usize {
     match layout.format {
-        PixelFormat::Mjpg => 1,
+        format if format.is_coded() => 1,
         format => format.picture_bytes(layout.stride, layout.height),
     }
 }
@@ -38,7 +38,7 @@ pub(super) fn fault(layout: Layout, filled: &Filled) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::Colour;
+    use crate::media::{Colour, PixelFormat};
 
     #[test]
     fn only_what_shows_nothing_may_be_missing() {

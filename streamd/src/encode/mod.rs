@@ -76,6 +76,9 @@ pub enum Error {
     /// The camera's own JPEG picture is broken.
     #[error("the camera sends broken pictures: {0}")]
     Broken(#[from] Broken),
+    /// The stream of a camera that makes H.264 itself is broken.
+    #[error("the camera's H.264 {0}")]
+    Stream(&'static str),
     /// The JPEG or H.264 library failed; which, and why.
     #[error("{0}")]
     Library(String),

@@ -267,10 +267,7 @@ fn assert_app_is_first(picture: &Picture) {
 
 #[test]
 fn every_format_chroma_scale_and_size_shows_the_scene() {
-    for format in PixelFormat::ALL
-        .into_iter()
-        .filter(|f| *f != PixelFormat::Mjpg)
-    {
+    for format in PixelFormat::ALL.into_iter().filter(|f| !f.is_coded()) {
         // Of the many mosaics, one of each depth goes through all sizes.
         let sizes: &[(u32, u32)] = match format {
             PixelFormat::Mosaic(corner, _) if corner != Corner::Gr => &[(161, 95)],
@@ -294,10 +291,7 @@ fn every_format_chroma_scale_and_size_shows_the_scene() {
 
 #[test]
 fn colour_bars_keep_their_colours() {
-    for format in PixelFormat::ALL
-        .into_iter()
-        .filter(|f| *f != PixelFormat::Mjpg)
-    {
+    for format in PixelFormat::ALL.into_iter().filter(|f| !f.is_coded()) {
         let raw = draw(layout(format, (640, 480), 0), bars);
         // Between two bars, a mosaic mixes the colours of its neighbours, and short words are coarse.
         let bound = match format.packing() {
@@ -355,10 +349,7 @@ fn a_lower_quality_needs_fewer_bytes() {
 
 #[test]
 fn a_short_buffer_is_an_error() {
-    for format in PixelFormat::ALL
-        .into_iter()
-        .filter(|f| *f != PixelFormat::Mjpg)
-    {
+    for format in PixelFormat::ALL.into_iter().filter(|f| !f.is_coded()) {
         let layout = layout(format, (33, 35), 2);
         let need = format.picture_bytes(layout.stride, layout.height);
         for have in [0, need / 2, need - 1] {

@@ -46,6 +46,8 @@ pub struct Hub {
 #[derive(Default)]
 struct Tracks {
     newest: Option<Arc<RawFrame>>,
+    /// The camera makes this one by itself: nothing is encoded for it.
+    given: Option<Track>,
     slots: Vec<Slot>,
     /// Subscriptions that keep the camera on.
     watchers: usize,
@@ -90,10 +92,11 @@ impl Hub {
     pub fn offer(&self, raw: &Arc<RawFrame>) -> Option<Track> {
         let mut tracks = self.tracks.lock();
         tracks.newest = Some(Arc::clone(raw));
+        let given = tracks.given;
         let mut best: Option<usize> = None;
         for i in 0..tracks.slots.len() {
             let slot = &tracks.slots[i];
-            if slot.encoding || !slot.is_wanted(raw.captured) {
+            if slot.encoding || given == Some(slot.track) || !slot.is_wanted(raw.captured) {
                 continue;
             }
             let later = match best {
@@ -116,15 +119,23 @@ impl Hub {
     /// nobody any more. What is begun must be published or abandoned.
     pub fn begin(&self, track: Track) -> Option<Arc<RawFrame>> {
         let mut tracks = self.tracks.lock();
-        let newest = tracks.newest.clone()?;
+        let given = tracks.given == Some(track);
+        let newest = tracks.newest.clone();
         let slot = tracks.slot(track)?;
         slot.queued = false;
+        let newest = newest.filter(|_| !given)?;
         let done = slot.kept.last().is_some_and(|last| last >= newest.sequence);
         if done || slot.encoding || !slot.is_wanted(newest.captured) {
             return None;
         }
         slot.encoding = true;
         Some(newest)
+    }
+
+    /// The camera makes this track by itself from now on, and whoever takes its frames
+    /// [publishes](Self::publish) it; `None` where all of them are encoded here.
+    pub fn give(&self, track: Option<Track>) {
+        self.tracks.lock().given = track;
     }
 
     /// How the frame that has [begun](Self::begin) is to be encoded, where it builds on those before.

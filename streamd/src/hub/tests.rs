@@ -110,6 +110,28 @@ fn the_best_track_is_encoded_at_once_and_the_others_are_work() {
 }
 
 #[test]
+fn what_the_camera_makes_itself_is_published_and_never_encoded() {
+    let (hub, work, _) = hub();
+    let [mut film, mut best] = [FILM, BEST].map(|track| {
+        let mut subscription = hub.subscribe();
+        subscription.select(track);
+        subscription
+    });
+    assert_eq!((poll(&mut film), poll(&mut best)), (None, None));
+    hub.give(Some(FILM));
+    hub.publish(packet(FILM, 1, true));
+    assert_eq!(hub.offer(&raw(1)), Some(BEST));
+    assert!(hub.begin(FILM).is_none());
+    assert_eq!(poll(&mut film), Some(1));
+    assert_eq!(poll(&mut film), None);
+    assert_eq!(hub.offer(&raw(2)), None, "the best one is being encoded");
+    hub.give(None);
+    assert_eq!(hub.offer(&raw(3)), None);
+    assert_eq!(work.next(|| {}).map(|(_, track)| track), Some(FILM));
+    assert!(hub.begin(FILM).is_some());
+}
+
+#[test]
 fn a_track_of_which_every_packet_counts_is_encoded_while_somebody_watches() {
     let (hub, work, _) = hub();
     let mut subscription = hub.subscribe();

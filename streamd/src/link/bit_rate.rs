@@ -60,6 +60,8 @@ pub struct View {
     pub now: Timestamp,
     /// Bits a second of the camera's whole stream.
     pub whole: u32,
+    /// The camera makes the best level itself: its bit rate can't be lowered.
+    pub is_given: bool,
     /// Pictures a second.
     pub fps: f64,
     /// No larger pictures than this.
@@ -145,7 +147,11 @@ impl BitRate {
             None => {}
         }
         let bits = self.bits.unwrap_or(whole);
-        let target = level_for(bits / whole).max(first);
+        let best = match view.is_given && bits < whole {
+            true => Level::Medium,
+            false => Level::High,
+        };
+        let target = level_for(bits / whole).max(best).max(first);
         if target > self.level || self.level < first {
             return self.go(target, view.now);
         }
@@ -210,6 +216,7 @@ mod tests {
         View {
             now,
             whole: 2_500_000,
+            is_given: false,
             fps: 30.0,
             largest: Scale::Full,
             adapts: true,
@@ -223,6 +230,10 @@ mod tests {
 
     /// Level and Mb/s after each second on a link whose rate changes.
     fn run(links: &[(f64, u32)]) -> Vec<(Level, f64)> {
+        run_with(links, false)
+    }
+
+    fn run_with(links: &[(f64, u32)], is_given: bool) -> Vec<(Level, f64)> {
         let mut now = Timestamp::from_nanos(1_000_000_000);
         let mut rate = BitRate::new(now);
         let mut history = Vec::new();
@@ -232,7 +243,10 @@ mod tests {
         {
             for _ in 0..30 {
                 now = now + FRAME;
-                rate.decide(&view(now, megabits));
+                rate.decide(&View {
+                    is_given,
+                    ..view(now, megabits)
+                });
             }
             history.push((rate.level(), f64::from(rate.bits(2_500_000)) / 1e6));
         }
@@ -262,6 +276,20 @@ mod tests {
         assert!(history[14].1 > 2.0, "{history:?}");
         let changes = levels.windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert_eq!(changes, 2, "{levels:?}");
+    }
+
+    #[test]
+    fn a_stream_that_can_not_be_lowered_is_left_where_the_link_does_not_carry_it() {
+        let links = [(8.0, 2), (2.5, 3), (8.0, 10)];
+        let levels = |is_given| -> Vec<_> {
+            let history = run_with(&links, is_given);
+            history.iter().map(|(level, _)| *level).collect()
+        };
+        assert_eq!(levels(false)[2..5], [Level::High; 3]);
+        let given = levels(true);
+        assert_eq!(given[0..2], [Level::High; 2]);
+        assert_eq!(given[2..5], [Level::Medium; 3]);
+        assert_eq!(given[14], Level::High);
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub enum PixelFormat {
     Deep(u8),
     /// One colour a pixel.
     Mosaic(Corner, Depth),
+    /// A picture in H.264 a frame, in the byte stream format.
+    H264,
 }
 
 /// The colours of the first two pixels of a mosaic's first line; the others follow from them.
@@ -123,6 +125,8 @@ pub enum Packing {
     Mosaic(Corner, Depth),
     /// A JPEG picture.
     Jpeg,
+    /// A picture that builds on those before it.
+    Stream,
 }
 
 /// Planes that a picture has at most.
@@ -204,7 +208,7 @@ const fn mosaic(
 }
 
 /// All formats, the best for us first: colours that need least work for 4:2:0 pictures, then a
-/// camera's own JPEG, then grey, then what has no white balance.
+/// camera's own JPEG, then grey, then what has no white balance, then H.264.
 const TABLE: [Row; COUNT] = {
     use Corner::{Bg, Gb, Gr, Rg};
     use Depth::{Byte, Packed10, Packed12, Word};
@@ -274,10 +278,12 @@ const TABLE: [Row; COUNT] = {
         mosaic(Gb, Word(16), "GBRG16", &[b"GB16"]),
         mosaic(Gr, Word(16), "GRBG16", &[b"GR16"]),
         mosaic(Rg, Word(16), "RGGB16", &[b"RG16"]),
+        // Others are made of it only by decoding it.
+        row(F::H264, "H264", &[b"H264"], Packing::Stream),
     ]
 };
 
-const COUNT: usize = 54;
+const COUNT: usize = 55;
 
 impl PixelFormat {
     /// All of them, the best for us first.
@@ -357,6 +363,16 @@ impl PixelFormat {
         row.map(|row| row.format)
     }
 
+    /// Whether it is coded: its pictures have as many bytes as they need.
+    pub fn is_coded(self) -> bool {
+        matches!(self.packing(), Packing::Jpeg | Packing::Stream)
+    }
+
+    /// Whether each picture builds on those before it, so that none may be left out.
+    pub fn is_stream(self) -> bool {
+        self.packing() == Packing::Stream
+    }
+
     /// Whether its samples are luma and chroma.
     pub fn is_ycbcr(self) -> bool {
         use Packing::{Packed, Planar, SemiPlanar};
@@ -376,7 +392,7 @@ impl PixelFormat {
             Packing::Mosaic(_, Depth::Byte) => width,
             Packing::Mosaic(_, Depth::Packed10) => width.div_ceil(4) * 5,
             Packing::Mosaic(_, Depth::Packed12) => width.div_ceil(2) * 3,
-            Packing::Jpeg => 0,
+            Packing::Jpeg | Packing::Stream => 0,
         }
     }
 
@@ -405,7 +421,7 @@ impl PixelFormat {
                 );
                 [luma, chroma, chroma]
             }
-            Packing::Jpeg => [none; MOST_PLANES],
+            Packing::Jpeg | Packing::Stream => [none; MOST_PLANES],
             _ => [luma, none, none],
         }
     }
@@ -465,6 +481,6 @@ mod tests {
         ] {
             assert_eq!(PixelFormat::named(name), Some(format), "{name}");
         }
-        assert_eq!(PixelFormat::named("H264"), None);
+        assert_eq!(PixelFormat::named("HEVC"), None);
     }
 }

@@ -281,6 +281,7 @@ impl Feed {
         self.bit_rate.decide(&bit_rate::View {
             now,
             whole,
+            is_given: self.camera().gives_stream(),
             fps,
             largest: match self.limits.max_width.is_none_or(fits) {
                 true => Scale::Full,

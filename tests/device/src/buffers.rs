@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io,
     os::{fd::FromRawFd, unix::fs::FileExt},
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Buffers {
     pub filled: VecDeque<Filled>,
     /// Frames since the stream began.
     frames: u32,
+    /// The one with which the film began, or began anew.
+    film_from: u32,
     /// The interval that is set, as a rate.
     pub fps: u32,
 }
@@ -66,6 +69,7 @@ impl Buffers {
             queued: VecDeque::new(),
             filled: VecDeque::new(),
             frames: 0,
+            film_from: 1,
             fps: 0,
         })
     }
@@ -97,7 +101,7 @@ impl Buffers {
     }
 
     pub fn begin(&mut self) {
-        (self.streaming, self.frames) = (true, 0);
+        (self.streaming, self.frames, self.film_from) = (true, 0, 1);
     }
 }
 
@@ -119,11 +123,14 @@ impl Open {
             fps => fps,
         };
         buffers.frames += 1;
+        if self.camera.key_wanted.swap(false, Ordering::Relaxed) {
+            buffers.film_from = buffers.frames;
+        }
         let comes = !wrong.contains(&Frames::Missing) && buffers.streaming;
         if comes && let Some(index) = buffers.queued.pop_front() {
             let turn = match orders.model.by_clock {
                 true => turn(fps),
-                false => buffers.frames.into(),
+                false => (buffers.frames - buffers.film_from).into(),
             };
             let picture = self.picture(&format, turn, &wrong);
             let before = self.data_offset();

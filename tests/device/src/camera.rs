@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     thread,
     time::Duration,
 };
@@ -26,6 +26,8 @@ pub(crate) struct Camera {
     calls: File,
     told: Mutex<Told>,
     films: Mutex<HashMap<String, Arc<Vec<Vec<u8>>>>>,
+    /// The film is to begin anew.
+    pub key_wanted: AtomicBool,
 }
 
 struct Told {
@@ -89,6 +91,7 @@ impl Camera {
             folder: folder.into(),
             name: name.into(),
             films: Mutex::default(),
+            key_wanted: AtomicBool::new(false),
         })
     }
 

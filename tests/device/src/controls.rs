@@ -1,7 +1,8 @@
 //! A camera's own controls: brightness, mirror, mains frequency, exposure. Their values are in the
-//! file `videoN.controls`, a line each, and stay while the camera is plugged in.
+//! file `videoN.controls`, a line each, and stay while the camera is plugged in. One that makes H.264
+//! has a button for a key: its film begins anew.
 
-use std::ffi::c_void;
+use std::{ffi::c_void, sync::atomic::Ordering};
 
 use v4l::{v4l_sys as sys, v4l2::vidioc as v};
 
@@ -23,21 +24,27 @@ const INTEGER: sys::v4l2_ctrl_type = sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_INTEGER;
 const BOOLEAN: sys::v4l2_ctrl_type = sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BOOLEAN;
 const MENU: sys::v4l2_ctrl_type = sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_MENU;
 
+const BUTTON: sys::v4l2_ctrl_type = sys::v4l2_ctrl_type_V4L2_CTRL_TYPE_BUTTON;
+
+/// `V4L2_CID_MPEG_VIDEO_FORCE_KEY_FRAME`.
+const KEY: u32 = 0x0099_0900 + 229;
+
 /// `V4L2_EXPOSURE_MANUAL`.
 const MANUAL: i32 = 1;
 
 /// All of them, by id.
 #[rustfmt::skip]
-const ALL: [Control; 5] = [
+const ALL: [Control; 6] = [
     Control { id: sys::V4L2_CID_BRIGHTNESS, name: "Brightness", kind: INTEGER, minimum: 0, maximum: 255, default: 128, menu: &[] },
     Control { id: sys::V4L2_CID_HFLIP, name: "Horizontal Flip", kind: BOOLEAN, minimum: 0, maximum: 1, default: 0, menu: &[] },
     Control { id: sys::V4L2_CID_POWER_LINE_FREQUENCY, name: "Power Line Frequency", kind: MENU, minimum: 0, maximum: 2, default: 1, menu: &[(0, "Disabled"), (1, "50 Hz"), (2, "60 Hz")] },
+    Control { id: KEY, name: "Force Key Frame", kind: BUTTON, minimum: 0, maximum: 0, default: 0, menu: &[] },
     Control { id: sys::V4L2_CID_EXPOSURE_AUTO, name: "Auto Exposure", kind: MENU, minimum: 0, maximum: 3, default: 3, menu: &[(1, "Manual Mode"), (3, "Aperture Priority Mode")] },
     Control { id: sys::V4L2_CID_EXPOSURE_ABSOLUTE, name: "Exposure Time, Absolute", kind: INTEGER, minimum: 1, maximum: 5000, default: 157, menu: &[] },
 ];
 
 /// The control of this id; the one behind it, if that is asked for.
-fn control(asked: u32) -> Result<&'static Control, i32> {
+fn control(camera: &Camera, asked: u32) -> Result<&'static Control, i32> {
     let (next, id) = (
         asked & sys::V4L2_CTRL_FLAG_NEXT_CTRL != 0,
         asked & 0x0fff_ffff,
@@ -46,7 +53,10 @@ fn control(asked: u32) -> Result<&'static Control, i32> {
         true => control.id > id,
         false => control.id == asked,
     };
-    ALL.iter().find(fits).ok_or(libc::EINVAL)
+    let formats = &camera.orders().model.formats;
+    let makes_keys = formats.iter().any(|offer| offer.fourcc == "H264");
+    let mut has = ALL.iter().filter(|control| control.id != KEY || makes_keys);
+    has.find(fits).ok_or(libc::EINVAL)
 }
 
 impl Control {
@@ -82,6 +92,10 @@ impl Control {
     }
 
     fn set(&self, camera: &Camera, value: i32) -> Result<(), i32> {
+        if self.id == KEY {
+            camera.key_wanted.store(true, Ordering::Relaxed);
+            return Ok(());
+        }
         self.check(camera, value)?;
         let others = camera.controls();
         let others = others.lines().filter(|line| !line.starts_with(self.name));
@@ -107,19 +121,23 @@ pub(crate) unsafe fn answer(camera: &Camera, request: u32, to: *mut c_void) -> R
         match request {
             QUERY => describe_shortly(camera, argument(to)),
             QUERY_EXT => describe(camera, argument(to)),
-            MENU => entry(argument(to)),
-            GET => each(argument(to), |control, value| {
+            MENU => entry(camera, argument(to)),
+            GET => each(camera, argument(to), |control, value| {
                 *value = control.value(camera);
                 Ok(())
             }),
-            SET => each(argument(to), |control, value| control.set(camera, *value)),
-            _ => each(argument(to), |control, value| control.check(camera, *value)),
+            SET => each(camera, argument(to), |control, value| {
+                control.set(camera, *value)
+            }),
+            _ => each(camera, argument(to), |control, value| {
+                control.check(camera, *value)
+            }),
         }
     }
 }
 
 fn describe_shortly(camera: &Camera, to: &mut sys::v4l2_queryctrl) -> Result<(), i32> {
-    let control = control(to.id)?;
+    let control = control(camera, to.id)?;
     (to.id, to.type_, to.name) = (control.id, control.kind, text(control.name));
     (to.minimum, to.maximum, to.step) = (control.minimum, control.maximum, 1);
     (to.default_value, to.flags) = (control.default, control.flags(camera));
@@ -127,7 +145,7 @@ fn describe_shortly(camera: &Camera, to: &mut sys::v4l2_queryctrl) -> Result<(),
 }
 
 fn describe(camera: &Camera, to: &mut sys::v4l2_query_ext_ctrl) -> Result<(), i32> {
-    let control = control(to.id)?;
+    let control = control(camera, to.id)?;
     // SAFETY: zeros are valid for a structure of integers.
     *to = unsafe { std::mem::zeroed() };
     (to.id, to.type_) = (control.id, control.kind);
@@ -138,8 +156,8 @@ fn describe(camera: &Camera, to: &mut sys::v4l2_query_ext_ctrl) -> Result<(), i3
     Ok(())
 }
 
-fn entry(to: &mut sys::v4l2_querymenu) -> Result<(), i32> {
-    let menu = control(to.id)?.menu;
+fn entry(camera: &Camera, to: &mut sys::v4l2_querymenu) -> Result<(), i32> {
+    let menu = control(camera, to.id)?.menu;
     let found = menu.iter().find(|(number, _)| *number == to.index);
     let (_, name) = found.ok_or(libc::EINVAL)?;
     to.__bindgen_anon_1.name = text(name);
@@ -147,6 +165,7 @@ fn entry(to: &mut sys::v4l2_querymenu) -> Result<(), i32> {
 }
 
 fn each(
+    camera: &Camera,
     list: &mut sys::v4l2_ext_controls,
     mut answer: impl FnMut(&Control, &mut i32) -> Result<(), i32>,
 ) -> Result<(), i32> {
@@ -155,7 +174,7 @@ fn each(
         let one = unsafe { &mut *list.controls.add(n as usize) };
         // SAFETY: the union's `value` is what all of our controls have.
         let mut value = unsafe { one.__bindgen_anon_1.value };
-        let done = control(one.id).and_then(|control| answer(control, &mut value));
+        let done = control(camera, one.id).and_then(|control| answer(control, &mut value));
         done.inspect_err(|_| list.error_idx = n)?;
         one.__bindgen_anon_1.value = value;
     }

@@ -6,9 +6,12 @@
 //! [`MOST`] times what one has on average: one that would be is encoded again as a key at a fraction
 //! of the rate; the pictures after it bring the quality back.
 
+mod given;
 mod library;
 mod planes;
 mod units;
+
+pub use self::given::{Eye, Given};
 
 use self::{
     library::{Encoder, Shape},

@@ -73,6 +73,8 @@ impl Maker {
     pub fn planes(&mut self, raw: &RawFrame, scale: Scale) -> Result<(&Planes, (u32, u32)), Error> {
         let made;
         let raw = match raw.layout.format.packing() {
+            // It is decoded before it comes here.
+            Packing::Stream => return Err(Error::Stream("is not decoded")),
             Packing::Jpeg => {
                 let whole = self.check.look(raw.bytes(), None)?;
                 let jpeg = whole.file(raw.bytes(), &[], true);

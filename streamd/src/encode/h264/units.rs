@@ -29,7 +29,8 @@ pub fn unit(bytes: Vec<u8>) -> Unit {
     }
 }
 
-fn is_slice(head: &u8) -> bool {
+/// Whether a NAL unit that begins with this byte is a part of a picture.
+pub fn is_slice(head: &u8) -> bool {
     matches!(head & 0x1F, SLICE | SLICE_OF_KEY)
 }
 
