@@ -145,6 +145,8 @@ pub enum Transport {
     H264,
     /// RTSP, in blocks of the connection or in datagrams.
     Rtsp,
+    /// WebRTC, by WHEP.
+    Webrtc,
 }
 
 /// One connected client.

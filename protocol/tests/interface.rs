@@ -466,7 +466,7 @@ fn the_enums() {
     }
     {
         use Transport::*;
-        same("Transport", &[Tcp, Websocket, Mjpeg, H264, Rtsp]);
+        same("Transport", &[Tcp, Websocket, Mjpeg, H264, Rtsp, Webrtc]);
     }
     {
         same("Codec", &Codec::ALL);

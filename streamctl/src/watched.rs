@@ -62,6 +62,7 @@ impl Watched {
             Transport::Mjpeg => "mjpeg",
             Transport::H264 => "h264",
             Transport::Rtsp => "rtsp",
+            Transport::Webrtc => "webrtc",
         }
         .into()
     }

@@ -9,7 +9,7 @@
 //! so that a stop can be watched; then the cameras are switched off and the threads joined.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
     os::unix::net::UnixListener,
     path::PathBuf,
     sync::Arc,
@@ -63,6 +63,8 @@ use crate::{
 
 #[cfg(feature = "rtsp")]
 use crate::rtsp;
+#[cfg(feature = "whep")]
+use crate::whep::endpoint::Endpoint;
 
 /// How long clients may take to hear that the daemon stops.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -222,6 +224,7 @@ struct Sockets {
     control: Vec<UnixListener>,
     http: Vec<Bound>,
     rtsp: Vec<Bound>,
+    webrtc: Option<UdpSocket>,
     metrics: Vec<Bound>,
     raw: Vec<(String, Vec<Bound>)>,
 }
@@ -256,6 +259,7 @@ impl Sockets {
         let http = bound(HTTP, &config.http.listen)?;
         let rtsp = bound(RTSP, &config.rtsp.listen)?;
         let metrics = bound(METRICS, &config.metrics.listen)?;
+        let webrtc = bind_datagrams(config)?;
         let mut raw = Vec::new();
         for name in config.camera.keys() {
             let listeners = bound(&camera_name(name), config.camera_listen(name))?;
@@ -266,6 +270,7 @@ impl Sockets {
             control,
             http,
             rtsp,
+            webrtc,
             metrics,
             raw,
         })
@@ -320,6 +325,8 @@ impl Sockets {
             }
         }
         serve_rtsp(self.rtsp, state, tls(config.rtsp.tls), &mut listening)?;
+        #[cfg(feature = "whep")]
+        let served = serve_webrtc(self.webrtc, served, &config, &mut listening)?;
         let pages = http::router(served);
         let metrics = metrics::router::router(Arc::clone(state));
         let proxied = config.http.proxy_protocol;
@@ -390,6 +397,46 @@ fn serve_rtsp(
         "rtsp.listen: this streamd was built without RTSP (the feature `rtsp`)"
     );
     Ok(())
+}
+
+/// The port of WebRTC, if there is to be one.
+fn bind_datagrams(config: &Config) -> anyhow::Result<Option<UdpSocket>> {
+    let Some(address) = config.webrtc.listen else {
+        return Ok(None);
+    };
+    anyhow::ensure!(
+        cfg!(feature = "whep"),
+        "webrtc.listen: this streamd was built without WebRTC (the feature `whep`)"
+    );
+    let socket = UdpSocket::bind(address.0);
+    Ok(Some(socket.with_context(|| {
+        format!("webrtc.listen: {address} (UDP)")
+    })?))
+}
+
+#[cfg(feature = "whep")]
+fn serve_webrtc(
+    socket: Option<UdpSocket>,
+    served: Served,
+    config: &Config,
+    listening: &mut JoinSet<()>,
+) -> anyhow::Result<Served> {
+    let Some(socket) = socket else {
+        return Ok(served);
+    };
+    let at = socket.local_addr()?;
+    let public = config.webrtc.public_address.map(|address| address.0);
+    let strays = Arc::clone(&served.state.viewers.strays);
+    let endpoint = Endpoint::new(socket, public, strays)?;
+    tracing::info!(
+        message_id = events::LISTENING,
+        "listening at {at} (WebRTC, UDP)"
+    );
+    listening.spawn(Arc::clone(&endpoint).run());
+    Ok(Served {
+        webrtc: Some(endpoint),
+        ..served
+    })
 }
 
 /// What a listener serves, in the log.

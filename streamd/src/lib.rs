@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`camera`] joins the first half of the way, [`state`] is what all doors that stand beside it
-//! hold: [`http`], [`control`], [`metrics`]; `rtsp` is a door too. What can be asked for through them is in [`calls`]. [`supervise`] speaks with systemd. [`daemon`] starts
+//! hold: [`http`], [`control`], [`metrics`]; `rtsp` and `whep` are doors too. What can be asked for through them is in [`calls`]. [`supervise`] speaks with systemd. [`daemon`] starts
 //! and stops all of them, and says in which order and why.
 
 pub mod access;
@@ -37,3 +37,5 @@ pub mod rtsp;
 pub mod state;
 pub mod supervise;
 pub mod viewer;
+#[cfg(feature = "whep")]
+pub mod whep;

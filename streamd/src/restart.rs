@@ -212,5 +212,6 @@ fn resumed(
         Transport::Rtsp => crate::rtsp::resumed(state)?,
         #[cfg(not(feature = "rtsp"))]
         Transport::Rtsp => anyhow::bail!("this streamd was built without RTSP"),
+        Transport::Webrtc => anyhow::bail!("a session of WebRTC has keys that are not handed over"),
     })
 }

@@ -28,3 +28,4 @@ mod streams;
 mod supervision;
 mod talking;
 mod web;
+mod whep;

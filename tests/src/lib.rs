@@ -2,7 +2,7 @@
 //!
 //! - [`setup`]: what a daemon is started with; [`daemon`]: that daemon, running.
 //! - [`viewer`]: a client of raw TCP; [`picture`]: what it gets; [`web`]: a client of HTTP;
-//!   [`rtsp`]: one of RTSP.
+//!   [`rtsp`]: one of RTSP; [`whep`]: one of WebRTC.
 //! - [`unit`]: pictures in H.264.
 //! - [`proxy`]: what may be between the two.
 //! - [`device`]: cameras that do not exist, and misbehave as they are told; [`film`]: what they film.
@@ -25,6 +25,7 @@ pub mod unit;
 pub mod usage;
 pub mod viewer;
 pub mod web;
+pub mod whep;
 
 use std::time::{Duration, Instant};
 

@@ -27,6 +27,9 @@ const HTTP_PORT: u16 = 8080;
 /// The port of RTSP.
 const RTSP_PORT: u16 = 8554;
 
+/// The port of WebRTC.
+const WEBRTC_PORT: u16 = 8189;
+
 /// The port of the first camera; the next one has the next.
 const CAMERA_PORT: u16 = 8002;
 
@@ -155,6 +158,11 @@ impl Setup {
     /// Where RTSP may listen.
     pub fn rtsp(&self) -> SocketAddr {
         (self.address, RTSP_PORT).into()
+    }
+
+    /// Where WebRTC may listen.
+    pub fn webrtc(&self) -> SocketAddr {
+        (self.address, WEBRTC_PORT).into()
     }
 
     /// Where a camera's raw TCP listens, counted from 0.

@@ -25,12 +25,33 @@ pub struct Response {
 /// If there is no answer.
 #[track_caller]
 pub fn get(server: SocketAddr, path: &str, headers: &[&str]) -> Response {
+    ask(server, "GET", path, headers, "")
+}
+
+/// Asks by another method, and sends this.
+///
+/// # Panics
+/// If there is no answer.
+#[track_caller]
+pub fn send(
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[&str],
+    body: &str,
+) -> Response {
+    let length = format!("Content-Length: {}", body.len());
+    ask(server, method, path, &[headers, &[&*length]].concat(), body)
+}
+
+#[track_caller]
+fn ask(server: SocketAddr, method: &str, path: &str, headers: &[&str], body: &str) -> Response {
     let connected = TcpStream::connect_timeout(&server, PATIENCE);
     let mut socket = connected.unwrap_or_else(|error| panic!("{server}: {error}"));
     let timeout = socket.set_read_timeout(Some(PATIENCE));
     timeout.expect("a time-out that is not zero");
     let extra: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {server}\r\n{extra}\r\n");
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\n{extra}\r\n{body}");
     let sent = socket.write_all(request.as_bytes());
     sent.expect("a connection that takes a request");
     let mut rest = BufReader::new(socket);

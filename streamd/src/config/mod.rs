@@ -30,9 +30,9 @@ pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
 pub use text::{CREDENTIAL, check_filter, credential_file as credential, is_user_name};
 use values::{
-    Arrangement, Bandwidth, BitRate, CameraName, Caption, Chroma, Command, Congestion, Controls,
-    Crop, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
-    MaxClients, On, PerSecond, Prefer, Quality, Rotate, Rung, Size, Standard,
+    Address, Arrangement, Bandwidth, BitRate, CameraName, Caption, Chroma, Command, Congestion,
+    Controls, Crop, Datagrams, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange,
+    Input, Listen, MaxClients, On, PerSecond, Prefer, Quality, Rotate, Rung, Size, Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -53,6 +53,8 @@ pub struct Config {
     pub http: Http,
     /// RTSP.
     pub rtsp: Rtsp,
+    /// WebRTC.
+    pub webrtc: Webrtc,
     /// Prometheus metrics.
     pub metrics: Metrics,
     /// The program that is run when something happens.
@@ -75,6 +77,7 @@ impl Default for Config {
             clients: Clients::default(),
             http: Http::default(),
             rtsp: Rtsp::default(),
+            webrtc: Webrtc::default(),
             metrics: Metrics::default(),
             hook: Hook::default(),
             camera: IndexMap::from([(CameraName::main(), main)]),
@@ -304,6 +307,18 @@ pub struct Rtsp {
     pub listen: Vec<Listen>,
     /// Whether those on the network are encrypted, by the certificate of `[tls]`.
     pub tls: bool,
+}
+
+/// `[webrtc]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Webrtc {
+    /// Address of the port of datagrams; none by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<Datagrams>,
+    /// Where others find this machine, behind a router that hands the port on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_address: Option<Address>,
 }
 
 /// `[metrics]`

@@ -12,16 +12,17 @@ use super::{
         UserName,
     },
     values::{
-        Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue, Crop,
-        Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input, Listen,
-        MaxClients, On, PerSecond, Prefer, Proxy, ProxyHeader, Quality, Rotate, Rung, Size,
+        Address, Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue,
+        Crop, Datagrams, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input,
+        Listen, MaxClients, On, PerSecond, Prefer, Proxy, ProxyHeader, Quality, Rotate, Rung, Size,
         Standard, UserRole, Value,
     },
 };
 
 /// The tables of the file. `camera` holds one table a camera, by name.
-pub const TABLES: [&str; 10] = [
-    "log", "control", "access", "tls", "clients", "http", "rtsp", "metrics", "hook", CAMERA,
+pub const TABLES: [&str; 11] = [
+    "log", "control", "access", "tls", "clients", "http", "rtsp", "webrtc", "metrics", "hook",
+    CAMERA,
 ];
 
 /// The table of the cameras.
@@ -161,6 +162,8 @@ pub const KEYS: &[Key] = {
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("rtsp", "listen", Restart, OneOrList),
         key::<bool>("rtsp", "tls", Restart, One),
+        key::<Datagrams>("webrtc", "listen", Restart, One),
+        key::<Address>("webrtc", "public-address", Restart, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<bool>("metrics", "tls", Restart, One),
         key::<Command>("hook", "command", Live, One),

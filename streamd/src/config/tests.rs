@@ -88,7 +88,8 @@ fn a_device_has_a_path_or_a_name_that_stays() {
 
 #[test]
 fn an_unknown_table_says_where_the_key_belongs() {
-    let tables = "= allowed: log, control, access, tls, clients, http, rtsp, metrics, hook, camera";
+    let tables =
+        "= allowed: log, control, access, tls, clients, http, rtsp, webrtc, metrics, hook, camera";
     assert_eq!(
         refused("quality = 70"),
         format!(
@@ -337,6 +338,10 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         config.tls.certificate = pem("certificate");
         config.tls.key = pem("key");
         config.tls.client_ca = pem("client-ca");
+        let port = || "0.0.0.0:8189".parse().unwrap();
+        config.webrtc.listen = (key.is_empty() || key.contains("8189")).then(port);
+        let public = || "198.51.100.7".parse().unwrap();
+        config.webrtc.public_address = is("public-address").then(public);
     };
     without(&mut filled, "");
     assert_eq!(parse(&all.join("\n"), "etc").unwrap(), filled);

@@ -54,7 +54,7 @@ pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use bit_rate::BitRate;
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};
-pub use network::{Bandwidth, Congestion, Listen, MaxClients, PerSecond};
+pub use network::{Address, Bandwidth, Congestion, Datagrams, Listen, MaxClients, PerSecond};
 pub use picture::{Chroma, Format, Fps, GrayRange, Prefer, Quality, Rung, Size};
 pub use source::{File, Input, Standard};
 

@@ -26,5 +26,7 @@ pub mod site;
 pub mod ustreamer;
 pub mod visitor;
 pub mod websocket;
+#[cfg(feature = "whep")]
+mod whep;
 
 pub use self::{routes::router, served::Served, site::Site};

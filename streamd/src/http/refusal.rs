@@ -29,7 +29,7 @@ pub enum Refusal {
     BadAddress(String),
     /// No such address.
     #[error(
-        "nothing is at {0}: there is /, /ws, /stream, /stream.h264, /snapshot, /state and /api/v1"
+        "nothing is at {0}: there is /, /ws, /stream, /stream.h264, /whep, /snapshot, /state and /api/v1"
     )]
     NotFound(String),
     /// The address does not take this method.
@@ -78,6 +78,21 @@ pub enum Refusal {
     /// Not now: no place, or no picture.
     #[error("{0}")]
     Unavailable(String),
+    /// It is not switched on: what, and the table of the configuration.
+    #[error("{0} is off here: [{1}] has no `listen`")]
+    Off(&'static str, &'static str),
+    /// An offer is a session description.
+    #[error("Content-Type: application/sdp is needed")]
+    NotSdp,
+    /// The offer can't be read.
+    #[error("{0}")]
+    BadOffer(String),
+    /// Nothing of what is offered is to be had.
+    #[error("{0}")]
+    NotAcceptable(String),
+    /// ICE does not begin anew within a session.
+    #[error("ICE does not restart within a session: begin a new one")]
+    NoRestart,
     /// What changes something is JSON, and says so: no form of another page can.
     #[error("Content-Type: application/json is needed")]
     NotJson,
@@ -106,12 +121,18 @@ impl Refusal {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound(_) | Self::NoCamera(_) | Self::NotBuilt(_) => StatusCode::NOT_FOUND,
-            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadAddress(_) | Self::BadAction(_) | Self::BadParameter(_) | Self::BadJson(_) => {
-                StatusCode::BAD_REQUEST
+            Self::NotFound(_) | Self::NoCamera(_) | Self::NotBuilt(_) | Self::Off(..) => {
+                StatusCode::NOT_FOUND
             }
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadAddress(_)
+            | Self::BadAction(_)
+            | Self::BadParameter(_)
+            | Self::BadJson(_)
+            | Self::BadOffer(_) => StatusCode::BAD_REQUEST,
+            Self::NotJson | Self::NotSdp => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Self::NoRestart => StatusCode::UNPROCESSABLE_ENTITY,
             Self::BadHost(BadHost::NotOne(_)) => StatusCode::BAD_REQUEST,
             Self::BadHost(BadHost::Foreign(_)) => StatusCode::MISDIRECTED_REQUEST,
             Self::NoHandshake(why) => why.status(),

@@ -5,9 +5,11 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, StatusCode, header::ALLOW},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, get, patch, post},
 };
 
+#[cfg(feature = "whep")]
+use super::whep;
 use super::{
     api,
     guard::{self, Route},
@@ -79,6 +81,18 @@ fn table() -> Vec<Route<Served>> {
         for camera in ["", "/", "/{camera}", "/{camera}/"] {
             add(format!("{address}{camera}"), action, methods.clone());
         }
+    }
+    #[cfg(feature = "whep")]
+    {
+        for camera in ["", "/", "/{camera}"] {
+            let offer = only("POST, OPTIONS", post(whep::answer));
+            add(format!("/whep{camera}"), Action::Watch, offer);
+        }
+        let session = only(
+            "PATCH, DELETE, OPTIONS",
+            patch(whep::patch).delete(whep::end),
+        );
+        add("/whep/{camera}/{id}".into(), Action::Watch, session);
     }
     for address in api::addresses() {
         add(

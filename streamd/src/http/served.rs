@@ -16,6 +16,9 @@ pub struct Served {
     pub state: Arc<State>,
     /// The MJPEG viewers.
     pub listing: Listing,
+    /// The port of WebRTC, where there is one.
+    #[cfg(feature = "whep")]
+    pub webrtc: Option<Arc<crate::whep::endpoint::Endpoint>>,
 }
 
 impl Served {
@@ -24,6 +27,8 @@ impl Served {
         Self {
             state,
             listing: Listing::default(),
+            #[cfg(feature = "whep")]
+            webrtc: None,
         }
     }
 

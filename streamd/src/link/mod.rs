@@ -2,7 +2,7 @@
 //!
 //! Kernel: [`bound`], [`listener`], [`socket`], [`readiness`]; TLS between it and a viewer:
 //! [`channel`]. Deciding, without I/O or a clock:
-//! [`estimate`], [`gate`], [`adapt`], [`bit_rate`], [`delivery`], [`receipts`].
+//! [`estimate`], [`gate`], [`adapt`], [`bit_rate`], [`delivery`], [`receipts`]; of datagrams, `feedback`.
 
 pub mod adapt;
 mod bind;
@@ -13,6 +13,8 @@ pub mod channel;
 pub mod delivery;
 pub mod descriptors;
 pub mod estimate;
+#[cfg(feature = "whep")]
+pub mod feedback;
 pub mod gate;
 pub mod listener;
 pub mod proxied;

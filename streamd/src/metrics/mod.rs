@@ -21,12 +21,13 @@ use crate::{
     state::State,
 };
 
-const TRANSPORTS: [(Transport, &str); 5] = [
+const TRANSPORTS: [(Transport, &str); 6] = [
     (Transport::Tcp, "tcp"),
     (Transport::Websocket, "websocket"),
     (Transport::Mjpeg, "mjpeg"),
     (Transport::H264, "h264"),
     (Transport::Rtsp, "rtsp"),
+    (Transport::Webrtc, "webrtc"),
 ];
 
 const STATES: [(CameraState, &str); 4] = [
@@ -44,6 +45,7 @@ pub fn render(state: &State) -> String {
         wrong_tokens: state.viewers.attempts.wrong(),
         too_often: [&state.viewers.handshakes, &state.viewers.calls].map(Rates::refused),
         broken_rtsp: state.viewers.broken.get(),
+        strays: state.viewers.strays.get(),
     })
 }
 
@@ -64,6 +66,7 @@ struct Scrape {
     /// TLS handshakes and calls.
     too_often: [u64; 2],
     broken_rtsp: u64,
+    strays: u64,
 }
 
 /// A family's head.
@@ -328,10 +331,16 @@ impl Scrape {
         }
         let head = family(
             "rtsp_broken",
-            "RTSP connections that were ended for what they sent before they watched, and reports that are none",
+            "RTSP connections that were ended for what they sent before they watched, and reports and datagrams that are none",
         );
         let broken = [(vec![], self.broken_rtsp as i64)];
         numbers(encoder, &head, MetricType::Counter, broken)?;
+        let head = family(
+            "webrtc_strays",
+            "Datagrams at the port of WebRTC that belong to no session",
+        );
+        let strays = [(vec![], self.strays as i64)];
+        numbers(encoder, &head, MetricType::Counter, strays)?;
         self.renditions(encoder)
     }
 

@@ -22,6 +22,7 @@ async fn scrape() -> String {
         wrong_tokens: 6,
         too_often: [8, 9],
         broken_rtsp: 5,
+        strays: 6,
     })
 }
 
@@ -50,6 +51,7 @@ fn every_family_is_there() {
         "streamd_handshakes_refused_total 8",
         "streamd_calls_refused_total 9",
         "streamd_rtsp_broken_total 5",
+        "streamd_webrtc_strays_total 6",
         "streamd_rendition_clients{camera=\"front\",quality=\"80\",width=\"640\"} 2",
         "streamd_sent_bytes_total{camera=\"front\"} 45000000",
         "streamd_frames_not_sent_total{camera=\"front\",reason=\"slow_link\"} 7",

@@ -152,7 +152,7 @@ impl Viewer {
                 let config = &place.camera().settings().config;
                 (config.congestion, config.tls)
             }
-            Transport::Websocket | Transport::Mjpeg | Transport::H264 => {
+            Transport::Websocket | Transport::Mjpeg | Transport::H264 | Transport::Webrtc => {
                 (http.congestion, http.tls)
             }
         };

@@ -61,8 +61,10 @@ pub struct Viewers {
     pub calls: Rates,
     /// What clients may be sent.
     pub bandwidth: Bandwidth,
-    /// RTSP connections that were ended for what they sent, and reports that are none.
+    /// RTSP connections that were ended for what they sent, and reports and datagrams that are none.
     pub broken: Counter,
+    /// Datagrams at the port of WebRTC that belong to no session.
+    pub strays: Arc<Counter>,
     /// Where it is told who comes and goes.
     pub news: News,
     client_timeout_ms: AtomicU64,
@@ -94,6 +96,7 @@ impl Viewers {
             calls: Rates::new("calls", ["max-calls-per-address", "max-calls"]),
             bandwidth: Bandwidth::default(),
             broken: Counter::default(),
+            strays: Arc::default(),
             news,
             client_timeout_ms: AtomicU64::new(0),
             max_per_address: AtomicU32::new(0),

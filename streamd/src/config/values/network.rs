@@ -1,12 +1,18 @@
 //! Where to listen, for how many, and how TCP sends.
 
-use std::{fmt, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::PathBuf,
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{super::text::SUN_PATH_MAX, Value, refused};
 
-by_string!(Bandwidth, Listen);
+by_string!(Address, Bandwidth, Datagrams, Listen);
 
 /// A TCP congestion control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +79,60 @@ impl fmt::Display for Listen {
             Self::Tcp(address) => write!(f, "{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
+    }
+}
+
+/// Where datagrams come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Datagrams(pub SocketAddr);
+
+impl FromStr for Datagrams {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = text.parse().ok().filter(|at: &SocketAddr| at.port() > 0);
+        address
+            .map(Self)
+            .ok_or_else(|| refused::<Self>("listen", text))
+    }
+}
+
+impl Value for Datagrams {
+    fn allowed() -> String {
+        "\"ADDRESS:PORT\" (of UDP) as in \"0.0.0.0:8189\" or \"[::]:8189\"".into()
+    }
+}
+
+impl fmt::Display for Datagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An address of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Address(pub IpAddr);
+
+impl FromStr for Address {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = text.parse().ok().filter(|ip: &IpAddr| !ip.is_unspecified());
+        address
+            .map(Self)
+            .ok_or_else(|| refused::<Self>("public-address", text))
+    }
+}
+
+impl Value for Address {
+    fn allowed() -> String {
+        "an address as in \"198.51.100.7\" or \"2001:db8::7\"".into()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

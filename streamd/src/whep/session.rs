@@ -1,0 +1,434 @@
+//! A viewer over WebRTC, from its answer to its end.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use str0m::{
+    Event, IceConnectionState, Input, Output,
+    media::MediaTime,
+    net::{Protocol, Receive},
+    rtp::{RawPacket, rtcp::Rtcp},
+};
+use streamd_protocol::{limits::Limits, stats::Transport};
+
+use super::{
+    endpoint::{Datagram, Endpoint, Seat},
+    offer::Agreed,
+};
+use crate::{
+    access::{counts::Share, role::Shown},
+    camera::Place,
+    link::{
+        budget::Budget,
+        delivery::{Arrived as Delivered, By},
+        estimate::Forecast,
+        feedback::{Feedback, Reported},
+        gate::{Gate, Verdict},
+    },
+    media::{Origin, Packet, Timestamp},
+    viewer::{
+        coming,
+        feed::{Feed, HeldUp},
+        figures::FeedFigures,
+        framing::Goodbye,
+        registry::Guard,
+        viewers::Viewers,
+    },
+};
+
+/// A client that has not connected after so long does not.
+const CONNECTS: Duration = Duration::from_secs(15);
+
+/// Units of a picture's time a second.
+const CLOCK: u32 = 90_000;
+
+/// Pictures whose arrival is awaited at most.
+const AWAITED: usize = 256;
+
+/// Bytes that SRTP adds to a packet.
+const SRTP: usize = 10;
+
+/// Bytes of an RTP header with the extensions that are sent.
+const RTP: usize = 24;
+
+/// What a new viewer comes with.
+pub struct Arrived {
+    /// Where it is.
+    pub peer: Arc<str>,
+    /// What it calls itself; may be empty.
+    pub name: String,
+    /// What was agreed on.
+    pub agreed: Agreed,
+    /// Where its datagrams come in.
+    pub seat: Seat,
+    /// The port.
+    pub endpoint: Arc<Endpoint>,
+    /// The limits that it asked for.
+    pub limits: Limits,
+    /// Who it is, by what it has shown.
+    pub who: Shown,
+    /// Its place at the camera.
+    pub place: Place,
+    /// Its place among the connections of its address.
+    pub share: Share,
+}
+
+/// A picture that has been sent.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    number: u64,
+    sequence: u64,
+    captured: Timestamp,
+}
+
+/// A viewer.
+pub struct Watcher {
+    viewers: Arc<Viewers>,
+    entry: Guard,
+    feed: Feed,
+    agreed: Agreed,
+    seat: Seat,
+    endpoint: Arc<Endpoint>,
+    feedback: Feedback,
+    gate: Gate,
+    budget: Budget,
+    /// The pictures on their way.
+    sent: VecDeque<Sent>,
+    pictures: u64,
+    connected: bool,
+    began: Instant,
+    /// When the protocols want to look at the clock.
+    tick: Instant,
+    /// When the gate is to be asked again.
+    again: Option<Timestamp>,
+    #[allow(dead_code, reason = "held, and given back")]
+    share: Share,
+}
+
+/// What has happened.
+enum Happened {
+    Ordered(Option<Goodbye>),
+    Came(Option<Datagram>),
+    Ended,
+    Tick,
+    Picture(Arc<Packet>),
+}
+
+impl Watcher {
+    /// Enters it, and says in the log that it has come.
+    pub fn new(viewers: Arc<Viewers>, arrived: Arrived) -> Self {
+        let Arrived {
+            peer,
+            name,
+            agreed,
+            seat,
+            endpoint,
+            limits,
+            who,
+            place,
+            share,
+        } = arrived;
+        let now = Timestamp::now();
+        let id = viewers.registry.reserve();
+        let entry = viewers
+            .registry
+            .enter(id, peer.to_string(), Transport::Webrtc, limits);
+        entry.show(who);
+        viewers.bandwidth.come(viewers.registry.count());
+        {
+            let mut figures = entry.figures();
+            figures.name = coming::shown_name(&name);
+            figures.feeds.push(FeedFigures {
+                id: 1,
+                camera: place.camera().name.clone(),
+                since: now,
+                ..FeedFigures::default()
+            });
+        }
+        coming::announce(&viewers, &entry);
+        Self {
+            feed: Feed::new(1, place, limits, now),
+            viewers,
+            entry,
+            agreed,
+            seat,
+            endpoint,
+            feedback: Feedback::default(),
+            gate: Gate::default(),
+            budget: Budget::default(),
+            sent: VecDeque::new(),
+            pictures: 0,
+            connected: false,
+            began: Instant::now(),
+            tick: Instant::now(),
+            again: None,
+            share,
+        }
+    }
+
+    /// Serves it until it goes, and says in the log why it went.
+    pub async fn run(mut self) {
+        let why = loop {
+            if let Err(why) = self.drain() {
+                break why;
+            }
+            let happened = self.happens().await;
+            if let Err(why) = self.meet(happened) {
+                break why;
+            }
+        };
+        // Its last words: that it is over.
+        if self.agreed.rtc.close().is_ok() {
+            let _ = self.drain();
+        }
+        if coming::part(&self.viewers, &self.entry, why) {
+            self.feed.camera().dropped_clients.add(1);
+        }
+    }
+
+    async fn happens(&mut self) -> Happened {
+        let now = Timestamp::now();
+        self.again = match self.gate.check(now, &self.feedback.path(now)) {
+            Verdict::Open => None,
+            Verdict::Shut(again) => {
+                self.feed.rest(HeldUp::Link);
+                Some(again)
+            }
+        };
+        let may_send = self.connected && self.again.is_none();
+        let gate = self.again.map(|again| Instant::now() + again.since(now));
+        let next = gate.map_or(self.tick, |gate| gate.min(self.tick));
+        let most = self.viewers.bandwidth.of_each();
+        let forecast = self.feedback.forecast(now);
+        let (entry, feed) = (&self.entry, &mut self.feed);
+        tokio::select! {
+            biased;
+            orders = poll_fn(|cx| entry.take_orders(cx.waker()).map_or(Poll::Pending, Poll::Ready)) => {
+                feed.set_limits(orders.limits);
+                Happened::Ordered(orders.end)
+            }
+            () = self.seat.end.cancelled() => Happened::Ended,
+            came = self.seat.datagrams.recv() => Happened::Came(came),
+            packet = poll_fn(|cx| next_picture(feed, entry, forecast, most, cx)), if may_send => Happened::Picture(packet),
+            () = tokio::time::sleep_until(next.into()) => Happened::Tick,
+        }
+    }
+
+    fn meet(&mut self, happened: Happened) -> Result<(), Goodbye> {
+        let now = Instant::now();
+        match happened {
+            Happened::Ordered(end) => end.map_or(Ok(()), Err),
+            Happened::Ended | Happened::Came(None) => Err(Goodbye::Closed),
+            Happened::Came(Some((bytes, from))) => {
+                let Ok(contents) = bytes.as_slice().try_into() else {
+                    return self.broken();
+                };
+                let received = Receive {
+                    proto: Protocol::Udp,
+                    source: from,
+                    destination: self.agreed.local,
+                    contents,
+                };
+                match self.agreed.rtc.handle_input(Input::Receive(now, received)) {
+                    Ok(()) => Ok(()),
+                    Err(error) => {
+                        tracing::debug!(client = self.entry.id, %error, "WebRTC");
+                        self.broken()?;
+                        Err(Goodbye::Closed)
+                    }
+                }
+            }
+            Happened::Tick => {
+                if !self.connected && now >= self.began + CONNECTS {
+                    return Err(Goodbye::Silent(CONNECTS));
+                }
+                self.turn(now)
+            }
+            Happened::Picture(packet) => self.send(packet, now),
+        }
+    }
+
+    fn broken(&mut self) -> Result<(), Goodbye> {
+        self.entry.figures().errors += 1;
+        self.viewers.broken.add(1);
+        Ok(())
+    }
+
+    fn turn(&mut self, now: Instant) -> Result<(), Goodbye> {
+        let turned = self.agreed.rtc.handle_input(Input::Timeout(now));
+        turned.map_err(|_| Goodbye::Closed)
+    }
+
+    /// Sends what the protocols have to send, and hears what they say.
+    fn drain(&mut self) -> Result<(), Goodbye> {
+        loop {
+            match self.agreed.rtc.poll_output().map_err(|_| Goodbye::Closed)? {
+                Output::Timeout(at) => {
+                    self.tick = match self.connected {
+                        true => at,
+                        false => at.min(self.began + CONNECTS),
+                    };
+                    return Ok(());
+                }
+                Output::Transmit(datagram) => {
+                    self.endpoint.send(&datagram.contents, datagram.destination);
+                }
+                Output::Event(event) => self.hear(event)?,
+            }
+        }
+    }
+
+    fn hear(&mut self, event: Event) -> Result<(), Goodbye> {
+        match event {
+            Event::Connected => {
+                self.connected = true;
+                self.feed.begin_anew();
+                tracing::debug!(client = self.entry.id, "WebRTC: connected");
+            }
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) if self.connected => {
+                return Err(Goodbye::TimedOut);
+            }
+            Event::Closed => return Err(Goodbye::Closed),
+            Event::KeyframeRequest(_) => self.feed.begin_anew(),
+            Event::RawPacket(raw) => self.see(*raw),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Packets as they go, and reports as they come.
+    fn see(&mut self, raw: RawPacket) {
+        let now = Timestamp::now();
+        match raw {
+            RawPacket::RtpTx(head, body) => {
+                if let Some(number) = head.ext_vals.transport_cc {
+                    self.feedback.sent(number, RTP + body.len() + SRTP, now);
+                }
+            }
+            RawPacket::RtcpRx(Rtcp::Twcc(report)) => {
+                let zero = self.began;
+                let near = self.feedback.newest();
+                let reported = report.into_iter(zero, near.into());
+                let reported = reported.map(|(number, _, arrived)| Reported {
+                    number: *number,
+                    arrived: arrived.map(|at| (at - zero).as_nanos() as i64),
+                });
+                let delivered = self.feedback.report(reported, now);
+                self.delivered(&delivered, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn delivered(&mut self, all: &[crate::link::feedback::Delivered], now: Timestamp) {
+        for one in all {
+            while self
+                .sent
+                .front()
+                .is_some_and(|sent| sent.number < one.picture)
+            {
+                self.sent.pop_front();
+            }
+            let Some(sent) = self.sent.front().filter(|sent| sent.number == one.picture) else {
+                continue;
+            };
+            let arrived = Delivered {
+                feed: self.feed.id,
+                sequence: sent.sequence,
+                latency: one.arrived.since(sent.captured),
+                busy: one.busy,
+                by: By::Receipt,
+            };
+            self.feed.delivered(arrived.sequence, arrived.busy);
+            if let Some(figures) = self.entry.figures().feed(self.feed.id) {
+                figures.latency.add(arrived.latency);
+            }
+        }
+        if !all.is_empty() {
+            let mut figures = self.entry.figures();
+            (figures.rtt, figures.link_rate, figures.backlog) = self.feedback.figures(now);
+        }
+    }
+
+    /// Hands a picture to the protocols.
+    fn send(&mut self, packet: Arc<Packet>, now: Instant) -> Result<(), Goodbye> {
+        let _ = self.feed.signal_changed(packet.origin);
+        self.pictures += 1;
+        self.feedback.begin(self.pictures);
+        let Some(writer) = self.agreed.rtc.writer(self.agreed.mid) else {
+            return Err(Goodbye::Closed);
+        };
+        let micros = packet.captured.as_nanos() / 1000;
+        let time = MediaTime::new(
+            micros * u64::from(CLOCK) / 1_000_000,
+            str0m::media::Frequency::NINETY_KHZ,
+        );
+        let none = MediaTime::from_hundredths(0);
+        let written =
+            writer
+                .playout_delay(none, none)
+                .write(self.agreed.payload, now, time, &*packet.bytes);
+        if let Err(error) = written {
+            tracing::debug!(client = self.entry.id, %error, "WebRTC: a picture was not sent");
+            return Ok(());
+        }
+        self.turn(now)?;
+        if self.sent.len() == AWAITED {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(Sent {
+            number: self.pictures,
+            sequence: packet.sequence,
+            captured: packet.captured,
+        });
+        self.count(&packet);
+        Ok(())
+    }
+
+    fn count(&mut self, packet: &Packet) {
+        let most = self.viewers.bandwidth.of_each();
+        let bytes = packet.bytes.len();
+        let then = self.budget.spend(bytes, most, Timestamp::now());
+        self.feed.afford(then);
+        let left_out = self.feed.sent(packet);
+        let camera = self.feed.camera();
+        let is_frame = packet.origin != Origin::Blank;
+        camera.sent.add(is_frame.into());
+        camera.bytes.add(bytes as u64);
+        if let Some(figures) = self.entry.figures().feed(self.feed.id) {
+            figures.sent(bytes, is_frame, &left_out, Timestamp::now());
+        }
+    }
+}
+
+/// The next picture, of the level that the feed decides on.
+fn next_picture(
+    feed: &mut Feed,
+    entry: &Guard,
+    forecast: Option<Forecast>,
+    most: f64,
+    cx: &Context<'_>,
+) -> Poll<Arc<Packet>> {
+    let forecast = match (forecast, most.is_finite()) {
+        (Some(forecast), true) => Some(Forecast { most, ..forecast }),
+        (None, true) => Some(Forecast {
+            rate: most,
+            lump: 0.0,
+            most,
+        }),
+        (forecast, false) => forecast,
+    };
+    if !feed.waits()
+        && let Some(change) = feed.decide(Timestamp::now(), forecast, None)
+        && let Some(figures) = entry.figures().feed(feed.id)
+        && figures.gets.replace(change).is_some()
+    {
+        figures.changes += 1;
+    }
+    feed.next(cx.waker()).map_or(Poll::Pending, Poll::Ready)
+}
