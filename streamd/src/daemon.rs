@@ -9,7 +9,7 @@
 //! so that a stop can be watched; then the cameras are switched off and the threads joined.
 
 use std::{
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr},
     os::unix::net::UnixListener,
     path::PathBuf,
     sync::Arc,
@@ -224,7 +224,8 @@ struct Sockets {
     control: Vec<UnixListener>,
     http: Vec<Bound>,
     rtsp: Vec<Bound>,
-    webrtc: Option<UdpSocket>,
+    #[cfg(feature = "whep")]
+    webrtc: Option<std::net::UdpSocket>,
     metrics: Vec<Bound>,
     raw: Vec<(String, Vec<Bound>)>,
 }
@@ -259,7 +260,13 @@ impl Sockets {
         let http = bound(HTTP, &config.http.listen)?;
         let rtsp = bound(RTSP, &config.rtsp.listen)?;
         let metrics = bound(METRICS, &config.metrics.listen)?;
+        #[cfg(feature = "whep")]
         let webrtc = bind_datagrams(config)?;
+        #[cfg(not(feature = "whep"))]
+        anyhow::ensure!(
+            config.webrtc.listen.is_none(),
+            "webrtc.listen: this streamd was built without WebRTC (the feature `whep`)"
+        );
         let mut raw = Vec::new();
         for name in config.camera.keys() {
             let listeners = bound(&camera_name(name), config.camera_listen(name))?;
@@ -270,6 +277,7 @@ impl Sockets {
             control,
             http,
             rtsp,
+            #[cfg(feature = "whep")]
             webrtc,
             metrics,
             raw,
@@ -400,15 +408,12 @@ fn serve_rtsp(
 }
 
 /// The port of WebRTC, if there is to be one.
-fn bind_datagrams(config: &Config) -> anyhow::Result<Option<UdpSocket>> {
+#[cfg(feature = "whep")]
+fn bind_datagrams(config: &Config) -> anyhow::Result<Option<std::net::UdpSocket>> {
     let Some(address) = config.webrtc.listen else {
         return Ok(None);
     };
-    anyhow::ensure!(
-        cfg!(feature = "whep"),
-        "webrtc.listen: this streamd was built without WebRTC (the feature `whep`)"
-    );
-    let socket = UdpSocket::bind(address.0);
+    let socket = std::net::UdpSocket::bind(address.0);
     Ok(Some(socket.with_context(|| {
         format!("webrtc.listen: {address} (UDP)")
     })?))
@@ -416,7 +421,7 @@ fn bind_datagrams(config: &Config) -> anyhow::Result<Option<UdpSocket>> {
 
 #[cfg(feature = "whep")]
 fn serve_webrtc(
-    socket: Option<UdpSocket>,
+    socket: Option<std::net::UdpSocket>,
     served: Served,
     config: &Config,
     listening: &mut JoinSet<()>,

@@ -1,7 +1,7 @@
 //! A client of WebRTC, by WHEP.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    net::{IpAddr, SocketAddr, UdpSocket},
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,11 @@ impl Whep {
     /// # Panics
     /// If there is no socket to be had.
     pub fn new(offers: Offers) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        Self::at([127, 0, 0, 1].into(), offers)
+    }
+
+    fn at(ip: IpAddr, offers: Offers) -> Self {
+        let socket = UdpSocket::bind((ip, 0)).expect("a port");
         let at = socket.local_addr().expect("a bound socket has one");
         let config = RtcConfig::new().set_extension(5, Extension::PlayoutDelay);
         let config = match offers {
@@ -72,7 +76,16 @@ impl Whep {
     /// If it is refused.
     #[track_caller]
     pub fn connect(http: SocketAddr, path: &str) -> Self {
-        let mut client = Self::new(Offers::All);
+        Self::connect_at([127, 0, 0, 1].into(), http, path)
+    }
+
+    /// The same, from this address.
+    ///
+    /// # Panics
+    /// If it is refused.
+    #[track_caller]
+    pub fn connect_at(ip: IpAddr, http: SocketAddr, path: &str) -> Self {
+        let mut client = Self::at(ip, Offers::All);
         let answer = web::send(
             http,
             "POST",

@@ -32,6 +32,7 @@ def run():
         octoprint(daemon)
     python_client()
     javascript_client()
+    webrtc()
 
 
 def curl(daemon):
@@ -232,3 +233,55 @@ def javascript_client():
             errors = [line for line in page.driver.get_log("browser") if line["level"] == "SEVERE" and "favicon" not in line["message"]]
             that("the browser's console has no errors", not errors, errors)
     server.shutdown()
+
+
+#: As the reference has it, and the first picture waited for.
+WEBRTC = """
+    const done = arguments[0];
+    (async () => {
+        const pc = (window.pc = new RTCPeerConnection());
+        const video = (window.video = document.createElement("video"));
+        video.muted = video.autoplay = true;
+        document.body.append(video);
+        pc.addTransceiver("video", { direction: "recvonly" });
+        pc.ontrack = ({ track }) => { video.srcObject = new MediaStream([track]); };
+        await pc.setLocalDescription();
+        const answer = await fetch("/whep/front", {
+            method: "POST",
+            headers: { "Content-Type": "application/sdp" },
+            body: pc.localDescription.sdp,
+        });
+        const sdp = await answer.text();
+        if (answer.status !== 201) return done([answer.status, sdp]);
+        window.session = answer.headers.get("Location");
+        await pc.setRemoteDescription({ type: "answer", sdp });
+        await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+        done([answer.status, video.videoWidth, video.videoHeight]);
+    })().catch((error) => done([String(error)]));
+"""
+
+#: What the browser says of what it gets.
+INBOUND = """
+    const done = arguments[0];
+    pc.getStats().then((all) => done([...all.values()].find((one) => one.type === "inbound-rtp")));
+"""
+
+
+def webrtc():
+    """WebRTC in a browser."""
+    port = check.free_port()
+    with Daemon(http=f'[webrtc]\nlisten = "127.0.0.1:{port}"') as daemon:
+        with Page(f"{daemon.address}/state") as page:
+            first = page.driver.execute_async_script(WEBRTC)
+            that("WebRTC: Chromium shows the camera", first == [201, 640, 480], first)
+            inbound = lambda: page.driver.execute_async_script(INBOUND)
+            many = check.until(lambda: inbound()["framesDecoded"] > 60)
+            seen = inbound()
+            that("WebRTC: and goes on", many and seen["packetsLost"] == 0, seen)
+            held = seen["jitterBufferDelay"] / max(seen["jitterBufferEmittedCount"], 1)
+            that("WebRTC: pictures are not held back", held < 0.1, seen)
+            clients = daemon.stats()["clients"]
+            that("WebRTC: it is a client like others", [c["transport"] for c in clients] == ["webrtc"], clients)
+            ended = "const done = arguments[0]; fetch(session, { method: 'DELETE' }).then((answer) => done(answer.status))"
+            that("WebRTC: its session can be ended", page.driver.execute_async_script(ended) == 200)
+            that("WebRTC: and is gone then", check.until(lambda: not daemon.stats()["clients"]))

@@ -5,11 +5,9 @@ use axum::{
     extract::State,
     http::{HeaderMap, Method, StatusCode, header::ALLOW},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get, patch, post},
+    routing::{MethodRouter, get, post},
 };
 
-#[cfg(feature = "whep")]
-use super::whep;
 use super::{
     api,
     guard::{self, Route},
@@ -20,6 +18,8 @@ use super::{
     websocket::upgrade,
 };
 use crate::access::role::Action;
+#[cfg(feature = "whep")]
+use {super::whep, axum::routing::patch};
 
 /// All methods that are good for anything.
 pub const ALL: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
