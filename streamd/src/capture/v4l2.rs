@@ -33,6 +33,9 @@ use crate::{
 /// Pixels that a side of a JPEG picture may have.
 const SIDES: RangeInclusive<u32> = 1..=65535;
 
+/// Bytes that a line may have: 16 for each of the most pixels.
+const LONGEST_LINE: u32 = 1 << 20;
+
 /// An open device, set up and ready to stream.
 pub(super) struct Camera {
     device: Arc<Descriptor>,
@@ -247,6 +250,9 @@ fn negotiate(
     let format = PixelFormat::from_fourcc(granted.fourcc)
         .filter(|got| settings.format == Format::Auto || settings.format == Format::Fixed(*got))
         .ok_or_else(|| refused(got()))?;
+    if let Some(line) = granted.strides.iter().find(|line| **line > LONGEST_LINE) {
+        return Err(refused(format!("{} in lines of {line} bytes", got())));
+    }
     let stride = granted.strides.first().copied().unwrap_or(0);
     let layout = Layout {
         format,
