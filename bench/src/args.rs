@@ -43,6 +43,8 @@ pub enum Protocol {
     Http,
     /// WebSocket, a binary message a picture
     Ws,
+    /// WebRTC by WHEP: H.264 in datagrams
+    Whep,
 }
 
 impl Protocol {
@@ -52,6 +54,7 @@ impl Protocol {
             Self::Tcp => "",
             Self::Http => "/stream",
             Self::Ws => "/ws",
+            Self::Whep => "/whep",
         }
     }
 }
@@ -77,7 +80,7 @@ pub struct Load {
     /// How it is spoken to
     #[arg(long, short, value_enum, default_value = "tcp")]
     pub protocol: Protocol,
-    /// Path of the stream [default: /stream of HTTP, /ws of WebSocket]
+    /// Path of the stream [default: /stream of HTTP, /ws of WebSocket, /whep of WHEP]
     #[arg(long)]
     pub path: Option<String>,
     /// Ask for h264 instead of jpeg; of streamd over raw TCP [over WebSocket: --path /ws?codec=h264]
@@ -140,6 +143,9 @@ pub struct Link {
     /// How streamd's pictures are coded: jpeg or h264
     #[arg(long, default_value = "jpeg", value_parser = codec)]
     pub codec: Codec,
+    /// How streamd is spoken to; whep has h264 whatever --codec says
+    #[arg(long, value_enum, default_value = "tcp")]
+    pub protocol: Protocol,
     /// Only the rows whose name contains this; may be repeated
     #[arg(long, value_name = "TEXT")]
     pub row: Vec<String>,
@@ -174,6 +180,9 @@ pub struct Link {
     /// [default: a scene of this program's own, 640x480]
     #[arg(long, value_name = "PATH", conflicts_with = "device")]
     pub film: Option<PathBuf>,
+    /// Only times and bytes: no SSIM and no oracle, which take longer than what is measured
+    #[arg(long)]
+    pub plain: bool,
     /// Size of the pictures
     #[arg(long, value_name = "WxH", default_value = "640x480", value_parser = size)]
     pub size: (usize, usize),

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     net::{SocketAddr, TcpStream},
-    os::fd::AsRawFd,
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
     time::{Duration, Instant},
 };
 
@@ -18,6 +18,7 @@ use crate::{
     clock,
     figures::Arrival,
     framing::{Broken, Event, Framing, Picture},
+    whep::{self, Session},
 };
 
 /// Bytes read at once where they are looked at: a head and the beginning of a picture.
@@ -67,15 +68,16 @@ pub enum Ended {
     /// What came can't be read.
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// A session of WebRTC is no more.
+    #[error("the session ended: {0}")]
+    Session(#[from] whep::Ended),
 }
 
 /// A client.
 #[derive(Debug)]
 pub struct Client {
-    socket: TcpStream,
-    framing: Framing,
+    connection: Connection,
     keeps: bool,
-    pace: Option<Pace>,
     /// The frames that it had whole.
     pub arrivals: Vec<Arrival>,
     /// The same frames as JPEG, each with the moment of its arrival, where they are kept.
@@ -86,20 +88,39 @@ pub struct Client {
     pub ended: Option<Ended>,
 }
 
+/// How pictures come to a client.
+#[derive(Debug)]
+enum Connection {
+    Stream(Stream),
+    Session(Box<Session>),
+}
+
+/// A connection that is a stream of bytes.
+#[derive(Debug)]
+struct Stream {
+    socket: TcpStream,
+    framing: Framing,
+    keeps: bool,
+    pace: Option<Pace>,
+}
+
 impl Client {
     /// Connects, and asks for the stream. With `rate`, it reads so many bytes a second.
     pub fn connect(target: &Target, rate: Option<u32>) -> io::Result<Self> {
-        let mut socket = TcpStream::connect_timeout(&target.address, CONNECT)?;
-        socket.write_all(&greeting(target))?;
-        socket.set_nonblocking(true)?;
+        let connection = match (target.protocol, rate) {
+            (Protocol::Whep, None) => {
+                let session = Session::connect(target.address, &target.path, target.keep)?;
+                Connection::Session(Box::new(session))
+            }
+            (Protocol::Whep, Some(_)) => {
+                let why = "datagrams don't wait for who reads slowly: --slow is for streams";
+                return Err(io::Error::other(why));
+            }
+            _ => Connection::Stream(Stream::connect(target, rate)?),
+        };
         Ok(Self {
-            socket,
-            framing: match target.keep {
-                true => Framing::keeping(target.protocol),
-                false => Framing::new(target.protocol),
-            },
+            connection,
             keeps: target.keep,
-            pace: rate.map(Pace::new),
             arrivals: Vec::new(),
             pictures: Vec::new(),
             rungs: Vec::new(),
@@ -108,13 +129,24 @@ impl Client {
     }
 
     /// The connection, to wait for.
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        match &self.connection {
+            Connection::Stream(stream) => stream.socket.as_fd(),
+            Connection::Session(session) => session.socket().as_fd(),
+        }
     }
 
     /// Whether it reads slowly on purpose.
     pub fn is_slow(&self) -> bool {
-        self.pace.is_some()
+        matches!(&self.connection, Connection::Stream(stream) if stream.pace.is_some())
+    }
+
+    /// When it is to be read though nothing has come.
+    pub fn wake(&self) -> Option<Instant> {
+        match &self.connection {
+            Connection::Session(session) if self.ended.is_none() => Some(session.wake()),
+            _ => None,
+        }
     }
 
     /// Reads what has come. `scratch` has [`SKIP`] bytes, which mean nothing.
@@ -126,6 +158,63 @@ impl Client {
 
     fn try_read(&mut self, scratch: &mut [u8]) -> Result<(), Ended> {
         let mut found = Vec::new();
+        let read = match &mut self.connection {
+            Connection::Stream(stream) => stream.read(scratch, &mut found),
+            Connection::Session(session) => {
+                let pictures = session.read();
+                let pictures = pictures.map_err(Ended::from);
+                pictures.map(|pictures| found.extend(pictures.into_iter().map(Event::Picture)))
+            }
+        };
+        for event in found {
+            self.take(event);
+        }
+        read
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Picture(picture) => {
+                let arrival = arrival(&picture);
+                if self.keeps {
+                    self.pictures.push((arrival.at_us, picture.data));
+                }
+                self.arrivals.push(arrival);
+            }
+            Event::Message(json) => {
+                if let Ok(ToClient::Rendition { quality, width, .. }) =
+                    serde_json::from_slice(&json)
+                {
+                    self.rungs.push(Rung {
+                        at_us: clock::real_us(),
+                        quality,
+                        width,
+                    });
+                }
+            }
+            // Answered by who has read it.
+            Event::Ping(_) => {}
+        }
+    }
+}
+
+impl Stream {
+    fn connect(target: &Target, rate: Option<u32>) -> io::Result<Self> {
+        let mut socket = TcpStream::connect_timeout(&target.address, CONNECT)?;
+        socket.write_all(&greeting(target))?;
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket,
+            framing: match target.keep {
+                true => Framing::keeping(target.protocol),
+                false => Framing::new(target.protocol),
+            },
+            keeps: target.keep,
+            pace: rate.map(Pace::new),
+        })
+    }
+
+    fn read(&mut self, scratch: &mut [u8], found: &mut Vec<Event>) -> Result<(), Ended> {
         for _ in 0..TURN {
             let (wanted, flags) = self.appetite();
             if wanted == 0 {
@@ -140,15 +229,18 @@ impl Client {
             if let Some(pace) = &mut self.pace {
                 pace.took(count);
             }
+            let before = found.len();
             if flags.contains(MsgFlags::MSG_TRUNC) {
-                self.framing.skip(count, &mut found)?;
+                self.framing.skip(count, found)?;
             } else {
-                self.framing.feed(&scratch[..count], &mut found)?;
+                self.framing.feed(&scratch[..count], found)?;
             }
-            let whole = !found.is_empty();
-            for event in found.drain(..) {
-                self.take(event)?;
+            for event in &found[before..] {
+                if let Event::Ping(payload) = event {
+                    self.socket.write_all(&masked(0x8A, payload))?;
+                }
             }
+            let whole = found.len() > before;
             // Most likely there is no more: epoll says so cheaper than another read.
             if self.pace.is_none() && (whole || count < wanted) {
                 return Ok(());
@@ -167,31 +259,6 @@ impl Client {
         };
         let allowed = self.pace.as_mut().map(|pace| pace.allowed(Instant::now()));
         (allowed.map_or(wanted, |allowed| allowed.min(wanted)), flags)
-    }
-
-    fn take(&mut self, event: Event) -> io::Result<()> {
-        match event {
-            Event::Picture(picture) => {
-                let arrival = arrival(&picture);
-                if self.keeps {
-                    self.pictures.push((arrival.at_us, picture.data));
-                }
-                self.arrivals.push(arrival);
-            }
-            Event::Ping(payload) => self.socket.write_all(&masked(0x8A, &payload))?,
-            Event::Message(json) => {
-                if let Ok(ToClient::Rendition { quality, width, .. }) =
-                    serde_json::from_slice(&json)
-                {
-                    self.rungs.push(Rung {
-                        at_us: clock::real_us(),
-                        quality,
-                        width,
-                    });
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -225,6 +292,8 @@ fn greeting(target: &Target) -> Vec<u8> {
             Some(want) => hello(want),
             None => Vec::new(),
         },
+        // It has no greeting but its offer.
+        Protocol::Whep => Vec::new(),
         // Of version 1.0, so that no server answers in chunks.
         Protocol::Http => format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").into_bytes(),
         Protocol::Ws => format!(

@@ -178,6 +178,7 @@ impl Framing {
             Protocol::Tcp => parse_length(&self.head),
             Protocol::Http => parse_part(&self.head),
             Protocol::Ws => parse_frame(&self.head),
+            Protocol::Whep => Err(Broken::Malformed("WebRTC comes in datagrams")),
         }
     }
 

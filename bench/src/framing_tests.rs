@@ -44,6 +44,7 @@ fn stream(protocol: Protocol, sizes: &[usize], keeps: bool) -> (Vec<u8>, Vec<Eve
         Protocol::Tcp => {}
         Protocol::Http => out.extend(b"HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n"),
         Protocol::Ws => out.extend(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+        Protocol::Whep => unreachable!("it is no stream"),
     }
     for (n, size) in (0..).zip(sizes) {
         let picture = jpeg(n, *size);
@@ -70,6 +71,7 @@ fn stream(protocol: Protocol, sizes: &[usize], keeps: bool) -> (Vec<u8>, Vec<Eve
                 events.push(Event::Ping(b"hi".to_vec()));
                 out.extend(frame(0x80, two));
             }
+            Protocol::Whep => unreachable!("it is no stream"),
         }
         events.push(Event::Picture(Picture {
             bytes: picture.len(),

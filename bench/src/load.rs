@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    os::fd::AsFd,
     time::{Duration, Instant},
 };
 
@@ -173,6 +172,7 @@ impl Crowd {
                 self.read_slow();
             }
             let wake = if slow { slow_turn.min(end) } else { end };
+            let wake = self.wake(now)?.map_or(wake, |next| next.min(wake));
             let wait = wake.duration_since(now).min(TURN);
             // Rounded up: to wake early is to spin.
             let wait = EpollTimeout::try_from(wait + Duration::from_micros(999))
@@ -188,11 +188,21 @@ impl Crowd {
         }
     }
 
+    /// Reads the clients whose time has come, and gives the next one's.
+    fn wake(&mut self, now: Instant) -> io::Result<Option<Instant>> {
+        for n in 0..self.clients.len() {
+            if self.clients[n].wake().is_some_and(|wake| wake <= now) {
+                self.read(n)?;
+            }
+        }
+        Ok(self.clients.iter().filter_map(Client::wake).min())
+    }
+
     fn read(&mut self, n: usize) -> io::Result<()> {
         let client = &mut self.clients[n];
         client.read(&mut self.scratch);
         if client.ended.is_some() {
-            self.epoll.delete(client.socket().as_fd())?;
+            self.epoll.delete(client.socket())?;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ mod restart;
 mod soak;
 mod summary;
 mod table;
+mod whep;
 
 use std::process::ExitCode;
 

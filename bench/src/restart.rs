@@ -33,6 +33,10 @@ const SECS: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the daemon can't be started, or loses a viewer.
 pub fn run(arguments: &args::Restart, stop: &Stop) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        arguments.protocol != args::Protocol::Whep,
+        "--protocol: sessions of WebRTC end with the daemon"
+    );
     let mut table = Table::new(&[
         "restart",
         "viewers kept",

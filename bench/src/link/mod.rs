@@ -20,6 +20,8 @@ mod wire;
 
 use std::net::Ipv4Addr;
 
+use streamd_protocol::stream::Codec;
+
 use self::{
     bottleneck::Bottleneck,
     film::{Camera, Film},
@@ -32,7 +34,8 @@ use self::{
     wire::Wire,
 };
 use crate::{
-    args, clock,
+    args::{self, Protocol},
+    clock,
     figures::Arrival,
     kernel,
     load::{self, Outcome, Plan},
@@ -47,6 +50,10 @@ const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 /// Measures the rows and prints them.
 pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
     let rows = rows::chosen(arguments)?;
+    anyhow::ensure!(
+        (arguments.protocol, arguments.codec) != (Protocol::Http, Codec::H264),
+        "--codec: over HTTP multipart there is only jpeg"
+    );
     // What can't work is said before anything takes its minutes.
     Namespace::new()?.enter()?;
     for name in &arguments.congestion {
@@ -60,8 +67,8 @@ pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
     let mut reports = Vec::new();
     for row in &rows {
         for (n, congestion) in arguments.congestion.iter().enumerate() {
-            // Nothing is congested on loopback.
-            if n > 0 && row.link.is_none() {
+            // Nothing is congested on loopback, and datagrams have none of TCP's.
+            if n > 0 && (row.link.is_none() || arguments.protocol == Protocol::Whep) {
                 continue;
             }
             let bench = Bench {
@@ -101,7 +108,8 @@ fn film(arguments: &args::Link) -> anyhow::Result<Option<Film>> {
 struct Stage<'f> {
     camera: Camera,
     critic: Critic<'f>,
-    oracle: Oracle,
+    /// `None` where only times and bytes are asked for.
+    oracle: Option<Oracle>,
 }
 
 impl<'f> Stage<'f> {
@@ -109,7 +117,10 @@ impl<'f> Stage<'f> {
         Ok(Self {
             camera: Camera::plug(film)?,
             critic: Critic::new(film),
-            oracle: Oracle::new(film, arguments.quality)?,
+            oracle: match arguments.plain {
+                true => None,
+                false => Some(Oracle::new(film, arguments.quality)?),
+            },
         })
     }
 }
@@ -172,7 +183,7 @@ impl Bench<'_> {
             target.address.set_ip(NEAR.into());
         }
         // On loopback every server has the best pictures.
-        target.keep &= wire.is_some();
+        target.keep &= wire.is_some() && !self.arguments.plain;
         let plan = Plan {
             target,
             clients: row.clients,
@@ -189,9 +200,10 @@ impl Bench<'_> {
         };
         let outcome = load::run(&plan, self.stop, &mut begin)?;
         drop(running);
+        let is_datagrams = kind == Kind::Streamd && self.arguments.protocol == Protocol::Whep;
         let mut report = Report::new(
             row,
-            congestion,
+            if is_datagrams { "–" } else { congestion },
             kind,
             &outcome,
             wire.as_ref().map(Wire::carried),
@@ -199,22 +211,30 @@ impl Bench<'_> {
         let (Some(stage), Some(path), Some(wire)) = (self.stage, &row.link, &wire) else {
             return Ok(vec![report]);
         };
+        let Some(oracle) = &stage.oracle else {
+            return Ok(vec![report]);
+        };
         let time = Time::of(&outcome);
         report.ssim = Some(stage.seen(&outcome, &time));
         let mut reports = vec![report];
         if row.clients == 1 {
-            reports.push(self.ask(stage, &wire.bottleneck(), path, &time));
+            reports.push(self.ask(stage, oracle, &wire.bottleneck(), path, &time));
         }
         Ok(reports)
     }
 
     /// What the oracle would have made of the link.
-    fn ask(&self, stage: &Stage<'_>, link: &Bottleneck, path: &Path, time: &Time) -> Report {
+    fn ask(
+        &self,
+        stage: &Stage<'_>,
+        oracle: &Oracle,
+        link: &Bottleneck,
+        path: &Path,
+        time: &Time,
+    ) -> Report {
         // Before the measurement there was a picture, too.
         let warm = self.arguments.warm.as_nanos().min(1_000_000_000) as u64;
-        let sent = stage
-            .oracle
-            .watch(link, path.rtt / 2, time.from - warm, time.to);
+        let sent = oracle.watch(link, path.rtt / 2, time.from - warm, time.to);
         let shown: Vec<Shown<'_>> = sent
             .iter()
             .map(|sent| Shown {

@@ -10,11 +10,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use streamd_protocol::stream::Codec;
 use tempfile::TempDir;
 
 use super::film::Camera;
 use crate::{
-    args,
+    args::{self, Protocol},
     client::Target,
     process::{Server, Stop, beside},
 };
@@ -22,8 +23,10 @@ use crate::{
 /// How long a server may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Port of streamd in its namespace.
+/// Ports of streamd in its namespace: raw TCP, HTTP, WebRTC.
 const PORT: u16 = 8002;
+const HTTP_PORT: u16 = 8003;
+const WEBRTC_PORT: u16 = 8189;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,10 +120,17 @@ impl Running {
 
 fn target(kind: Kind, arguments: &args::Link) -> Target {
     let (port, protocol, path) = match kind {
-        Kind::Streamd => (PORT, args::Protocol::Tcp, String::new()),
+        Kind::Streamd => {
+            let protocol = arguments.protocol;
+            let port = match protocol {
+                Protocol::Tcp => PORT,
+                _ => HTTP_PORT,
+            };
+            (port, protocol, path(protocol, arguments.codec))
+        }
         _ => (
             arguments.peer_port,
-            args::Protocol::Http,
+            Protocol::Http,
             arguments.peer_path.clone(),
         ),
     };
@@ -128,8 +138,17 @@ fn target(kind: Kind, arguments: &args::Link) -> Target {
         address: SocketAddr::from(([127, 0, 0, 1], port)),
         protocol,
         path,
-        hello: (kind == Kind::Streamd).then(|| args::wants(arguments.codec)),
+        hello: (kind == Kind::Streamd && protocol == Protocol::Tcp)
+            .then(|| args::wants(arguments.codec)),
         keep: false,
+    }
+}
+
+/// Where streamd has this.
+fn path(protocol: Protocol, codec: Codec) -> String {
+    match (protocol, codec) {
+        (Protocol::Ws, codec) => format!("/ws?codec={}", codec.name()),
+        (protocol, _) => protocol.default_path().into(),
     }
 }
 
@@ -149,9 +168,18 @@ fn streamd(arguments: &args::Link) -> anyhow::Result<Command> {
 /// Every client gets in, and a stalled one stays for the whole measurement.
 fn configuration(arguments: &args::Link, device: &str, folder: &std::path::Path) -> String {
     let (width, height) = arguments.size;
+    // Only what is measured: a daemon may have been built without the rest.
+    let http = match arguments.protocol {
+        Protocol::Tcp => String::new(),
+        _ => format!("\"0.0.0.0:{HTTP_PORT}\""),
+    };
+    let webrtc = match arguments.protocol {
+        Protocol::Whep => format!("[webrtc]\nlisten = \"0.0.0.0:{WEBRTC_PORT}\"\n"),
+        _ => String::new(),
+    };
     let socket = folder.join("control").display().to_string();
     format!(
-        "[control]\nsocket = {socket:?}\n[access]\nanonymous = \"viewer\"\n[clients]\nclient-timeout = \"1h\"\n[http]\nlisten = []\n\
+        "[control]\nsocket = {socket:?}\n[access]\nanonymous = \"viewer\"\n[clients]\nclient-timeout = \"1h\"\n[http]\nlisten = [{http}]\n{webrtc}\
          [camera.main]\ndevice = {device:?}\nsize = \"{width}x{height}\"\nquality = {}\n\
          listen = \"0.0.0.0:{PORT}\"\nmax-clients = 2000\n",
         arguments.quality

@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    os::fd::AsFd,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -84,7 +83,7 @@ fn watch(mut client: Client, ends: &AtomicBool, seen: &Mutex<Vec<f64>>) -> Optio
     let mut scratch = vec![0; SKIP];
     let longest = PollTimeout::try_from(LONGEST_GAP).expect("some seconds are a time-out");
     while !ends.load(Ordering::Relaxed) {
-        let mut ready = [PollFd::new(client.socket().as_fd(), PollFlags::POLLIN)];
+        let mut ready = [PollFd::new(client.socket(), PollFlags::POLLIN)];
         match poll(&mut ready, longest) {
             Ok(0) => return Some(format!("nothing came for {LONGEST_GAP:?}")),
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
