@@ -13,3 +13,8 @@ pub mod limits;
 pub mod printable;
 pub mod stats;
 pub mod stream;
+
+/// The example of the README holds.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

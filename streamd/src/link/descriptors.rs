@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit, rlim_t};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::events;
 
 /// So many are kept: 16 control connections, and a few for each of several cameras. Of a limit that
 /// is very low, a quarter.
-const KEPT: u64 = 48;
+const KEPT: rlim_t = 48;
 
 /// Without a shortage for so long, the next one is a new one, and logged.
 const OVER_AFTER: Duration = Duration::from_secs(60);
@@ -22,8 +22,8 @@ const OVER_AFTER: Duration = Duration::from_secs(60);
 /// Whether a connection has one of the descriptors that are kept. The kernel gives the lowest number
 /// that is free: one this high means that all lower ones are taken.
 pub fn is_kept(connection: &OwnedFd) -> bool {
-    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, u64::MAX));
-    connection.as_raw_fd() as u64 >= limit - KEPT.min(limit / 4)
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((rlim_t::MAX, rlim_t::MAX));
+    connection.as_raw_fd() as rlim_t >= limit - KEPT.min(limit / 4)
 }
 
 /// A want of descriptors, which is said once and not each time that somebody pays for it.

@@ -118,10 +118,10 @@ fn stderr_is_journal() -> bool {
     is_stream(&stream, stat.st_dev, stat.st_ino)
 }
 
-/// `JOURNAL_STREAM` is `device:inode`, decimal.
-fn is_stream(stream: &str, device: u64, inode: u64) -> bool {
+/// `JOURNAL_STREAM` is `device:inode`, decimal. How wide the numbers are is the processor's affair.
+fn is_stream(stream: &str, device: impl Into<u64>, inode: impl Into<u64>) -> bool {
     let numbers = stream.split_once(':');
-    numbers.is_some_and(|(d, i)| d.parse() == Ok(device) && i.parse() == Ok(inode))
+    numbers.is_some_and(|(d, i)| d.parse() == Ok(device.into()) && i.parse() == Ok(inode.into()))
 }
 
 fn colours() -> bool {
@@ -347,9 +347,9 @@ pub(crate) mod tests {
 
     #[test]
     fn the_journal_is_known_by_device_and_inode() {
-        assert!(is_stream("8:1234", 8, 1234));
+        assert!(is_stream("8:1234", 8_u64, 1234_u64));
         for other in ["", "8", "8:", "9:1234", "8:1235", "8:1234:1", "a:b"] {
-            assert!(!is_stream(other, 8, 1234), "{other}");
+            assert!(!is_stream(other, 8_u64, 1234_u64), "{other}");
         }
     }
 }

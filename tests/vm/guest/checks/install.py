@@ -61,8 +61,8 @@ def _():
 
 @check("man pages, completions, documents and the configuration are there")
 def _():
-    for page in ("streamd", "streamctl", "streamctl-stats"):
-        expect("NAME" in said_by("man", page), f"man {page}")
+    for section, page in ((8, "streamd"), (5, "streamd.toml"), (1, "streamctl"), (1, "streamctl-stats")):
+        expect("NAME" in said_by("man", str(section), page), f"man {section} {page}")
     run("bash", "-c", "source /usr/share/bash-completion/completions/streamctl; complete -p streamctl")
     fish = said_by("fish", "-c", 'complete -C "streamctl "')
     expect("snapshot" in fish, f"fish completes with {fish}")
@@ -70,6 +70,7 @@ def _():
     expect_equal(zsh, "_streamctl", "zsh's completion")
     for name in ("copyright", "changelog.Debian.gz", "README.md"):
         expect(any(pathlib.Path("/usr/share/doc/streamd").glob(f"{name}*")), f"no {name}")
+    expect(pathlib.Path("/usr/share/doc/streamd/docs/ref/configuration.md").exists(), "no reference")
     expect_equal(
         said_by("dpkg-query", "-W", "-f=${Conffiles}", "streamd").split()[0],
         "/etc/streamd/streamd.toml",
