@@ -7,6 +7,7 @@ mod access;
 mod camera;
 mod error;
 mod event;
+mod recording;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub use self::{
     },
     error::{Error, NoSuchCamera},
     event::{EVENTS_ALIVE_S, Event, EventKind, WatchEventsReply},
+    recording::{ListRecordingsReply, Recording, SetRecordingReply},
 };
 use crate::stats::{ClientStats, Stats};
 
@@ -262,6 +264,31 @@ methods! {
 
     /// What happens, as it happens: as a stream only.
     WatchEvents() -> WatchEventsReply;
+
+    /// Records a camera from now on, or no more, until it is said again.
+    SetRecording(
+        /// Its name; the first camera where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<String>,
+        /// Whether it is recorded.
+        record: bool,
+        /// It is recorded for so long, 0.1–86400; without an end where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
+    ) -> SetRecordingReply;
+
+    /// A camera's recordings that have something of a time.
+    ListRecordings(
+        /// Its name; the first camera where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        camera: Option<String>,
+        /// From when on, seconds since the epoch; a day before `to` where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<f64>,
+        /// Until when; now where `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<f64>,
+    ) -> ListRecordingsReply;
 
     /// The next frame of a camera.
     GetPicture(

@@ -5,12 +5,14 @@
 //! - [`stats`]: what the daemon counts.
 //! - [`control`]: the control socket's methods, replies and errors.
 //! - [`client`]: a blocking client of the control socket.
+//! - [`recording`]: what recordings are, and how they are joined.
 //! - [`printable`]: what of a foreign text may be shown.
 
 pub mod client;
 pub mod control;
 pub mod limits;
 pub mod printable;
+pub mod recording;
 pub mod stats;
 pub mod stream;
 

@@ -103,6 +103,68 @@ pub struct CameraStats {
     pub clients: i64,
     /// The renditions that clients get now.
     pub renditions: Vec<RenditionStats>,
+    /// What is recorded of it; nothing where this daemon can't record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<RecordingStats>,
+}
+
+/// How the recording of a camera goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingState {
+    /// Nothing is to be recorded.
+    Off,
+    /// Nothing is recorded, and pictures are kept in memory for an event that may come.
+    Armed,
+    /// It is to be recorded, and the camera delivers no picture.
+    Waiting,
+    /// It is recorded.
+    Recording,
+    /// It should be recorded, and can't be; `reason` says why. It is tried again.
+    Failed,
+}
+
+impl RecordingState {
+    /// Its word on the wire.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Armed => "armed",
+            Self::Waiting => "waiting",
+            Self::Recording => "recording",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What is recorded of a camera.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingStats {
+    /// `mode` of the configuration: `continuous`, `event` or `off`.
+    pub mode: String,
+    /// How it goes.
+    pub state: RecordingState,
+    /// Why, where it has failed; else empty.
+    pub reason: String,
+    /// The file that is written now; else empty.
+    pub file: String,
+    /// Since when it is recorded without an end, seconds since the epoch; 0 where it is not.
+    pub since: f64,
+    /// Where the camera's recordings are.
+    pub directory: String,
+    /// Pictures recorded since the daemon started.
+    pub frames: i64,
+    /// Bytes recorded since then.
+    pub bytes: i64,
+    /// Pictures that should have been recorded and were not.
+    pub lost: i64,
+    /// Recordings removed, since they were too old or too many.
+    pub removed: i64,
+    /// Bytes free on their disk; -1 where that is not known.
+    pub free_bytes: i64,
 }
 
 /// One quality and size in which a camera's frames are encoded.

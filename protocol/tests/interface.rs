@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use streamd_protocol::{control::*, stats::*, stream::Codec};
+use streamd_protocol::{control::*, recording::Kind, stats::*, stream::Codec};
 use zlink::idl::{Field, Interface, Type};
 
 fn interface() -> Interface<'static> {
@@ -157,6 +157,58 @@ fn camera() -> CameraStats {
             encoded: 1,
             average_bytes: 52_000,
         }],
+        recording: Some(recording()),
+    }
+}
+
+fn recording() -> RecordingStats {
+    RecordingStats {
+        mode: "event".into(),
+        state: RecordingState::Armed,
+        reason: String::new(),
+        file: String::new(),
+        since: 1.5,
+        directory: "/srv/recordings/main".into(),
+        frames: 1,
+        bytes: 2,
+        lost: 3,
+        removed: 4,
+        free_bytes: -1,
+    }
+}
+
+#[test]
+fn the_methods_for_recordings() {
+    let camera = || "main".to_owned();
+    let set = SetRecording {
+        camera: Some(camera()),
+        record: true,
+        seconds: Some(60.0),
+    };
+    let reply = SetRecordingReply {
+        camera: camera(),
+        recording: recording(),
+    };
+    method_conforms(set, &reply);
+    let list = ListRecordings {
+        camera: Some(camera()),
+        from: Some(1.5),
+        to: Some(2.5),
+    };
+    for kind in Kind::ALL {
+        let reply = ListRecordingsReply {
+            camera: camera(),
+            days: vec!["2026-11-26".into()],
+            recordings: vec![Recording {
+                id: "2026-11-26T20-41-05.123Z_60.012s_event".into(),
+                kind,
+                from: 1.5,
+                to: 2.5,
+                bytes: 3,
+                file: "/srv/recordings/main/x.mp4".into(),
+            }],
+        };
+        method_conforms(list.clone(), &reply);
     }
 }
 
@@ -397,6 +449,10 @@ fn errors() -> Vec<Error> {
             message: message(),
         },
         Error::DevicesUnavailable { message: message() },
+        Error::RecordingUnavailable {
+            camera: "main".into(),
+            message: message(),
+        },
         Error::TokensUnavailable { message: message() },
         Error::NoSuchToken { name: "x".into() },
         Error::TooManyConnections { maximum: 16 },

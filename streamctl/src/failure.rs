@@ -142,6 +142,7 @@ fn refused_code(error: &control::Error) -> u8 {
         Error::CameraTimeout { .. } | Error::TooManyConnections { .. } => TRY_AGAIN,
         Error::DevicesUnavailable { .. }
         | Error::ControlsUnavailable { .. }
+        | Error::RecordingUnavailable { .. }
         | Error::TokensUnavailable { .. } => IO,
         Error::PermissionDenied {} => NO_PERMISSION,
         Error::MessageTooLong { .. }

@@ -153,6 +153,8 @@ impl Daemon {
         ));
         let state = State::new(viewers, heartbeats.clone(), log, path, config).with_tls(tls);
         let state = Arc::new(state);
+        let recording = state.recorders.spawn();
+        recording.context("the threads that record can't be started")?;
         let served = Served::new(Arc::clone(&state));
         if let Some(returning) = returning {
             returning.serve(&state, &served);
@@ -211,6 +213,7 @@ impl Daemon {
         restart::leave(&self.state.viewers);
         self.control.stop();
         drop(self.hook);
+        self.state.recorders.stop();
         drop(self.captures);
         drop(self.workers);
         drop(self.watchdog);

@@ -56,6 +56,12 @@ events! {
     CAMERA_IDLE = "2b4d5f61798b43d32a58c1e60423b520";
     /// An administrator changed something over the control socket.
     CONTROL_CHANGE = "3c5e60728a9c44e43b69d2f71534c621";
+    /// A camera is recorded from now on, or again.
+    RECORDING_STARTED = "4a1f6c8e20b94d37a5d2c7e1908b3f61";
+    /// It is not recorded any more, since that was asked for or no picture comes.
+    RECORDING_STOPPED = "5b206d9f31ca4e48b6e3d8f2a19c4072";
+    /// What should be recorded is not: the disk does not take it.
+    RECORDING_FAILED = "6c317ea042db4f59c7f4e903b2ad5183";
     /// A control connection was refused or broke the protocol.
     CONTROL_REFUSED = "4d6f71839bad45f54c7ae3082645d722";
     /// The program of the hook failed, took too long, or was left out.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use streamd_protocol::stats::{
     CameraState, CameraStats, ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats,
-    RenditionStats, Stats, Transport,
+    RecordingState, RecordingStats, RenditionStats, Stats, Transport,
 };
 
 use crate::{
@@ -95,6 +95,19 @@ fn camera(name: &str, state: CameraState) -> CameraStats {
             encoded: 900,
             average_bytes: 50_000,
         }],
+        recording: Some(RecordingStats {
+            mode: "continuous".into(),
+            state: RecordingState::Recording,
+            reason: String::new(),
+            file: "/srv/front/2026-11-26/2026-11-26T20-41-05.123Z_continuous.part".into(),
+            since: 1.5e9,
+            directory: "/srv/front".into(),
+            frames: 800,
+            bytes: 4_000_000,
+            lost: 3,
+            removed: 1,
+            free_bytes: 10_000_000_000,
+        }),
     }
 }
 

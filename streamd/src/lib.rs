@@ -30,6 +30,11 @@ pub mod media;
 pub mod meters;
 pub mod metrics;
 pub mod news;
+#[cfg(feature = "record")]
+pub mod record;
+#[cfg(not(feature = "record"))]
+#[path = "record/absent.rs"]
+pub mod record;
 pub mod report;
 pub mod restart;
 #[cfg(feature = "rtsp")]

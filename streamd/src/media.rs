@@ -193,24 +193,27 @@ pub enum Level {
     Medium,
     /// Half the width and height, for narrow links.
     Low,
+    /// For recordings: the camera's own size, at a bit rate of their own, which no viewer's link
+    /// lowers; and with keys as often as recordings need them, which cost no viewer anything.
+    Archive,
 }
 
 impl Level {
-    /// All of them, best first.
+    /// Those that viewers get, best first.
     pub const ALL: [Self; 3] = [Self::High, Self::Medium, Self::Low];
 
     /// Size against the camera's.
     pub const fn scale(self) -> Scale {
         match self {
-            Self::High | Self::Medium => Scale::Full,
+            Self::High | Self::Medium | Self::Archive => Scale::Full,
             Self::Low => Scale::Half,
         }
     }
 
-    /// The most of the camera's bit rate that it has.
+    /// The most of the camera's bit rate that it has. Recordings have their own.
     pub const fn share(self) -> f64 {
         match self {
-            Self::High => 1.0,
+            Self::High | Self::Archive => 1.0,
             Self::Medium => 0.4,
             Self::Low => 0.16,
         }

@@ -19,6 +19,7 @@ mod misbehaviour;
 mod own_stream;
 mod pictures;
 mod proxies;
+mod recording;
 mod reloading;
 mod restarting;
 mod rtsp;

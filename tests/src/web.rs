@@ -101,6 +101,18 @@ impl Response {
         self.take(length)
     }
 
+    /// All that comes until the connection is closed.
+    ///
+    /// # Panics
+    /// If it does not end.
+    #[track_caller]
+    pub fn rest(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let read = self.rest.read_to_end(&mut bytes);
+        read.expect("a body that ends");
+        bytes
+    }
+
     /// The next part of a multipart stream, which begins with `boundary`.
     ///
     /// # Panics

@@ -65,6 +65,15 @@ pub enum Error {
         /// Why, for people.
         message: String,
     },
+    /// A camera's recordings can't be had or made.
+    #[serde(rename = "io.streamd.Control.RecordingUnavailable")]
+    #[error("camera {camera:?}: {message}")]
+    RecordingUnavailable {
+        /// The camera's name.
+        camera: String,
+        /// Why, for people.
+        message: String,
+    },
     /// The devices could not be listed.
     #[serde(rename = "io.streamd.Control.DevicesUnavailable")]
     #[error("the devices can't be listed: {message}")]

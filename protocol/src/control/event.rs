@@ -27,11 +27,17 @@ pub enum EventKind {
     Reloaded,
     /// The configuration could not be read again; the old one stays.
     ReloadFailed,
+    /// A camera is recorded from now on.
+    RecordingStarted,
+    /// A camera is not recorded any more.
+    RecordingStopped,
+    /// A camera should be recorded, and can't be.
+    RecordingFailed,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::CameraLost,
         Self::CameraBack,
         Self::ClientConnected,
@@ -40,6 +46,9 @@ impl EventKind {
         Self::Changed,
         Self::Reloaded,
         Self::ReloadFailed,
+        Self::RecordingStarted,
+        Self::RecordingStopped,
+        Self::RecordingFailed,
     ];
 
     /// Its name in the configuration and on the command line: `camera-lost`.
@@ -53,6 +62,9 @@ impl EventKind {
             Self::Changed => "changed",
             Self::Reloaded => "reloaded",
             Self::ReloadFailed => "reload-failed",
+            Self::RecordingStarted => "recording-started",
+            Self::RecordingStopped => "recording-stopped",
+            Self::RecordingFailed => "recording-failed",
         }
     }
 }

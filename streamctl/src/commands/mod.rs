@@ -12,6 +12,7 @@ mod get;
 mod kick;
 mod log_level;
 mod man;
+mod record;
 mod reload;
 mod set;
 mod snapshot;
@@ -37,6 +38,7 @@ pub enum Verb {
     Devices(devices::Args),
     Controls(controls::Args),
     Snapshot(snapshot::Args),
+    Record(record::Args),
     Reload(reload::Args),
     LogLevel(log_level::Args),
     Token(token::Args),
@@ -61,6 +63,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Devices(args) => devices::run(args, session),
         Verb::Controls(args) => controls::run(args, session),
         Verb::Snapshot(args) => snapshot::run(args, session),
+        Verb::Record(args) => record::run(args, session),
         Verb::Reload(args) => reload::run(args, session),
         Verb::LogLevel(args) => log_level::run(args, session),
         Verb::Token(args) => token::run(args, session),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use streamd_protocol::{
     control::{GetStats, INTERVAL_MS},
-    stats::{CameraState, CameraStats, Stats},
+    stats::{CameraState, CameraStats, RecordingState, Stats},
 };
 
 use super::clients;
@@ -96,8 +96,30 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
     for camera in others.filter(|c| !c.reason.is_empty()) {
         page += &format!("{}: {}\n", camera.name, table::line(&camera.reason));
     }
+    page.extend(stats.cameras.iter().filter_map(recorded));
     page += "\n";
     page + &clients::render(&stats.clients, screen)
+}
+
+/// How the recording of a camera goes, where there is something to say of it.
+fn recorded(camera: &CameraStats) -> Option<String> {
+    let recording = camera.recording.as_ref()?;
+    let says = match recording.state {
+        RecordingState::Off => return None,
+        RecordingState::Armed => "the last seconds are kept for an event".into(),
+        RecordingState::Waiting => "to be recorded, and no picture comes".into(),
+        RecordingState::Failed => format!("not recorded: {}", table::line(&recording.reason)),
+        RecordingState::Recording => {
+            let (bytes, lost) = (units::bytes(recording.bytes), recording.lost);
+            let lost = match lost {
+                0 => String::new(),
+                lost => format!(", {} lost", units::count(lost, "picture")),
+            };
+            let directory = table::line(&recording.directory);
+            format!("recorded in {directory}, {bytes}{lost}")
+        }
+    };
+    Some(format!("{}: {says}\n", camera.name))
 }
 
 const CAMERAS: &[Column<CameraStats>] = &[

@@ -15,6 +15,7 @@ mod list_audit;
 mod list_clients;
 mod list_controls;
 mod list_devices;
+mod list_recordings;
 mod list_tokens;
 mod reload;
 mod revoke_token;
@@ -24,6 +25,7 @@ mod set_camera;
 mod set_client;
 mod set_controls;
 mod set_log_level;
+mod set_recording;
 pub mod watch_events;
 
 use std::sync::Arc;
@@ -31,9 +33,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use streamd_protocol::control::{
     AddToken, Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture,
-    GetStats, INTERFACE, KickClient, ListAudit, ListClients, ListControls, ListDevices, ListTokens,
-    Reload, RevokeToken, RotateToken, SERVICE_INTERFACE, SetCamera, SetClient, SetControls,
-    SetLogLevel, WatchEvents,
+    GetStats, INTERFACE, KickClient, ListAudit, ListClients, ListControls, ListDevices,
+    ListRecordings, ListTokens, Reload, RevokeToken, RotateToken, SERVICE_INTERFACE, SetCamera,
+    SetClient, SetControls, SetLogLevel, SetRecording, WatchEvents,
 };
 
 pub use self::list_devices::MAX_LISTINGS;
@@ -66,6 +68,8 @@ const METHODS: &[Entry] = &[
     entry::<SetControls>(),
     entry::<SetLogLevel>(),
     entry::<WatchEvents>(),
+    entry::<SetRecording>(),
+    entry::<ListRecordings>(),
     entry::<GetPicture>(),
     entry::<AddToken>(),
     entry::<RotateToken>(),

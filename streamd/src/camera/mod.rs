@@ -35,7 +35,8 @@ use crate::{
         address::Address,
         counts::{Counts, Share},
     },
-    capture, config,
+    capture,
+    config::{self, values::BitRate},
     encode::check::Past,
     hub::{Hub, WorkList},
     media::{Layout, Level, Rendition, Scale, Timestamp},
@@ -294,6 +295,9 @@ impl Camera {
 
     /// Bits a second that a level has at most.
     pub fn bit_rate(&self, level: Level) -> u32 {
+        if level == Level::Archive {
+            return self.archive_bit_rate();
+        }
         (f64::from(self.whole_bit_rate()) * level.share()) as u32
     }
 
@@ -310,6 +314,16 @@ impl Camera {
         }
         let config = &self.settings().config;
         config.bit_rate.of(self.size(), config.fps.get())
+    }
+
+    /// Bits a second of what is recorded of it.
+    fn archive_bit_rate(&self) -> u32 {
+        let config = &self.settings().config;
+        let rate = match config.record.bit_rate {
+            BitRate::Auto => config.bit_rate,
+            own => own,
+        };
+        rate.of(self.size(), config.fps.get())
     }
 
     /// A frame has come.

@@ -32,6 +32,8 @@ impl Streams {
             fps: config.fps.get(),
             bit_rate: order.bit_rate.map_or(most, |bits| bits.min(most)),
             key: order.key,
+            // Nobody waits for a recording.
+            is_even: level != Level::Archive,
         };
         let stream = self.of(camera, level);
         let mut stream = stream.lock();

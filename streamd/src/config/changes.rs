@@ -33,7 +33,11 @@ pub struct Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.camera {
-            Some(camera) => write!(f, "{}.{camera}.{}", self.table, self.name),
+            Some(camera) => {
+                let (table, within) = self.table.split_once('.').unwrap_or((self.table, ""));
+                let dot = if within.is_empty() { "" } else { "." };
+                write!(f, "{table}.{camera}.{within}{dot}{}", self.name)
+            }
             None => write!(f, "{}.{}", self.table, self.name),
         }
     }
@@ -58,9 +62,9 @@ impl Changes {
 pub fn reloaded(old: &Config, new: &Config) -> (Config, Changes) {
     let (was, mut is) = (tree(old), tree(new));
     for key in KEYS.iter().filter(|key| key.reload == Reload::Restart) {
-        if key.table == CAMERA {
+        if key.is_of_camera() {
             for name in old.camera.keys() {
-                keep(&was, &mut is, &[CAMERA, name.as_str(), key.name]);
+                keep(&was, &mut is, &path(name, key));
             }
         } else {
             keep(&was, &mut is, &[key.table, key.name]);
@@ -76,6 +80,15 @@ pub fn reloaded(old: &Config, new: &Config) -> (Config, Changes) {
     });
     config.camera = cameras.collect();
     (config, changes(old, new))
+}
+
+/// Where the value of a camera's key stands.
+fn path<'p>(camera: &'p CameraName, key: &Key) -> Vec<&'p str> {
+    let mut path = vec![CAMERA, camera.as_str()];
+    for name in key.path_in_camera() {
+        path.push(name);
+    }
+    path
 }
 
 /// Puts the value at `path` as it was.
@@ -100,14 +113,14 @@ fn keep(was: &Table, is: &mut Table, path: &[&str]) {
 fn changes(old: &Config, new: &Config) -> Changes {
     let mut changes = Changes::default();
     let (was, is) = (tree(old), tree(new));
-    for key in KEYS.iter().filter(|key| key.table != CAMERA) {
+    for key in KEYS.iter().filter(|key| !key.is_of_camera()) {
         if at(&was, &[key.table, key.name]) != at(&is, &[key.table, key.name]) {
             changes.add(key, None);
         }
     }
     for name in old.camera.keys().filter(|n| new.camera.contains_key(*n)) {
-        for key in Key::of(CAMERA) {
-            let path = [CAMERA, name.as_str(), key.name];
+        for key in KEYS.iter().filter(|key| key.is_of_camera()) {
+            let path = path(name, key);
             if at(&was, &path) != at(&is, &path) {
                 changes.add(key, Some(name));
             }

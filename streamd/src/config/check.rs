@@ -9,7 +9,7 @@ use toml::{
 
 use super::{
     Config, Fault,
-    schema::{CAMERA, KEYS, Key, TABLES},
+    schema::{CAMERA, KEYS, Key, TABLES, WITHIN_CAMERA},
     values::{CameraName, Device, Listen},
 };
 
@@ -83,6 +83,19 @@ impl Check<'_> {
     /// Checks the keys of a table that the schema calls `schema` and the file `shown`.
     fn table(&mut self, schema: &str, shown: &str, table: &DeTable<'_>) {
         for (name, value) in table {
+            let inner = format!("{schema}.{}", name.get_ref());
+            if let Some(inner) = WITHIN_CAMERA.iter().find(|within| **within == inner) {
+                let shown = format!("{shown}.{}", name.get_ref());
+                match value.get_ref() {
+                    DeValue::Table(table) => self.table(inner, &shown, table),
+                    _ => self.add(
+                        value.span(),
+                        format!("{shown} is not a table"),
+                        format!("allowed: a table, as in [{shown}]"),
+                    ),
+                }
+                continue;
+            }
             let Some(key) = Key::find(schema, name.get_ref()) else {
                 self.unknown_key(name.span(), schema, shown, name.get_ref());
                 continue;
@@ -106,7 +119,12 @@ impl Check<'_> {
     }
 
     fn unknown_key(&mut self, span: Range<usize>, schema: &str, shown: &str, name: &str) {
-        let known: Vec<_> = Key::of(schema).map(|key| key.name).collect();
+        let tables = WITHIN_CAMERA
+            .iter()
+            .filter_map(|table| table.strip_prefix(schema));
+        let tables = tables.filter_map(|rest| rest.strip_prefix('.'));
+        let keys = Key::of(schema).map(|key| key.name);
+        let known: Vec<_> = keys.chain(tables).collect();
         let message = match nearest(name, &known) {
             Some(near) => format!("unknown key {name:?} in [{shown}]; did you mean {near:?}?"),
             None => format!("unknown key {name:?} in [{shown}]"),
@@ -117,7 +135,7 @@ impl Check<'_> {
     fn unknown_table(&mut self, span: Range<usize>, name: &str) {
         let home = KEYS.iter().find(|key| key.name == name);
         let message = match (home, nearest(name, &TABLES)) {
-            (Some(Key { table: CAMERA, .. }), _) => {
+            (Some(key), _) if key.is_of_camera() => {
                 format!("unknown table {name:?}: it is a key of a camera, as in [camera.main]")
             }
             (Some(key), _) => format!("unknown table {name:?}: it is a key of [{}]", key.table),

@@ -9,6 +9,7 @@ mod changes;
 mod check;
 mod error;
 mod load;
+mod record;
 pub mod schema;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use access::Access;
 pub use changes::{Change, Changes, reloaded};
 pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
+pub use record::Record;
 pub use text::{CREDENTIAL, check_filter, credential_file as credential, is_user_name};
 use values::{
     Address, Arrangement, Bandwidth, BitRate, CameraName, Caption, Chroma, Command, Congestion,
@@ -422,6 +424,8 @@ pub struct Camera {
     /// What the camera's own controls are set to when it is opened, by the driver's names.
     #[serde(skip_serializing_if = "Controls::is_empty")]
     pub controls: Controls,
+    /// What is kept of its pictures.
+    pub record: Record,
 }
 
 impl Camera {
@@ -465,6 +469,7 @@ impl Default for Camera {
             ladder: Rung::default_ladder(),
             congestion: Congestion::System,
             controls: Controls::default(),
+            record: Record::default(),
         }
     }
 }

@@ -13,8 +13,9 @@ use super::{
     },
     values::{
         Address, Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue,
-        Crop, Datagrams, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange, Input,
-        Listen, MaxClients, On, PerSecond, Prefer, Proxy, ProxyHeader, Quality, Rotate, Rung, Size,
+        Crop, Datagrams, Device, Directory, Duration, Every, File, Flip, Format, Fps, FrameTimeout,
+        GrayRange, Input, Keep, Listen, MaxClients, On, PerSecond, PreRoll, Prefer, Proxy,
+        ProxyHeader, Quality, RecordCodec, RecordMode, Rotate, Rung, Segment, Size, Space,
         Standard, UserRole, Value,
     },
 };
@@ -28,10 +29,16 @@ pub const TABLES: [&str; 11] = [
 /// The table of the cameras.
 pub const CAMERA: &str = "camera";
 
+/// The tables within a camera's table, by the name that the schema has for them.
+pub const WITHIN_CAMERA: [&str; 1] = [RECORD];
+
+/// What is recorded of a camera.
+pub const RECORD: &str = "camera.record";
+
 /// One key.
 #[derive(Debug)]
 pub struct Key {
-    /// The table it stands in, one of [`TABLES`].
+    /// The table it stands in, one of [`TABLES`] or [`WITHIN_CAMERA`].
     pub table: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -65,6 +72,22 @@ impl Key {
     /// The key of this name in this table.
     pub fn find(table: &str, name: &str) -> Option<&'static Self> {
         Self::of(table).find(|key| key.name == name)
+    }
+
+    /// The table within a camera's table that it stands in, by its own name; `None` for keys of the
+    /// camera itself, and for those of no camera.
+    pub fn within_camera(&self) -> Option<&'static str> {
+        self.table.strip_prefix(CAMERA)?.strip_prefix('.')
+    }
+
+    /// Whether it is a key of each camera.
+    pub fn is_of_camera(&self) -> bool {
+        self.table == CAMERA || self.within_camera().is_some()
+    }
+
+    /// The tables and names from a camera's table to its value.
+    pub fn path_in_camera(&self) -> impl Iterator<Item = &'static str> {
+        self.within_camera().into_iter().chain([self.name])
     }
 
     /// The keys of a table.
@@ -196,5 +219,15 @@ pub const KEYS: &[Key] = {
         key::<Rung>(CAMERA, "ladder", Live, List),
         key::<Congestion>(CAMERA, "congestion", Live, One),
         key::<ControlValue>(CAMERA, "controls", Live, Table),
+        key::<RecordMode>(RECORD, "mode", Live, One),
+        key::<Directory>(RECORD, "directory", Live, One),
+        key::<RecordCodec>(RECORD, "codec", Live, One),
+        key::<BitRate>(RECORD, "bit-rate", Live, One),
+        key::<Segment>(RECORD, "segment", Live, One),
+        key::<Keep>(RECORD, "keep", Live, One),
+        key::<Space>(RECORD, "keep-bytes", Live, One),
+        key::<Space>(RECORD, "min-free", Live, One),
+        key::<PreRoll>(RECORD, "pre-roll", Live, One),
+        key::<Every>(RECORD, "timelapse", Live, One),
     ]
 };

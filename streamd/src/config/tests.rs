@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, prefer, ladder, congestion, controls"
+    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, prefer, ladder, congestion, controls, record"
     );
 }
 
@@ -291,7 +291,7 @@ fn commented_keys() -> Vec<(&'static str, &'static str)> {
 /// Whether a key has no default that could be shown: without it, the device stays as it is.
 fn is_example(key: &str) -> bool {
     let name = key.split(" =").next().unwrap();
-    ["input", "standard", "edid"].contains(&name)
+    ["input", "standard", "edid", "directory"].contains(&name)
 }
 
 #[test]
@@ -307,11 +307,11 @@ fn the_shipped_file_shows_every_key_at_its_default() {
                 key.split_once(" =").unwrap().0,
             )
         })
-        .map(|(table, name)| (table.trim_end_matches(".main"), name))
+        .map(|(table, name)| (table.replacen(".main", "", 1), name))
         .collect();
     let schema: Vec<_> = schema::KEYS
         .iter()
-        .map(|key| (key.table, key.name))
+        .map(|key| (key.table.to_owned(), key.name))
         .collect();
     assert_eq!(names, schema);
     let all: Vec<_> = SHIPPED
@@ -458,6 +458,18 @@ fn camera() -> impl Strategy<Value = Camera> {
                     max_clients: MaxClients::try_from(clients).unwrap(),
                     idle_after: idle.parse::<Duration>().unwrap(),
                     adapt,
+                    record: match adapt {
+                        true => Record::default(),
+                        false => Record {
+                            mode: "event".parse().unwrap(),
+                            directory: Some(PathBuf::from("/srv/é").try_into().unwrap()),
+                            codec: "jpeg".parse().unwrap(),
+                            keep: values::Keep::Forever,
+                            keep_bytes: values::Space::Bytes(u64::from(w) * 1_000_000),
+                            min_free: values::Space::None,
+                            ..Record::default()
+                        },
+                    },
                     prefer: if adapt {
                         Prefer::Detail
                     } else {

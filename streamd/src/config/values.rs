@@ -47,6 +47,7 @@ mod controls;
 mod hook;
 mod network;
 mod picture;
+mod record;
 mod source;
 
 pub use access::{Anonymous, Proxy, ProxyHeader, UserRole};
@@ -56,6 +57,7 @@ pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};
 pub use network::{Address, Bandwidth, Congestion, Datagrams, Listen, MaxClients, PerSecond};
 pub use picture::{Chroma, Format, Fps, GrayRange, Prefer, Quality, Rung, Size};
+pub use record::{Directory, Every, Keep, PreRoll, RecordCodec, RecordMode, Segment, Space};
 pub use source::{File, Input, Standard};
 
 /// A camera's name: 1–32 of `a-z A-Z 0-9 - _`.

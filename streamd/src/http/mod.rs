@@ -18,6 +18,7 @@ mod login;
 pub mod origin;
 pub mod page;
 pub mod query;
+mod recordings;
 mod refusal;
 pub mod room;
 pub mod routes;

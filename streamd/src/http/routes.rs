@@ -11,7 +11,7 @@ use axum::{
 use super::{
     api,
     guard::{self, Route},
-    h264, login, page,
+    h264, login, page, recordings,
     refusal::Refusal,
     served::Served,
     ustreamer::{snapshot, state, stream},
@@ -94,6 +94,12 @@ fn table() -> Vec<Route<Served>> {
         );
         add("/whep/{camera}/{id}".into(), Action::Watch, session);
     }
+    let recording = only(READ, get(recordings::answer));
+    add(
+        "/recordings/{camera}/{file}".into(),
+        Action::Operate,
+        recording,
+    );
     for address in api::addresses() {
         add(
             address.path,

@@ -12,7 +12,9 @@ use prometheus_client::{
     metrics::MetricType,
     registry::{Registry, Unit},
 };
-use streamd_protocol::stats::{CameraState, CameraStats, ClientStats, Stats, Transport};
+use streamd_protocol::stats::{
+    CameraState, CameraStats, ClientStats, RecordingState, RecordingStats, Stats, Transport,
+};
 
 use crate::{
     access::rates::Rates,
@@ -396,7 +398,92 @@ impl Scrape {
         );
         seconds(encoder, &head, self.counted(|c| read(&c.delivery)))
     }
+
+    /// One sample per camera that this daemon can record.
+    fn recorded<'a, T>(
+        &'a self,
+        value: impl Fn(&RecordingStats) -> T + 'a,
+    ) -> impl Iterator<Item = (Labels<'a>, T)> {
+        self.stats.cameras.iter().filter_map(move |camera| {
+            let labels = vec![("camera", camera.name.as_str())];
+            Some((labels, value(camera.recording.as_ref()?)))
+        })
+    }
+
+    fn recordings(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let states = self.stats.cameras.iter().flat_map(|camera| {
+            let recording = camera.recording.iter();
+            recording.flat_map(|recording| {
+                RECORDING_STATES.map(|state| {
+                    let labels = vec![("camera", camera.name.as_str()), ("state", state.word())];
+                    (labels, i64::from(recording.state == state))
+                })
+            })
+        });
+        let head = family(
+            "recording_state",
+            "1 for the state the camera's recording is in",
+        );
+        numbers(encoder, &head, MetricType::Gauge, states)?;
+        let bytes = |name, help| Family {
+            unit: Some(Unit::Bytes),
+            ..family(name, help)
+        };
+        let head = bytes("recorded", "Bytes recorded");
+        numbers(
+            encoder,
+            &head,
+            MetricType::Counter,
+            self.recorded(|r| r.bytes),
+        )?;
+        let head = family("recorded_frames", "Pictures recorded");
+        numbers(
+            encoder,
+            &head,
+            MetricType::Counter,
+            self.recorded(|r| r.frames),
+        )?;
+        let head = family(
+            "recording_lost_frames",
+            "Pictures that should have been recorded and were not, since the disk did not take them",
+        );
+        numbers(
+            encoder,
+            &head,
+            MetricType::Counter,
+            self.recorded(|r| r.lost),
+        )?;
+        let head = family(
+            "recordings_removed",
+            "Recordings removed, since they were too old or too many",
+        );
+        numbers(
+            encoder,
+            &head,
+            MetricType::Counter,
+            self.recorded(|r| r.removed),
+        )?;
+        let head = bytes(
+            "recording_disk_free",
+            "Bytes free on the disk that the camera's recordings are on; -1 while unknown",
+        );
+        numbers(
+            encoder,
+            &head,
+            MetricType::Gauge,
+            self.recorded(|r| r.free_bytes),
+        )
+    }
 }
+
+/// All states of a recording.
+const RECORDING_STATES: [RecordingState; 5] = [
+    RecordingState::Off,
+    RecordingState::Armed,
+    RecordingState::Waiting,
+    RecordingState::Recording,
+    RecordingState::Failed,
+];
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
@@ -404,7 +491,8 @@ impl Collector for Scrape {
         self.cameras(&mut encoder)?;
         self.frames(&mut encoder)?;
         self.clients(&mut encoder)?;
-        self.deliveries(&mut encoder)
+        self.deliveries(&mut encoder)?;
+        self.recordings(&mut encoder)
     }
 }
 

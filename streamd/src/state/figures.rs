@@ -21,7 +21,7 @@ impl State {
             status: self.status(now, &stuck),
             healthy: stuck.is_empty() && self.cameras.iter().all(|c| c.loss().is_none()),
             stuck,
-            cameras: self.cameras.iter().map(|c| camera_stats(c, now)).collect(),
+            cameras: self.cameras.iter().map(|c| self.camera(c, now)).collect(),
             clients: self
                 .viewers
                 .registry
@@ -37,6 +37,14 @@ impl State {
     /// What is counted of each camera, of all together.
     fn sum(&self, counted: impl Fn(&Camera) -> u64) -> i64 {
         self.cameras.iter().map(|c| counted(c)).sum::<u64>() as i64
+    }
+
+    fn camera(&self, camera: &Camera, now: Timestamp) -> CameraStats {
+        let recorder = self.recorders.of(&camera.name);
+        CameraStats {
+            recording: recorder.map(|recorder| recorder.stats()),
+            ..camera_stats(camera, now)
+        }
     }
 
     /// The line that systemd shows: `2 cameras, 5 clients, 30.0 fps`.
@@ -57,6 +65,10 @@ impl State {
             let status = camera.status();
             if status.state == CameraState::Lost {
                 line += &format!("; {}: {}", camera.name, status.reason);
+            }
+            let recorder = self.recorders.of(&camera.name);
+            if let Some(trouble) = recorder.and_then(|recorder| recorder.trouble()) {
+                line += &format!("; {}: {trouble}", camera.name);
             }
         }
         if !stuck.is_empty() {
@@ -117,6 +129,7 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
                 average_bytes: used.average_bytes as i64,
             })
             .collect(),
+        recording: None,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     },
     link::tls::Tls,
     media::{Packet, Timestamp, Track},
+    record::Recorders,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::{framing::Goodbye, viewers::Viewers},
 };
@@ -32,6 +33,8 @@ pub struct State {
     pub cameras: Arc<Cameras>,
     /// Who watches.
     pub viewers: Arc<Viewers>,
+    /// What is recorded.
+    pub recorders: Recorders,
     heartbeats: Heartbeats,
     /// What is logged.
     pub log: LogLevel,
@@ -107,6 +110,7 @@ impl State {
     ) -> Self {
         Self {
             cameras: Arc::clone(&viewers.cameras),
+            recorders: Recorders::new(&viewers.cameras, &viewers.news),
             viewers,
             heartbeats,
             log,

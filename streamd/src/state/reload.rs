@@ -131,6 +131,7 @@ impl State {
             }
         }
         *self.general.lock() = without_cameras(config);
+        self.recorders.look_over();
         Ok(Reloaded {
             applied: changes.live.iter().map(ToString::to_string).collect(),
             needs_restart: changes.needs_restart,

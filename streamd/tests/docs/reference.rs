@@ -38,9 +38,13 @@ fn every_toml_block_is_a_valid_configuration() {
 /// The value of a key in the default configuration, as it stands in a file.
 fn default_of(table: &str, name: &str) -> Option<String> {
     let tree = toml::Table::try_from(Config::default()).unwrap();
+    let (table, within) = table.split_once('.').unwrap_or((table, ""));
     let mut keys = tree[table].as_table().unwrap();
     if table == "camera" {
         keys = keys["main"].as_table().unwrap();
+    }
+    if !within.is_empty() {
+        keys = keys[within].as_table().unwrap();
     }
     keys.get(name).map(toml::Value::to_string)
 }
@@ -61,12 +65,14 @@ fn the_reference_has_every_key_with_its_range_default_and_reload() {
     );
     for key in KEYS {
         let here = format!("{}.{}", key.table, key.name);
+        let title = match key.table.split_once('.') {
+            Some((table, within)) => format!("{table}.NAME.{within}]"),
+            None if key.is_of_camera() => format!("{}.NAME]", key.table),
+            None => format!("{}]", key.table),
+        };
         let section = sections
             .iter()
-            .find(|s| {
-                s.starts_with(&format!("{}]", key.table))
-                    || s.starts_with(&format!("{}.", key.table))
-            })
+            .find(|section| section.starts_with(&title))
             .unwrap_or_else(|| panic!("no section for {here}"));
         let row = section
             .lines()

@@ -41,6 +41,8 @@ pub struct Wanted {
     pub bit_rate: u32,
     /// It is to need no picture before it.
     pub key: bool,
+    /// No picture may be much larger than one is on average: it is on its way to somebody.
+    pub is_even: bool,
 }
 
 /// One stream's encoder: each picture builds on those before.
@@ -75,7 +77,10 @@ impl Stream {
             other => other.insert(Encoder::new(shape, bit_rate)?),
         };
         encoder.set_bit_rate(bit_rate)?;
-        let most = f64::from(bit_rate) / 8.0 / wanted.fps * MOST;
+        let most = match wanted.is_even {
+            true => f64::from(bit_rate) / 8.0 / wanted.fps * MOST,
+            false => f64::INFINITY,
+        };
         let mut unit = encoder.encode(planes, raw.captured, wanted.key, head)?;
         for dip in DIPS {
             if unit.bytes.len() as f64 <= most {

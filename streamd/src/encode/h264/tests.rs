@@ -46,6 +46,7 @@ fn wanted(bit_rate: u32, key: bool) -> Wanted {
         fps: 30.0,
         bit_rate,
         key,
+        is_even: true,
     }
 }
 

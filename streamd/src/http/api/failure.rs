@@ -39,9 +39,9 @@ fn status(error: &Error) -> StatusCode {
         }
         Error::InvalidValue { .. } | Error::InvalidParameter { .. } => StatusCode::BAD_REQUEST,
         Error::PermissionDenied {} => StatusCode::FORBIDDEN,
-        Error::ControlsUnavailable { .. } | Error::CameraTimeout { .. } => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Error::ControlsUnavailable { .. }
+        | Error::RecordingUnavailable { .. }
+        | Error::CameraTimeout { .. } => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

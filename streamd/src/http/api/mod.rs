@@ -69,6 +69,7 @@ fn allowed(operations: &[Operation]) -> &'static str {
     let has = |verb| operations.iter().any(|operation| operation.verb == verb);
     match (has(Verb::Get), has(Verb::Patch), has(Verb::Delete)) {
         (true, false, false) => READ,
+        (false, true, false) => "PATCH, OPTIONS",
         (true, true, false) => "GET, HEAD, PATCH, OPTIONS",
         (false, true, true) => "PATCH, DELETE, OPTIONS",
         other => unreachable!("{other:?}: no address has these"),

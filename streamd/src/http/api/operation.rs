@@ -16,8 +16,9 @@ use serde_json::{Map, Value, json};
 use streamd_protocol::{
     control::{
         Call, Error, GetStatsReply, KickClient, KickClientReply, ListClientsReply, ListControls,
-        ListControlsReply, Method, SetCamera, SetCameraReply, SetClient, SetControls,
-        SetControlsReply, WatchEventsReply,
+        ListControlsReply, ListRecordings, ListRecordingsReply, Method, SetCamera, SetCameraReply,
+        SetClient, SetControls, SetControlsReply, SetRecording, SetRecordingReply,
+        WatchEventsReply,
     },
     stats::CameraStats,
 };
@@ -147,6 +148,26 @@ pub const OPERATIONS: &[Operation] = &[
         route: || patch(change_of_camera::<SetControls>),
     },
     Operation {
+        verb: Verb::Patch,
+        path: "/api/v1/cameras/{camera}/recording",
+        action: Action::Operate,
+        summary: "Record a camera from now on, for so long, or no more",
+        request: Some((SchemaGenerator::subschema_for::<SetRecording>, "camera")),
+        reply: SchemaGenerator::subschema_for::<SetRecordingReply>,
+        is_stream: false,
+        route: || patch(change_of_camera::<SetRecording>),
+    },
+    Operation {
+        verb: Verb::Get,
+        path: "/api/v1/cameras/{camera}/recordings",
+        action: Action::Operate,
+        summary: "A camera's recordings of ?from= to ?to=, seconds since the epoch; of the last day without",
+        request: None,
+        reply: SchemaGenerator::subschema_for::<ListRecordingsReply>,
+        is_stream: false,
+        route: || get(recordings),
+    },
+    Operation {
         verb: Verb::Get,
         path: "/api/v1/clients",
         action: Action::Operate,
@@ -224,6 +245,24 @@ async fn controls(
 ) -> Answered {
     may_operate(&visitor, &camera)?;
     call::<ListControls>(json!({ "camera": camera }), &served, &visitor).await
+}
+
+async fn recordings(
+    State(served): State<Served>,
+    Extension(visitor): Extension<Visitor>,
+    Path(camera): Path<String>,
+    uri: Uri,
+) -> Answered {
+    may_operate(&visitor, &camera)?;
+    let query = Query::of(&uri);
+    let mut parameters = json!({ "camera": camera });
+    for name in ["from", "to"] {
+        let time = query.checked(name, "seconds since the epoch", |_: &f64| true);
+        if let Some(time) = time.map_err(Refusal::from)? {
+            parameters[name] = time.into();
+        }
+    }
+    call::<ListRecordings>(parameters, &served, &visitor).await
 }
 
 async fn clients(State(served): State<Served>, Extension(visitor): Extension<Visitor>) -> Answered {

@@ -98,7 +98,14 @@ const APP: &[&str] = &[
     include_str!("start.js"),
 ];
 
-static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
+/// The recordings, a page of their own.
+const RECORDINGS: &[&str] = &[
+    include_str!("settings.js"),
+    include_str!("lapse.js"),
+    include_str!("recordings.js"),
+];
+
+static ASSETS: LazyLock<[Asset; 13]> = LazyLock::new(|| {
     let icon = include_bytes!("icon.svg");
     let new = Asset::new;
     [
@@ -111,6 +118,17 @@ static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
             join::after("./ahead.js", AHEAD, APP).as_bytes(),
         ),
         new("/page/viewer.js", JS, join::join(VIEWER).as_bytes()),
+        new(
+            "/recordings",
+            HTML,
+            join::document(include_str!("recordings.html")).as_bytes(),
+        ),
+        new(
+            "/page/recordings.css",
+            CSS,
+            join::style(include_str!("recordings.css")).as_bytes(),
+        ),
+        new("/page/recordings.js", JS, join::join(RECORDINGS).as_bytes()),
         new("/page/icon.svg", SVG, icon),
         new("/favicon.ico", SVG, icon),
         new("/page/icon-192.png", PNG, include_bytes!("icon-192.png")),
@@ -213,6 +231,9 @@ mod tests {
     /// Bytes of all files, as they are sent to a browser that takes no compression.
     const BUDGET: usize = 100_000;
 
+    /// Of the files of the recordings' page, which only who looks at these gets.
+    const RECORDINGS_BUDGET: usize = 25_000;
+
     fn asset(path: &str) -> Option<&'static Asset> {
         assets().iter().find(|asset| asset.path == path)
     }
@@ -241,7 +262,7 @@ mod tests {
     /// Joined, modules share one scope: a name that two of them have would stop the whole page.
     #[test]
     fn no_name_is_declared_twice_where_modules_are_joined() {
-        for modules in [&[AHEAD, APP].concat(), VIEWER] {
+        for modules in [&[AHEAD, APP].concat(), VIEWER, RECORDINGS] {
             let mut names = BTreeSet::new();
             // What a module declares for itself begins its line.
             for line in modules.iter().flat_map(|module| module.lines()) {
@@ -266,7 +287,7 @@ mod tests {
     #[test]
     fn no_code_is_lost_where_modules_are_joined() {
         let close = |text: &str| text.split_whitespace().collect::<String>();
-        for (modules, least) in [(AHEAD, 60), (APP, 300), (VIEWER, 300)] {
+        for (modules, least) in [(AHEAD, 60), (APP, 300), (VIEWER, 300), (RECORDINGS, 200)] {
             let joined = close(&join::join(modules));
             let code = |module: &'static str| {
                 let imports = module.rsplit_once(" from \"./");
@@ -318,9 +339,18 @@ mod tests {
 
     #[test]
     fn all_files_together_are_small() {
-        let mut files = assets().iter().filter(|asset| asset.path != "/favicon.ico");
-        let bytes: usize = files.by_ref().map(|asset| asset.content.len()).sum();
+        let is_of_recordings = |asset: &&Asset| asset.path.contains("recordings");
+        let sum = |of: &dyn Fn(&&Asset) -> bool| -> usize {
+            assets()
+                .iter()
+                .filter(of)
+                .map(|asset| asset.content.len())
+                .sum()
+        };
+        let bytes = sum(&|asset| asset.path != "/favicon.ico" && !is_of_recordings(asset));
         assert!(bytes <= BUDGET, "{bytes}");
+        let bytes = sum(&is_of_recordings);
+        assert!(bytes <= RECORDINGS_BUDGET, "{bytes}");
     }
 
     /// What the security policy forbids would only be seen in a browser's console.

@@ -92,6 +92,7 @@ const WORDS = {
   pictureOf: ["Live picture of camera {name}", "Livebild der Kamera {name}"],
   // Changing things.
   adjust: ["Adjust", "Einstellen"],
+  recordings: ["Recordings", "Aufnahmen"],
   forAll: ["For everybody", "Für alle"],
   forAllHint: ["What is changed here changes for all who watch. Only for you: Details, View.", "Was hier geändert wird, ändert sich für alle, die zusehen. Nur für Sie: Details, Ansicht."],
   controls: ["The camera's own controls", "Eigene Einstellungen der Kamera"],
