@@ -22,6 +22,7 @@ mod proxies;
 mod reloading;
 mod restarting;
 mod rtsp;
+mod sound;
 mod starting;
 mod streamctl;
 mod streams;

@@ -78,6 +78,7 @@ pub fn stats() -> Stats {
         encode_average_ms: 0.75,
         clients: 3,
         renditions: Vec::new(),
+        sound: None,
     };
     let mut clients = [1, 2, 7].map(client);
     clients[1].feeds[0].latency.average_ms = 1.1;
