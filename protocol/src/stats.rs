@@ -106,6 +106,9 @@ pub struct CameraStats {
     /// What is recorded of it; nothing where this daemon can't record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recording: Option<RecordingStats>,
+    /// Its sound, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundStats>,
 }
 
 /// How the recording of a camera goes.
@@ -165,6 +168,42 @@ pub struct RecordingStats {
     pub removed: i64,
     /// Bytes free on their disk; -1 where that is not known.
     pub free_bytes: i64,
+}
+
+/// The sound of a camera.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SoundStats {
+    /// `device` of the configuration.
+    pub device: String,
+    /// What the system calls the device, `test tone` for the test tone; empty while it is not open.
+    pub card: String,
+    /// What it is doing; idle while nobody listens.
+    pub state: CameraState,
+    /// Why, where the state needs one; else empty.
+    pub reason: String,
+    /// How many channels it has.
+    pub channels: i64,
+    /// Bits a second.
+    pub bit_rate: i64,
+    /// How many listen.
+    pub listeners: i64,
+    /// How loud it is on average, in dB below the loudest that can be (dBFS), from -100 to 0; none
+    /// while it is not heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level_db: Option<f64>,
+    /// The same of its peaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_db: Option<f64>,
+    /// Packets made.
+    pub packets: i64,
+    /// Packets that a listener did not get in time.
+    pub dropped: i64,
+    /// Times that the device had more than was taken of it in time.
+    pub overruns: i64,
+    /// Times the device was lost.
+    pub losses: i64,
 }
 
 /// One quality and size in which a camera's frames are encoded.

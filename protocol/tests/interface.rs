@@ -158,6 +158,21 @@ fn camera() -> CameraStats {
             average_bytes: 52_000,
         }],
         recording: Some(recording()),
+        sound: Some(SoundStats {
+            device: "hw:1".into(),
+            card: "C920".into(),
+            state: CameraState::Streaming,
+            reason: String::new(),
+            channels: 1,
+            bit_rate: 64_000,
+            listeners: 2,
+            level_db: Some(-23.5),
+            peak_db: Some(-12.0),
+            packets: 1000,
+            dropped: 4,
+            overruns: 5,
+            losses: 6,
+        }),
     }
 }
 

@@ -106,6 +106,9 @@ impl Daemon {
         if let Err(error) = limits::raise_open_files() {
             tracing::warn!(%error, "the limit of open files stays as it is");
         }
+        if let Some(lacking) = config.lacking() {
+            anyhow::bail!(lacking);
+        }
         for warning in config.warnings() {
             tracing::warn!("{warning}");
         }

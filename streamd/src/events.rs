@@ -54,6 +54,12 @@ events! {
     THREAD_GIVEN_UP = "709204b6ced048277fad163b59780a25";
     /// A camera was switched off: nobody watches.
     CAMERA_IDLE = "2b4d5f61798b43d32a58c1e60423b520";
+    /// A camera's sound is heard.
+    SOUND_OPENED = "a0f251b3af88892132149a64033e5823";
+    /// A camera's sound was lost, or could not be had.
+    SOUND_LOST = "5a4f19eb03bbd6961228c7d1203e2cd2";
+    /// A camera's sound was switched off: nobody listens.
+    SOUND_IDLE = "92d867942118076b7c4b5886a3498bf0";
     /// An administrator changed something over the control socket.
     CONTROL_CHANGE = "3c5e60728a9c44e43b69d2f71534c621";
     /// A camera is recorded from now on, or again.

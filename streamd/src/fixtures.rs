@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use streamd_protocol::stats::{
     CameraState, CameraStats, ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats,
-    RecordingState, RecordingStats, RenditionStats, Stats, Transport,
+    RecordingState, RecordingStats, RenditionStats, SoundStats, Stats, Transport,
 };
 
 use crate::{
@@ -108,6 +108,25 @@ fn camera(name: &str, state: CameraState) -> CameraStats {
             removed: 1,
             free_bytes: 10_000_000_000,
         }),
+        sound: (name == "front").then(sound),
+    }
+}
+
+fn sound() -> SoundStats {
+    SoundStats {
+        device: "hw:1".into(),
+        card: "C920".into(),
+        state: CameraState::Streaming,
+        reason: String::new(),
+        channels: 1,
+        bit_rate: 64_000,
+        listeners: 2,
+        level_db: Some(-23.5),
+        peak_db: Some(-12.0),
+        packets: 1000,
+        dropped: 4,
+        overruns: 5,
+        losses: 6,
     }
 }
 

@@ -39,6 +39,7 @@ pub mod report;
 pub mod restart;
 #[cfg(feature = "rtsp")]
 pub mod rtsp;
+pub mod sound;
 pub mod state;
 pub mod supervise;
 pub mod viewer;

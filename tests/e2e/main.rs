@@ -23,6 +23,7 @@ mod recording;
 mod reloading;
 mod restarting;
 mod rtsp;
+mod sound;
 mod starting;
 mod streamctl;
 mod streams;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use streamd_protocol::{
     control::{GetStats, INTERVAL_MS},
-    stats::{CameraState, CameraStats, RecordingState, Stats},
+    stats::{CameraState, CameraStats, RecordingState, SoundStats, Stats},
 };
 
 use super::clients;
@@ -96,6 +96,11 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
     for camera in others.filter(|c| !c.reason.is_empty()) {
         page += &format!("{}: {}\n", camera.name, table::line(&camera.reason));
     }
+    for camera in &stats.cameras {
+        if let Some(sound) = &camera.sound {
+            page += &format!("{}: {}\n", table::clean(&camera.name), heard(sound));
+        }
+    }
     page.extend(stats.cameras.iter().filter_map(recorded));
     page += "\n";
     page + &clients::render(&stats.clients, screen)
@@ -141,6 +146,23 @@ const CAMERAS: &[Column<CameraStats>] = &[
     Column::number("UNPLUGS", 8, |c| attention(c.losses)),
     Column::text("RENDITIONS", 11, |c| (renditions(c), Tone::Plain)),
 ];
+
+/// A line on a camera's sound.
+fn heard(sound: &SoundStats) -> String {
+    let device = table::line(&sound.device);
+    match sound.state {
+        CameraState::Lost => format!("sound lost: {}", table::line(&sound.reason)),
+        CameraState::Idle => format!("sound of {device} off: nobody listens"),
+        CameraState::Starting => format!("sound of {device} starting"),
+        CameraState::Streaming => format!(
+            "sound of {device} ({}), {:.0} dB, peak {:.0} dB, {}",
+            table::line(&sound.card),
+            sound.level_db.unwrap_or(-100.0),
+            sound.peak_db.unwrap_or(-100.0),
+            units::count(sound.listeners, "listener"),
+        ),
+    }
+}
 
 fn state(state: CameraState) -> (String, Tone) {
     let (text, tone) = match state {

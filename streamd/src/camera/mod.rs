@@ -42,6 +42,7 @@ use crate::{
     media::{Layout, Level, Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
     news::{self, Event, EventKind, News},
+    sound::{Sound, Turn},
 };
 
 /// A camera's settings in force. They change as a whole, so that no reader sees half of a change.
@@ -130,6 +131,7 @@ pub struct Camera {
     rate: Mutex<RateMeter>,
     clients: AtomicUsize,
     by_address: Arc<Counts>,
+    sound: Arc<Sound>,
     news: News,
 }
 
@@ -168,6 +170,7 @@ impl Camera {
         news: News,
         watched: impl Fn(bool) + Send + Sync + 'static,
     ) -> io::Result<Self> {
+        let sound = sound(&name, config.audio.clone(), news.clone());
         Ok(Self {
             orders: capture::Orders::new(capture_settings(&name, &config))?,
             hub: Hub::new(name.clone(), work, watched),
@@ -191,6 +194,7 @@ impl Camera {
             rate: Mutex::default(),
             clients: AtomicUsize::new(0),
             by_address: Arc::default(),
+            sound,
             news,
             name,
         })
@@ -217,11 +221,20 @@ impl Camera {
         // Under the lock, so that the orders are those of the last change.
         self.orders
             .set_settings(capture_settings(&self.name, &config));
+        if config.audio != settings.config.audio {
+            self.sound.change(config.audio.clone());
+        }
         if config.arrangement() != settings.config.arrangement() {
             self.shown.store(0, Ordering::Release);
         }
         *settings = Arc::new(Settings::new(config));
         self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Its sound; `None` where it has none.
+    pub fn sound(&self) -> Option<&Arc<Sound>> {
+        self.settings.lock().config.audio.as_ref()?;
+        Some(&self.sound)
     }
 
     /// What is known of the device.
@@ -378,6 +391,12 @@ impl std::fmt::Debug for Camera {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Camera({})", self.name)
     }
+}
+
+/// The sound of a camera.
+fn sound(camera: &str, settings: Option<config::Audio>, _news: News) -> Arc<Sound> {
+    let name = camera.to_owned();
+    Sound::new(name, settings, |_: Turn, _: &str| {})
 }
 
 /// What is to be told when a camera that `was` in one state gets another: that it is lost, or back.

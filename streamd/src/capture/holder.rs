@@ -7,7 +7,7 @@ const MOST_PROCESSES: usize = 4096;
 
 /// Name and number of another program that has `path` open: `cheese (PID 1234)`. `None` if none is
 /// seen: of other users' programs only root sees the files, and a sandbox may hide them all.
-pub(super) fn of(path: &Path) -> Option<String> {
+pub(crate) fn of(path: &Path) -> Option<String> {
     let node = fs::canonicalize(path).ok()?;
     let own = std::process::id();
     let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| {

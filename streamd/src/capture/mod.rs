@@ -14,7 +14,7 @@ mod enumerate;
 mod error;
 mod faults;
 mod handle;
-mod holder;
+pub(crate) mod holder;
 mod hotplug;
 mod inputs;
 mod memory;

@@ -9,7 +9,7 @@ use toml::{
 
 use super::{
     Config, Fault,
-    schema::{CAMERA, KEYS, Key, TABLES, WITHIN_CAMERA},
+    schema::{AUDIO, CAMERA, KEYS, Key, TABLES, WITHIN_CAMERA},
     values::{CameraName, Device, Listen},
 };
 
@@ -100,6 +100,10 @@ impl Check<'_> {
                 self.unknown_key(name.span(), schema, shown, name.get_ref());
                 continue;
             };
+            if let (true, DeValue::Table(section)) = (key.is_section(), value.get_ref()) {
+                self.table(AUDIO, &format!("{shown}.{}", key.name), section);
+                continue;
+            }
             for part in key.refused(value) {
                 let message = format!("{shown}.{}: {} is not allowed", key.name, self.cut(part));
                 self.add(part.span(), message, format!("allowed: {}", key.allowed()));

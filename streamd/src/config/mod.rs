@@ -5,6 +5,7 @@
 //! all keys that the check, the reload and the reference share.
 
 mod access;
+mod audio;
 mod changes;
 mod check;
 mod error;
@@ -26,6 +27,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 pub use access::Access;
+pub use audio::Audio;
 pub use changes::{Change, Changes, reloaded};
 pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
@@ -104,6 +106,17 @@ impl Config {
             .get(name)
             .and_then(|camera| camera.listen.as_deref())
             .unwrap_or_default()
+    }
+
+    /// What this build can't do of it, for people.
+    pub fn lacking(&self) -> Option<String> {
+        let mut cameras = self.camera.iter();
+        let (name, _) = cameras.find(|(_, camera)| camera.audio.is_some())?;
+        (!cfg!(feature = "sound")).then(|| {
+            format!(
+                "camera.{name}.audio: this streamd was built without sound (the feature `sound`)"
+            )
+        })
     }
 
     /// What is allowed and yet hardly meant, for people.
@@ -426,6 +439,9 @@ pub struct Camera {
     pub controls: Controls,
     /// What is kept of its pictures.
     pub record: Record,
+    /// Its sound; none where there is no such table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<Audio>,
 }
 
 impl Camera {
@@ -470,6 +486,7 @@ impl Default for Camera {
             congestion: Congestion::System,
             controls: Controls::default(),
             record: Record::default(),
+            audio: None,
         }
     }
 }

@@ -15,8 +15,8 @@ use super::{
         Address, Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue,
         Crop, Datagrams, Device, Directory, Duration, Every, File, Flip, Format, Fps, FrameTimeout,
         GrayRange, Input, Keep, Listen, MaxClients, On, PerSecond, PreRoll, Prefer, Proxy,
-        ProxyHeader, Quality, RecordCodec, RecordMode, Rotate, Rung, Segment, Size, Space,
-        Standard, UserRole, Value,
+        ProxyHeader, Quality, RecordCodec, RecordMode, Rotate, Rung, Segment, Size, SoundBitRate,
+        SoundChannels, SoundDevice, Space, Standard, UserRole, Value,
     },
 };
 
@@ -34,11 +34,13 @@ pub const WITHIN_CAMERA: [&str; 1] = [RECORD];
 
 /// What is recorded of a camera.
 pub const RECORD: &str = "camera.record";
+/// The table within that of a camera for its sound.
+pub const AUDIO: &str = "camera.NAME.audio";
 
 /// One key.
 #[derive(Debug)]
 pub struct Key {
-    /// The table it stands in, one of [`TABLES`] or [`WITHIN_CAMERA`].
+    /// The table it stands in, one of [`TABLES`], [`WITHIN_CAMERA`] or [`AUDIO`].
     pub table: &'static str,
     /// Its name.
     pub name: &'static str,
@@ -66,6 +68,8 @@ enum Shape {
     OneOrList,
     /// Names that are free, each with a value.
     Table,
+    /// A table with keys of its own, which are checked one by one.
+    Section,
 }
 
 impl Key {
@@ -92,7 +96,8 @@ impl Key {
 
     /// The keys of a table.
     pub fn of(table: &str) -> impl Iterator<Item = &'static Self> {
-        KEYS.iter().filter(move |key| key.table == table)
+        let all = KEYS.iter().chain(AUDIO_KEYS);
+        all.filter(move |key| key.table == table)
     }
 
     /// What is allowed, in words that follow "allowed:".
@@ -103,7 +108,19 @@ impl Key {
             Shape::List => format!("a list of {words}"),
             Shape::OneOrList => format!("{words}, or a list of these"),
             Shape::Table => format!("a table of names, each with {words}"),
+            Shape::Section => {
+                let keys: Vec<_> = AUDIO_KEYS.iter().map(|key| key.name).collect();
+                format!(
+                    "a table with {}, as in {{ device = \"default\" }}",
+                    keys.join(", ")
+                )
+            }
         }
+    }
+
+    /// Whether it is a table with keys of its own.
+    pub(super) fn is_section(&self) -> bool {
+        self.shape == Shape::Section
     }
 
     /// The parts of `value` that this key does not allow.
@@ -120,7 +137,8 @@ impl Key {
                 let values = values.values();
                 values.filter(|v| !(self.reads)((*v).clone())).collect()
             }
-            (Shape::List | Shape::Table, _) => vec![value],
+            (Shape::Section, DeValue::Table(_)) => Vec::new(),
+            (Shape::List | Shape::Table | Shape::Section, _) => vec![value],
             _ if (self.reads)(value.clone()) => Vec::new(),
             _ => vec![value],
         }
@@ -150,7 +168,7 @@ const fn key<T: DeserializeOwned + Value>(
 /// Every key, in the order of the reference.
 pub const KEYS: &[Key] = {
     use Reload::{Live, Restart};
-    use Shape::{List, One, OneOrList, Table};
+    use Shape::{List, One, OneOrList, Section, Table};
     &[
         key::<Level>("log", "level", Live, One),
         key::<Duration>("log", "report-interval", Live, One),
@@ -219,6 +237,7 @@ pub const KEYS: &[Key] = {
         key::<Rung>(CAMERA, "ladder", Live, List),
         key::<Congestion>(CAMERA, "congestion", Live, One),
         key::<ControlValue>(CAMERA, "controls", Live, Table),
+        key::<SoundDevice>(CAMERA, "audio", Live, Section),
         key::<RecordMode>(RECORD, "mode", Live, One),
         key::<Directory>(RECORD, "directory", Live, One),
         key::<RecordCodec>(RECORD, "codec", Live, One),
@@ -229,5 +248,16 @@ pub const KEYS: &[Key] = {
         key::<Space>(RECORD, "min-free", Live, One),
         key::<PreRoll>(RECORD, "pre-roll", Live, One),
         key::<Every>(RECORD, "timelapse", Live, One),
+    ]
+};
+
+/// The keys of the table within a camera's that is its sound.
+pub const AUDIO_KEYS: &[Key] = {
+    use Reload::Live;
+    use Shape::One;
+    &[
+        key::<SoundDevice>(AUDIO, "device", Live, One),
+        key::<SoundChannels>(AUDIO, "channels", Live, One),
+        key::<SoundBitRate>(AUDIO, "bit-rate", Live, One),
     ]
 };

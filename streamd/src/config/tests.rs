@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, prefer, ladder, congestion, controls, record"
+    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, prefer, ladder, congestion, controls, audio, record"
     );
 }
 
@@ -342,6 +342,7 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         config.webrtc.listen = (key.is_empty() || key.contains("8189")).then(port);
         let public = || "198.51.100.7".parse().unwrap();
         config.webrtc.public_address = is("public-address").then(public);
+        config.camera[0].audio = is("audio").then(Audio::default);
     };
     without(&mut filled, "");
     assert_eq!(parse(&all.join("\n"), "etc").unwrap(), filled);
@@ -486,6 +487,11 @@ fn camera() -> impl Strategy<Value = Camera> {
                         Congestion::Cubic
                     },
                     controls,
+                    audio: adapt.then(|| Audio {
+                        device: device.parse().unwrap(),
+                        channels: 2.try_into().unwrap(),
+                        bit_rate: "12345".parse().unwrap(),
+                    }),
                 }
             },
         )

@@ -42,6 +42,7 @@ by_string!(CameraName, Device, Duration, FrameTimeout);
 
 mod access;
 mod arrangement;
+mod audio;
 mod bit_rate;
 mod controls;
 mod hook;
@@ -52,6 +53,7 @@ mod source;
 
 pub use access::{Anonymous, Proxy, ProxyHeader, UserRole};
 pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
+pub use audio::{SoundBitRate, SoundChannels, SoundDevice};
 pub use bit_rate::BitRate;
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};

@@ -13,7 +13,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use streamd_protocol::stats::{
-    CameraState, CameraStats, ClientStats, RecordingState, RecordingStats, Stats, Transport,
+    CameraState, CameraStats, ClientStats, RecordingState, RecordingStats, SoundStats, Stats,
+    Transport,
 };
 
 use crate::{
@@ -264,6 +265,70 @@ impl Scrape {
         fractions(encoder, &head, self.told(|c| c.desired_fps))
     }
 
+    fn sound(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let cameras = self.stats.cameras.iter();
+        let heard = cameras.filter_map(|camera| Some((&*camera.name, camera.sound.as_ref()?)));
+        let heard: Vec<(&str, &SoundStats)> = heard.collect();
+        let states = heard.iter().flat_map(|(camera, sound)| {
+            STATES.map(|(state, name)| {
+                let labels = vec![("camera", *camera), ("state", name)];
+                (labels, i64::from(sound.state == state))
+            })
+        });
+        let head = family(
+            "camera_sound_state",
+            "1 for the state the camera's sound is in",
+        );
+        numbers(encoder, &head, MetricType::Gauge, states)?;
+        type Count = fn(&SoundStats) -> i64;
+        let counted: [(&str, &str, MetricType, Count); 5] = [
+            (
+                "camera_sound_listeners",
+                "Who listens to the camera's sound",
+                MetricType::Gauge,
+                |sound| sound.listeners,
+            ),
+            (
+                "camera_sound_packets",
+                "Packets of sound made",
+                MetricType::Counter,
+                |sound| sound.packets,
+            ),
+            (
+                "camera_sound_packets_dropped",
+                "Packets of sound that a listener did not get in time",
+                MetricType::Counter,
+                |sound| sound.dropped,
+            ),
+            (
+                "camera_sound_overruns",
+                "Times that sound was lost because it was not taken in time",
+                MetricType::Counter,
+                |sound| sound.overruns,
+            ),
+            (
+                "camera_sound_device_losses",
+                "Times the sound device was lost",
+                MetricType::Counter,
+                |sound| sound.losses,
+            ),
+        ];
+        for (name, help, kind, count) in counted {
+            let values = heard
+                .iter()
+                .map(|(camera, sound)| (vec![("camera", *camera)], count(sound)));
+            numbers(encoder, &family(name, help), kind, values)?;
+        }
+        let levels = heard
+            .iter()
+            .filter_map(|(camera, sound)| Some((vec![("camera", *camera)], sound.level_db?)));
+        let head = family(
+            "camera_sound_level_dbfs",
+            "How loud the sound is, in dB below the loudest that can be; none while nobody listens",
+        );
+        fractions(encoder, &head, levels)
+    }
+
     fn frames(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let head = family("frames", "Frames by what became of them");
         let stages = self.by_kind(
@@ -489,6 +554,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.daemon(&mut encoder)?;
         self.cameras(&mut encoder)?;
+        self.sound(&mut encoder)?;
         self.frames(&mut encoder)?;
         self.clients(&mut encoder)?;
         self.deliveries(&mut encoder)?;

@@ -10,11 +10,16 @@ use crate::{
 /// The name of a camera's one stream in the address of a SETUP.
 pub const TRACK: &str = "trackID=0";
 
+/// The name of its sound.
+pub const SOUND: &str = "trackID=1";
+
 /// What an address asks for.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Address {
     /// The camera; the first one where it names none.
     pub camera: Option<String>,
+    /// Its sound, and not its pictures.
+    pub is_sound: bool,
     /// In which coding; the best there is where it names none.
     pub codec: Option<Codec>,
     /// A viewer's limits; their codec says nothing.
@@ -44,7 +49,10 @@ impl Address {
     /// What is wrong with it.
     pub fn read(uri: &str) -> Result<Self, Wrong> {
         let whole = uri.trim_end_matches('/');
-        let whole = whole.strip_suffix(TRACK).unwrap_or(whole);
+        let (whole, is_sound) = match whole.strip_suffix(SOUND) {
+            Some(rest) => (rest, true),
+            None => (whole.strip_suffix(TRACK).unwrap_or(whole), false),
+        };
         let whole = whole.trim_end_matches('/');
         let rest = ["rtsp://", "rtsps://"].iter().find_map(|scheme| {
             let begins = whole.get(..scheme.len())?.eq_ignore_ascii_case(scheme);
@@ -69,6 +77,7 @@ impl Address {
         };
         Ok(Self {
             camera: camera.map(str::to_owned),
+            is_sound,
             codec,
             limits,
             token: query.get("token").map(str::to_owned),
@@ -116,6 +125,14 @@ mod tests {
             ("rtsp://cam?codec=jpeg", (None, Some(Codec::Jpeg))),
         ] {
             assert_eq!(read(uri), wanted, "{uri}");
+        }
+        for (uri, is_sound) in [
+            ("rtsp://cam/main/h264/trackID=1", true),
+            ("rtsp://cam/main?fps=5/trackID=1/", true),
+            ("rtsp://cam/main/h264/trackID=0", false),
+            ("rtsp://cam/main", false),
+        ] {
+            assert_eq!(Address::read(uri).unwrap().is_sound, is_sound, "{uri}");
         }
         let address = Address::read("rtsp://cam/main?fps=5&token=abc&max_width=320").unwrap();
         assert_eq!(address.limits.fps, Some(5.0));

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use streamd_protocol::limits::Limits;
 
 use super::{
-    address::Address,
+    address::{Address, TRACK},
     answer::{Answer, Status},
     description::{self, Described},
     jpeg, payload,
     request::{Method, Request},
-    rtp::Stream,
-    session::{Session, Then, always},
+    rtp::{self, Stream},
+    session::{self, Session, Then, always},
     sockets::{Hosts, Pair},
     transport::{Way, choose},
 };
@@ -21,6 +21,7 @@ use crate::{
     http::{credentials::token_of, visitor::product},
     hub::Subscription,
     media::{CODECS, Codec, Level, Packet, Timestamp, Track},
+    sound,
     viewer::viewers::Viewers,
 };
 
@@ -38,6 +39,8 @@ pub struct Agreed {
     pub limits: Limits,
     /// By which way.
     pub by: By,
+    /// By which way sound goes beside them, if it is wanted.
+    pub sound_by: Option<By>,
     /// Who it is, by what it has shown.
     pub who: Shown,
     camera: Arc<Camera>,
@@ -49,6 +52,23 @@ pub enum By {
     Blocks(u8, u8),
     /// In datagrams of these sockets.
     Datagrams(Pair),
+}
+
+impl By {
+    /// The sockets, if it goes by such.
+    pub fn into_pair(self) -> Option<Pair> {
+        match self {
+            Self::Datagrams(pair) => Some(pair),
+            Self::Blocks(..) => None,
+        }
+    }
+}
+
+/// The sound that is agreed on, and by which way it goes.
+struct Heard {
+    camera: String,
+    sound: session::Sound,
+    by: By,
 }
 
 /// What becomes of the connection.
@@ -71,6 +91,10 @@ pub struct Conversation {
     /// Who it is, by the last token that it has shown.
     who: Option<Identity>,
     agreed: Option<Box<Agreed>>,
+    /// The name of the session, from the first stream on that is agreed on.
+    id: Option<String>,
+    /// Sound that goes beside the pictures.
+    heard: Option<Heard>,
     /// Keeps the camera on from the description until pictures are wanted.
     warm: Option<Subscription>,
 }
@@ -86,6 +110,8 @@ impl Conversation {
             name: String::new(),
             who: None,
             agreed: None,
+            id: None,
+            heard: None,
             warm: None,
         }
     }
@@ -109,6 +135,10 @@ impl Conversation {
     /// What is asked for within a session.
     fn within(&mut self, request: &Request) -> (Answer, Next) {
         let Some(agreed) = &self.agreed else {
+            if let (Method::Play, Some(_)) = (request.method, &self.heard) {
+                let words = format!("sound goes beside pictures: set up {TRACK} as well");
+                return (Answer::refused(Status::NotValidNow, words), Next::Stay);
+            }
             // That a client is there it may say at any time.
             let status = match request.method {
                 Method::GetParameter | Method::SetParameter => Status::Ok,
@@ -152,6 +182,10 @@ impl Conversation {
             codec: limits.codec,
             fps: camera.settings().config.fps.get(),
             picture: picture.as_deref(),
+            channels: camera
+                .sound()
+                .and_then(|sound| sound.settings())
+                .map(|settings| settings.channels.get()),
             host: self.hosts.map_or(any, |hosts| hosts.here),
         });
         let base = format!("{}/", request.uri.trim_end_matches('/'));
@@ -161,12 +195,90 @@ impl Conversation {
     }
 
     async fn set_up(&mut self, request: &Request) -> Result<Answer, Answer> {
-        if self.agreed.is_some() {
-            let words = "one session has one stream";
+        let (address, camera) = self.find(request).await?;
+        let is_there = match address.is_sound {
+            true => self.heard.is_some(),
+            false => self.agreed.is_some(),
+        };
+        if is_there {
+            let words = "one session has one stream of pictures, and one of sound";
             return Err(Answer::refused(Status::NotValidNow, words));
         }
-        let (address, camera) = self.find(request).await?;
+        if address.is_sound {
+            return self.set_up_sound(request, &camera);
+        }
         let limits = self.offered(&camera, &address)?;
+        let stream = Stream::new(payload::kind(limits.codec), rtp::PICTURES).map_err(lacking)?;
+        let (id, by, answer) = self.choose(request, &stream)?;
+        self.agreed = Some(Box::new(Agreed {
+            session: Session::new(id, request.uri.clone(), stream),
+            limits,
+            by,
+            sound_by: None,
+            who: self.who.as_ref().map(Shown::of).unwrap_or_default(),
+            camera,
+        }));
+        if let Err(refused) = self.beside() {
+            self.agreed = None;
+            return Err(refused);
+        }
+        Ok(answer)
+    }
+
+    fn set_up_sound(&mut self, request: &Request, camera: &Camera) -> Result<Answer, Answer> {
+        if camera.sound().is_none() {
+            let words = format!("camera {} has no sound", camera.name);
+            return Err(Answer::refused(Status::NotFound, words));
+        }
+        let stream = Stream::new(payload::OPUS, sound::RATE).map_err(lacking)?;
+        let (_, by, answer) = self.choose(request, &stream)?;
+        let uri = request.uri.clone();
+        self.heard = Some(Heard {
+            camera: camera.name.clone(),
+            sound: session::Sound { uri, stream },
+            by,
+        });
+        if let Err(refused) = self.beside() {
+            self.heard = None;
+            return Err(refused);
+        }
+        Ok(answer)
+    }
+
+    /// Puts the sound that is agreed on beside the pictures, once there are both.
+    fn beside(&mut self) -> Result<(), Answer> {
+        let Some(agreed) = &mut self.agreed else {
+            return Ok(());
+        };
+        let Some(heard) = self.heard.take() else {
+            return Ok(());
+        };
+        let fit = match (&agreed.by, &heard.by) {
+            (By::Blocks(rtp, rtcp), By::Blocks(other, other_rtcp)) => {
+                let taken = [rtp, rtcp];
+                !taken.contains(&other) && !taken.contains(&other_rtcp)
+            }
+            (By::Datagrams(_), By::Datagrams(_)) => true,
+            _ => false,
+        };
+        if !fit || agreed.camera.name != heard.camera {
+            self.heard = Some(heard);
+            let words =
+                "pictures and sound are of one camera, and go by one way, on channels of their own";
+            return Err(Answer::refused(Status::UnsupportedTransport, words));
+        }
+        agreed.session.sound = Some(heard.sound);
+        agreed.sound_by = Some(heard.by);
+        Ok(())
+    }
+
+    /// Chooses the way of a stream, among those that the client offers: with the name of the session,
+    /// and the answer.
+    fn choose(
+        &mut self,
+        request: &Request,
+        stream: &Stream,
+    ) -> Result<(String, By, Answer), Answer> {
         let offers = request.header("transport").unwrap_or_default();
         let there = self.hosts.map(|hosts| hosts.there.to_string());
         let way = choose(offers, there.as_deref()).ok_or_else(|| {
@@ -178,10 +290,6 @@ impl Conversation {
             };
             Answer::refused(Status::UnsupportedTransport, format!("allowed: {allowed}"))
         })?;
-        let lacking = |error: std::io::Error| Answer::refused(Status::Unavailable, error);
-        let stream = Stream::new(payload::kind(limits.codec)).map_err(lacking)?;
-        let ssrc = stream.ssrc();
-        let session = Session::new(request.uri.clone(), stream).map_err(lacking)?;
         let (by, chosen) = match (way, self.hosts) {
             (Way::Interleaved { rtp, rtcp }, _) => {
                 let chosen = format!("RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}");
@@ -197,16 +305,14 @@ impl Conversation {
             }
             (Way::Datagrams { .. }, None) => unreachable!("it is chosen with a peer only"),
         };
-        let chosen = format!("{chosen};ssrc={ssrc:08X}");
-        let answer = session.answered(Status::Ok).with("Transport", chosen);
-        self.agreed = Some(Box::new(Agreed {
-            session,
-            limits,
-            by,
-            who: self.who.as_ref().map(Shown::of).unwrap_or_default(),
-            camera,
-        }));
-        Ok(answer)
+        let id = match &self.id {
+            Some(id) => id.clone(),
+            None => session::new_id().map_err(lacking)?,
+        };
+        self.id = Some(id.clone());
+        let chosen = format!("{chosen};ssrc={:08X}", stream.ssrc());
+        let answer = session::answered(&id, Status::Ok).with("Transport", chosen);
+        Ok((id, by, answer))
     }
 
     /// The camera at an address, for who may watch it.
@@ -338,6 +444,10 @@ fn track(camera: &Camera, limits: &Limits) -> Option<Track> {
     };
     let best = ladder.find(|rung| fits(rung.scale.divisor()));
     best.map(|rung| Track::Jpeg(*rung))
+}
+
+fn lacking(error: std::io::Error) -> Answer {
+    Answer::refused(Status::Unavailable, error)
 }
 
 fn unauthorized() -> Answer {

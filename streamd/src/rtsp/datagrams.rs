@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     connection::{Connection, Ended},
+    listening::{Listening, listen},
     payload::Pieces,
     request::Said,
     rtcp,
@@ -74,6 +75,8 @@ pub struct Arrived {
     pub session: Session,
     /// Where pictures go.
     pub pair: Pair,
+    /// Where sound goes, if it is wanted.
+    pub sound: Option<Pair>,
     /// The limits that it asked for.
     pub limits: Limits,
     /// Who it is, by what it has shown.
@@ -92,6 +95,7 @@ pub struct Watcher {
     session: Session,
     pair: Pair,
     connection: Connection,
+    listening: Option<Listening>,
     outgoing: Option<Outgoing>,
     pieces: Pieces,
     budget: Budget,
@@ -110,6 +114,8 @@ enum Event {
     Reported(io::Result<usize>),
     /// The client has no such port, or says something there, which means nothing.
     Answered(io::Result<usize>),
+    /// So many bytes of sound have gone, or the client has said something there.
+    Heard(usize),
     Burst,
     Picture(Arc<Packet>),
     Over,
@@ -124,6 +130,7 @@ impl Watcher {
             connection,
             session,
             pair,
+            sound,
             limits,
             who,
             place,
@@ -147,7 +154,11 @@ impl Watcher {
         coming::announce(&viewers, &entry);
         let feed = Feed::new(1, place, limits, now);
         feed.keys_every(KEYS_EVERY);
+        let heard = feed.camera().sound().cloned();
         Self {
+            listening: heard
+                .zip(sound)
+                .map(|(sound, pair)| Listening::new(sound, pair)),
             feed,
             viewers,
             entry,
@@ -174,6 +185,9 @@ impl Watcher {
         let mut bye = Vec::new();
         self.session.stream.bye(&mut bye);
         let _ = self.pair.rtcp.try_send(&bye);
+        if let (Some(listening), Some(sound)) = (&self.listening, &self.session.sound) {
+            listening.end(sound);
+        }
         if coming::part(&self.viewers, &self.entry, why) {
             self.feed.camera().dropped_clients.add(1);
         }
@@ -185,6 +199,7 @@ impl Watcher {
         let (entry, feed) = (&self.entry, &mut self.feed);
         let is_sending = self.outgoing.is_some();
         let most = self.viewers.bandwidth.of_each();
+        let is_paused = entry.limits().paused;
         tokio::select! {
             biased;
             orders = poll_fn(|cx| entry.take_orders(cx.waker()).map_or(Poll::Pending, Poll::Ready)) => {
@@ -196,6 +211,7 @@ impl Watcher {
                 hear(&report[..*length], &self.session, entry, &self.viewers);
             })),
             got = self.pair.rtp.recv(&mut word) => Event::Answered(got),
+            heard = listen(&mut self.listening, &mut self.session, is_paused) => Event::Heard(heard),
             () = tokio::time::sleep_until(self.next), if is_sending => Event::Burst,
             packet = poll_fn(|cx| next(feed, entry, most, cx)), if !is_sending => Event::Picture(packet),
             () = tokio::time::sleep_until(self.end) => Event::Over,
@@ -217,6 +233,16 @@ impl Watcher {
             Event::Reported(Err(_)) => Ok(()),
             Event::Answered(Ok(_)) => Ok(()),
             Event::Answered(Err(_)) => Err(Goodbye::Closed),
+            Event::Heard(bytes) => {
+                if bytes == 0 {
+                    self.end = Instant::now() + TIMEOUT;
+                }
+                let most = self.viewers.bandwidth.of_each();
+                let then = self.budget.spend(bytes, most, Timestamp::now());
+                self.feed.afford(then);
+                self.feed.camera().bytes.add(bytes as u64);
+                Ok(())
+            }
             Event::Burst => self.send(),
             Event::Picture(packet) => {
                 self.begin(packet);

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::{address::TRACK, h264, payload};
+use super::{
+    address::{SOUND, TRACK},
+    h264, payload,
+};
 use crate::media::{Codec, Packet};
 
 /// What is described.
@@ -15,6 +18,8 @@ pub struct Described<'a> {
     pub fps: f64,
     /// A picture of it, a key, if one was had.
     pub picture: Option<&'a Packet>,
+    /// Channels of its sound, if it has any.
+    pub channels: Option<usize>,
     /// The address of this machine that the client has come to.
     pub host: IpAddr,
 }
@@ -26,6 +31,7 @@ pub fn write(described: &Described<'_>) -> String {
         codec,
         fps,
         picture,
+        channels,
         host,
     } = described;
     let family = if host.is_ipv4() { "IP4" } else { "IP6" };
@@ -39,10 +45,19 @@ pub fn write(described: &Described<'_>) -> String {
             ("H264", format!("a=fmtp:{kind} {parameters}\r\n"))
         }
     };
+    // Two channels always (RFC 7587, section 7): how many there are is in each packet.
+    let sound = channels.map(|channels| {
+        let (kind, stereo) = (payload::OPUS, u8::from(channels > 1));
+        format!(
+            "m=audio 0 RTP/AVP {kind}\r\na=rtpmap:{kind} opus/48000/2\r\n\
+             a=fmtp:{kind} sprop-stereo={stereo}\r\na=ptime:20\r\na=control:{SOUND}\r\n"
+        )
+    });
+    let sound = sound.unwrap_or_default();
     format!(
         "v=0\r\no=- 0 0 IN {family} {host}\r\ns={camera}\r\nc=IN {family} {anywhere}\r\nt=0 0\r\n\
          a=tool:streamd\r\na=control:*\r\nm=video 0 RTP/AVP {kind}\r\na=rtpmap:{kind} {name}/90000\r\n\
-         {format}a=framerate:{fps}\r\na=control:{TRACK}\r\n"
+         {format}a=framerate:{fps}\r\na=control:{TRACK}\r\n{sound}"
     )
 }
 
@@ -57,6 +72,7 @@ mod tests {
             codec: Codec::Jpeg,
             fps: 12.5,
             picture: None,
+            channels: None,
             host: "127.0.0.1".parse().unwrap(),
         });
         let wanted = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=main\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
@@ -80,11 +96,16 @@ mod tests {
             codec: Codec::H264,
             fps: 30.0,
             picture: Some(&key),
+            channels: Some(1),
             host: "::1".parse().unwrap(),
         });
         for line in [
             "o=- 0 0 IN IP6 ::1",
             "c=IN IP6 ::",
+            "m=audio 0 RTP/AVP 97",
+            "a=rtpmap:97 opus/48000/2",
+            "a=fmtp:97 sprop-stereo=0",
+            "a=control:trackID=1",
             "m=video 0 RTP/AVP 96",
             "a=rtpmap:96 H264/90000",
             "a=fmtp:96 packetization-mode=1;profile-level-id=42C01F;sprop-parameter-sets=Z0LAHw==,aM4=",

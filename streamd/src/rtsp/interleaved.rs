@@ -17,7 +17,8 @@ use super::{
     session::{KEYS_EVERY, Session, Then},
 };
 use crate::{
-    media::Packet,
+    media::{Packet, Timestamp},
+    sound,
     viewer::framing::{Cut, Framing, Goodbye, Received, Sending, Violation},
 };
 
@@ -30,6 +31,9 @@ pub struct Interleaved {
     session: Session,
     /// Of pictures, and of reports.
     channels: (u8, u8),
+    /// The same of sound.
+    #[serde(default)]
+    sound: Option<(u8, u8)>,
     #[serde(skip)]
     pieces: Pieces,
     #[serde(skip)]
@@ -38,23 +42,24 @@ pub struct Interleaved {
 
 impl Interleaved {
     /// Goes on with a session on these channels.
-    pub fn new(session: Session, channels: (u8, u8)) -> Self {
+    pub fn new(session: Session, channels: (u8, u8), sound: Option<(u8, u8)>) -> Self {
         Self {
             session,
             channels,
+            sound,
             pieces: Pieces::default(),
             cuts: Vec::new(),
         }
     }
+}
 
-    /// Appends a block of reports.
-    fn block(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = out.len();
-        out.extend([b'$', self.channels.1, 0, 0]);
-        write(out);
-        let length = (out.len() - start - BLOCK_HEAD) as u16;
-        out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
-    }
+/// Appends a block on a channel.
+fn block(channel: u8, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend([b'$', channel, 0, 0]);
+    write(out);
+    let length = (out.len() - start - BLOCK_HEAD) as u16;
+    out[start + 2..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 impl Framing for Interleaved {
@@ -65,9 +70,8 @@ impl Framing for Interleaved {
     fn before(&mut self, frame: &Packet, sending: &Sending, out: &mut Vec<u8>) {
         self.cuts.clear();
         if self.session.stream.owes_report(sending.now) {
-            let mut report = Vec::new();
-            self.session.stream.report(sending.now, &mut report);
-            self.block(out, |out| out.extend(report));
+            let stream = &mut self.session.stream;
+            block(self.channels.1, out, |out| stream.report(sending.now, out));
         }
         // What can't be sent is left out: whoever asks for such pictures is told so at once.
         if self.pieces.cut(frame, MOST).is_err() {
@@ -100,6 +104,24 @@ impl Framing for Interleaved {
     }
 
     fn after(&mut self, _: &Packet, _: &Sending, _: &mut Vec<u8>) {}
+
+    fn has_sound(&self) -> bool {
+        self.session.sound.is_some() && self.sound.is_some()
+    }
+
+    fn sound(&mut self, packet: &sound::Packet, now: Timestamp, out: &mut Vec<u8>) {
+        let (Some(sound), Some((rtp, rtcp))) = (&mut self.session.sound, self.sound) else {
+            return;
+        };
+        let stream = &mut sound.stream;
+        if stream.owes_report(now) {
+            block(rtcp, out, |out| stream.report(now, out));
+        }
+        block(rtp, out, |out| {
+            out.extend(stream.head(packet.captured, false, packet.data.len()));
+            out.extend(&packet.data);
+        });
+    }
 
     fn receive(
         &mut self,
@@ -144,8 +166,9 @@ impl Framing for Interleaved {
     }
 
     fn farewell(&mut self, _: &Goodbye, out: &mut Vec<u8>) {
-        let mut bye = Vec::new();
-        self.session.stream.bye(&mut bye);
-        self.block(out, |out| out.extend(bye));
+        block(self.channels.1, out, |out| self.session.stream.bye(out));
+        if let (Some(sound), Some((_, rtcp))) = (&self.session.sound, self.sound) {
+            block(rtcp, out, |out| sound.stream.bye(out));
+        }
     }
 }

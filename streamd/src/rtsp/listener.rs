@@ -93,6 +93,7 @@ async fn talk(viewers: Arc<Viewers>, come: Come, hosts: Option<Hosts>) -> io::Re
         session,
         limits,
         by,
+        sound_by,
         who,
         ..
     } = *agreed;
@@ -106,6 +107,7 @@ async fn talk(viewers: Arc<Viewers>, come: Come, hosts: Option<Hosts>) -> io::Re
                 connection,
                 session,
                 pair,
+                sound: sound_by.and_then(By::into_pair),
                 limits,
                 who,
                 place,
@@ -117,12 +119,16 @@ async fn talk(viewers: Arc<Viewers>, come: Come, hosts: Option<Hosts>) -> io::Re
             return Ok(());
         }
     };
+    let sound = match sound_by {
+        Some(By::Blocks(rtp, rtcp)) => Some((rtp, rtcp)),
+        _ => None,
+    };
     let (channel, input) = connection.into_parts();
     let arrival = Arrival {
         id: viewers.registry.reserve(),
         channel,
         peer: come.peer,
-        framing: Box::new(Interleaved::new(session, channels)),
+        framing: Box::new(Interleaved::new(session, channels, sound)),
         who,
         share: Some(come.share),
         place,

@@ -18,6 +18,7 @@ pub mod h264;
 mod interleaved;
 pub mod jpeg;
 pub mod listener;
+mod listening;
 pub mod payload;
 pub mod request;
 pub mod rtcp;

@@ -55,6 +55,9 @@ impl Pieces {
     }
 }
 
+/// The number of Opus: another free one.
+pub const OPUS: u8 = 97;
+
 /// The number of a payload in this coding: a fixed one for JPEG, one of the free ones for H.264
 /// (RFC 3551, section 6).
 pub const fn kind(codec: Codec) -> u8 {

@@ -19,12 +19,22 @@ const VERSION: u8 = 2 << 6;
 /// Set in the last packet of a picture.
 const MARKER: u8 = 0x80;
 
+/// Ticks a second of the clock of pictures.
+pub const PICTURES: u32 = 90_000;
+
+const fn pictures() -> u32 {
+    PICTURES
+}
+
 /// What is sent of a stream so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// How its payload is packed, by the session's description.
     payload_type: u8,
     ssrc: u32,
+    /// Ticks a second of its clock.
+    #[serde(default = "pictures")]
+    hertz: u32,
     /// The number of the next packet.
     sequence: u16,
     /// What the clock of the stream shows when that of the frames shows 0.
@@ -42,12 +52,13 @@ impl Stream {
     ///
     /// # Errors
     /// The kernel has no random bytes.
-    pub fn new(payload_type: u8) -> io::Result<Self> {
+    pub fn new(payload_type: u8, hertz: u32) -> io::Result<Self> {
         let mut random = [0; 10];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let [a, b, c, d, e, f, g, h, i, j] = random;
         Ok(Self {
             payload_type,
+            hertz,
             ssrc: u32::from_be_bytes([a, b, c, d]),
             sequence: u16::from_be_bytes([e, f]),
             offset: u32::from_be_bytes([g, h, i, j]),
@@ -67,9 +78,9 @@ impl Stream {
         self.sequence
     }
 
-    /// What its clock, of 90 kHz, shows at this moment.
+    /// What its clock shows at this moment.
     const fn clock(&self, at: Timestamp) -> u32 {
-        let ticks = at.as_nanos() / 100_000 * 9 + at.as_nanos() % 100_000 * 9 / 100_000;
+        let ticks = at.as_nanos() as u128 * self.hertz as u128 / 1_000_000_000;
         self.offset.wrapping_add(ticks as u32)
     }
 
@@ -121,6 +132,7 @@ mod tests {
     fn packets_are_numbered_and_stamped_by_the_clock_of_the_frames() {
         let mut stream = Stream {
             payload_type: 26,
+            hertz: PICTURES,
             ssrc: 0x0102_0304,
             sequence: u16::MAX,
             offset: u32::MAX,
@@ -149,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_report_is_owed_at_first_and_every_few_seconds() {
-        let mut stream = Stream::new(26).unwrap();
+        let mut stream = Stream::new(26, PICTURES).unwrap();
         let now = Timestamp::now();
         assert!(stream.owes_report(now));
         stream.report(now, &mut Vec::new());

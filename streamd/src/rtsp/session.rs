@@ -21,14 +21,42 @@ pub const KEYS_EVERY: Duration = Duration::from_secs(2);
 const METHODS: &str =
     "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER";
 
-/// One session, and its stream.
+/// One session, and its streams.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     id: String,
     /// The address of the stream, as the client has it.
     uri: String,
+    /// What is sent of pictures.
+    pub stream: Stream,
+    /// What is sent of sound beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<Sound>,
+}
+
+/// The sound of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sound {
+    /// The address of its stream, as the client has it.
+    pub uri: String,
     /// What is sent.
     pub stream: Stream,
+}
+
+/// A name of a session, that nobody guesses.
+///
+/// # Errors
+/// The kernel has no random bytes.
+pub fn new_id() -> std::io::Result<String> {
+    let mut random = [0; 12];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(random))
+}
+
+/// An answer within the session of this name.
+pub fn answered(id: &str, status: Status) -> Answer {
+    let seconds = TIMEOUT.as_secs();
+    Answer::new(status).with("Session", format!("{id};timeout={seconds}"))
 }
 
 /// What a request means for the pictures.
@@ -58,21 +86,19 @@ pub fn always(request: &Request) -> Option<Answer> {
 }
 
 impl Session {
-    /// One for the stream at this address.
-    ///
-    /// # Errors
-    /// The kernel has no random bytes.
-    pub fn new(uri: String, stream: Stream) -> std::io::Result<Self> {
-        let mut random = [0; 12];
-        getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-        let id = BASE64_URL_SAFE_NO_PAD.encode(random);
-        Ok(Self { id, uri, stream })
+    /// One of this name, for the stream at this address.
+    pub const fn new(id: String, uri: String, stream: Stream) -> Self {
+        Self {
+            id,
+            uri,
+            stream,
+            sound: None,
+        }
     }
 
     /// An answer within the session.
     pub fn answered(&self, status: Status) -> Answer {
-        let seconds = TIMEOUT.as_secs();
-        Answer::new(status).with("Session", format!("{};timeout={seconds}", self.id))
+        answered(&self.id, status)
     }
 
     /// Whether a request is for this session, and not for another one.
@@ -94,7 +120,12 @@ impl Session {
         match request.method {
             Method::Play => {
                 // The clock of the stream is told by its first packet.
-                let info = format!("url={};seq={}", self.uri, self.stream.sequence());
+                let of =
+                    |uri: &str, stream: &Stream| format!("url={uri};seq={}", stream.sequence());
+                let mut info = of(&self.uri, &self.stream);
+                if let Some(sound) = &self.sound {
+                    info = format!("{info},{}", of(&sound.uri, &sound.stream));
+                }
                 (self.answered(Status::Ok).with("RTP-Info", info), Then::Play)
             }
             Method::Pause => (self.answered(Status::Ok), Then::Pause),

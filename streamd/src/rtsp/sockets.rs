@@ -179,7 +179,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::fixtures;
+    use crate::{fixtures, rtsp::rtp};
 
     #[tokio::test]
     async fn datagrams_of_any_lengths_go_as_they_are_to_one_client_alone() {
@@ -201,7 +201,7 @@ mod tests {
             pieces.push(b"head", start..start + length);
             start += length;
         }
-        let mut stream = Stream::new(26).unwrap();
+        let mut stream = Stream::new(26, rtp::PICTURES).unwrap();
         for most in [1, 3, 100] {
             let mut all = Datagrams::new(&packet, &pieces, &mut stream);
             let mut taken = 0;

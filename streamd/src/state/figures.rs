@@ -1,12 +1,13 @@
 //! What is counted, put together: the one [`Stats`] that control, HTTP, metrics and the log read.
 
-use streamd_protocol::stats::{CameraState, CameraStats, RenditionStats, Stats};
+use streamd_protocol::stats::{CameraState, CameraStats, RenditionStats, SoundStats, Stats};
 
 use super::State;
 use crate::{
     camera::Camera,
     hub::TrackUse,
     media::{Timestamp, Track},
+    sound::Sound,
 };
 
 impl State {
@@ -130,7 +131,31 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
             })
             .collect(),
         recording: None,
+        sound: camera.sound().and_then(|sound| sound_stats(sound)),
     }
+}
+
+fn sound_stats(sound: &Sound) -> Option<SoundStats> {
+    let settings = sound.settings()?;
+    let status = sound.status();
+    let level = sound.level();
+    // A tenth of a decibel is more than anybody hears.
+    let rounded = |level: f64| (level * 10.0).round() / 10.0;
+    Some(SoundStats {
+        device: settings.device.to_string(),
+        card: status.card,
+        state: status.state,
+        reason: status.reason,
+        channels: settings.channels.get() as i64,
+        bit_rate: settings.bit_rate.get().into(),
+        listeners: sound.listeners() as i64,
+        level_db: level.map(|(rms, _)| rounded(rms)),
+        peak_db: level.map(|(_, peak)| rounded(peak)),
+        packets: sound.packets.get() as i64,
+        dropped: sound.dropped.get() as i64,
+        overruns: sound.overruns.get() as i64,
+        losses: sound.losses.get() as i64,
+    })
 }
 
 /// Bits a second that the encoder of a track keeps to; 0 where it has none.

@@ -95,6 +95,9 @@ impl State {
 
     /// Puts in force what can be of a new configuration.
     fn apply(&self, new: Config) -> Result<Reloaded, Refused> {
+        if let Some(lacking) = new.lacking() {
+            return Err(Refused::BadConfiguration(lacking));
+        }
         let old = self.configuration();
         if new.access.anonymous.is_none()
             && new.access.user_header.is_none()

@@ -5,7 +5,10 @@ use std::{ops::Range, time::Duration};
 use bytes::BytesMut;
 use streamd_protocol::{stats::Transport, stream::FromClient};
 
-use crate::media::{Packet, Timestamp};
+use crate::{
+    media::{Packet, Timestamp},
+    sound,
+};
 
 /// What a framing may tell a client of its own connection.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +109,14 @@ pub trait Framing: Send + 'static {
     fn ask(&mut self, _question: u64, _out: &mut Vec<u8>) -> bool {
         false
     }
+
+    /// Whether it carries the sound of its camera.
+    fn has_sound(&self) -> bool {
+        false
+    }
+
+    /// Appends a packet of sound.
+    fn sound(&mut self, _packet: &sound::Packet, _now: Timestamp, _out: &mut Vec<u8>) {}
 
     /// Appends a JSON message, if the transport carries any; unless it says otherwise, none.
     fn message(&mut self, _json: &str, _out: &mut Vec<u8>) {}

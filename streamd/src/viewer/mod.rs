@@ -12,6 +12,7 @@ pub mod figures;
 pub mod framing;
 pub mod handover;
 mod hear;
+mod listening;
 mod outgoing;
 pub mod registry;
 mod talk;
@@ -34,6 +35,7 @@ use streamd_protocol::limits::Limits;
 use self::{
     coming::shown_name,
     framing::{Framing, Goodbye, Sending},
+    listening::Listening,
     outgoing::Outgoing,
     registry::Guard,
     talk::{Heard, Talk},
@@ -60,6 +62,7 @@ pub struct Viewer {
     watching: Watching,
     wire: Wire,
     talk: Talk,
+    listening: Listening,
     /// The cameras it asked for, until the frame under way is whole.
     asked: Option<Vec<String>>,
     #[allow(dead_code, reason = "held, and given back")]
@@ -121,6 +124,7 @@ impl Viewer {
         let registration = viewers.readiness.register(&channel)?;
         let transport = framing.transport();
         let keys_every = framing.keys_every();
+        let listening = Listening::new(&*framing, place.camera());
         let entry = viewers.registry.enter(id, peer, transport, limits);
         entry.show(who);
         viewers.bandwidth.come(viewers.registry.count());
@@ -140,6 +144,7 @@ impl Viewer {
             watching,
             wire: Wire::new(registration, channel, now),
             talk: Talk::new(framing, input),
+            listening,
             asked: None,
             share,
         })
@@ -185,6 +190,8 @@ impl Viewer {
             self.take_stamps()?;
             self.read(cx)?;
             let sent = self.wire.outgoing.is_some();
+            let is_paused = self.entry.limits().paused;
+            self.listening.hear(&mut self.talk, is_paused, cx);
             let written = self.wire.write(&mut self.talk.outbox)?;
             if let Some(frame) = written.whole {
                 self.count(frame);
@@ -273,7 +280,9 @@ impl Viewer {
     /// A frame has been handed to the kernel whole.
     fn count(&mut self, sent: Outgoing) {
         let most = self.viewers.bandwidth.of_each();
-        self.watching.spend(sent.total(), most, Timestamp::now());
+        let heard = self.listening.take_bytes();
+        self.watching
+            .spend(sent.total() + heard, most, Timestamp::now());
         if let Some(feed) = self.watching.feed(sent.feed) {
             let left_out = feed.sent(&sent.packet);
             let camera = feed.camera();

@@ -4,8 +4,8 @@ use std::fs;
 
 use streamd::{
     config::{
-        Config,
-        schema::{KEYS, Reload},
+        Audio, Config,
+        schema::{AUDIO, AUDIO_KEYS, KEYS, Reload},
     },
     events,
 };
@@ -37,7 +37,15 @@ fn every_toml_block_is_a_valid_configuration() {
 
 /// The value of a key in the default configuration, as it stands in a file.
 fn default_of(table: &str, name: &str) -> Option<String> {
-    let tree = toml::Table::try_from(Config::default()).unwrap();
+    let mut config = Config::default();
+    if table == AUDIO {
+        config.camera[0].audio = Some(Audio::default());
+    }
+    let tree = toml::Table::try_from(config).unwrap();
+    if table == AUDIO {
+        let keys = tree["camera"]["main"]["audio"].as_table().unwrap();
+        return keys.get(name).map(toml::Value::to_string);
+    }
     let (table, within) = table.split_once('.').unwrap_or((table, ""));
     let mut keys = tree[table].as_table().unwrap();
     if table == "camera" {
@@ -60,12 +68,13 @@ fn the_reference_has_every_key_with_its_range_default_and_reload() {
     let rows = lines.filter(|line| line.starts_with("| `")).count();
     assert_eq!(
         rows,
-        KEYS.len(),
+        KEYS.len() + AUDIO_KEYS.len(),
         "a row a key, and none for a key that is gone"
     );
-    for key in KEYS {
+    for key in KEYS.iter().chain(AUDIO_KEYS) {
         let here = format!("{}.{}", key.table, key.name);
         let title = match key.table.split_once('.') {
+            _ if key.table == AUDIO => format!("{AUDIO}]"),
             Some((table, within)) => format!("{table}.NAME.{within}]"),
             None if key.is_of_camera() => format!("{}.NAME]", key.table),
             None => format!("{}]", key.table),

@@ -79,6 +79,7 @@ pub fn stats() -> Stats {
         clients: 3,
         renditions: Vec::new(),
         recording: None,
+        sound: None,
     };
     let mut clients = [1, 2, 7].map(client);
     clients[1].feeds[0].latency.average_ms = 1.1;
