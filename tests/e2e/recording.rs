@@ -94,7 +94,9 @@ fn what_a_camera_shows_is_there_afterwards() {
 
 #[test]
 fn a_recording_is_read_in_parts_and_by_nobody_who_may_not() {
-    let daemon = recording(Setup::default(), "mode = \"continuous\"").start();
+    let setup = Setup::default();
+    let access = format!("[access]\ntoken-file = {:?}", setup.file("tokens.json"));
+    let daemon = recording(setup.tables(&access), "mode = \"continuous\"").start();
     let one = wait_for_recordings(&daemon, 1).remove(0);
     let bytes = fs::read(&one.file).unwrap();
     let path = format!("/recordings/main/{}.mp4", one.id);

@@ -180,8 +180,8 @@ fn what_the_driver_made_of_the_format_is_what_counts() {
         early("0 bytes an image", Fault::ImageBytes(0)),
         Case::lost(
             "a format that nobody knows",
-            &[grants("H264", 160, 120)],
-            &["H264"],
+            &[grants("HEVC", 160, 120)],
+            &["HEVC"],
         )
         .early(),
         Case::lost("0x0", &[grants("YUYV", 0, 0)], &["0x0"]).early(),
