@@ -10,7 +10,8 @@ import subprocess
 from common import LIMIT, output, snapshot
 
 # Bytes.
-MOST = 15_000_000
+#: Bytes of an image: 15 MiB.
+MOST = 15 * 2**20
 
 CONFIGURATION = """\
 [http]

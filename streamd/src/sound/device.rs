@@ -64,12 +64,11 @@ impl Device {
     pub fn open(name: &str, settings: &Audio) -> Result<Self, String> {
         let said = Output::local_error_handler().map_err(|error| error.to_string())?;
         let opened = open(name, settings.channels).map_err(|error| explain(name, settings, error));
-        let pcm = opened.map_err(|why| {
+        let pcm = opened.inspect_err(|_| {
             said.borrow_mut().buffer_string(|said| {
                 let said = String::from_utf8_lossy(said);
                 tracing::debug!(device = name, "ALSA says: {}", said.trim());
             });
-            why
         })?;
         let card = pcm.info().and_then(|info| {
             let card = info.get_card();
