@@ -9,8 +9,7 @@ import subprocess
 
 from common import LIMIT, output, snapshot
 
-# Bytes.
-#: Bytes of an image: 15 MiB.
+#: Bytes: 15 MiB.
 MOST = 15 * 2**20
 
 CONFIGURATION = """\

@@ -163,10 +163,10 @@ def disk(cameras):
             with Daemon({"front": f'size = "320x240"\nfps = 15\n{record}'}) as daemon:
                 state = lambda: daemon.stats()["cameras"][0]["recording"]
                 until(lambda: state()["state"] == "recording")
-                with open(f"{folder}/filler", "wb") as filler:
+                with open(f"{folder}/filler", "wb", buffering=0) as filler:
                     try:
                         while filler.write(bytes(4096)):
-                            filler.flush()
+                            pass
                     except OSError:
                         pass
                 full = until(lambda: "No space left" in state()["reason"], 30)
