@@ -42,7 +42,7 @@ use crate::{
     media::{Layout, Level, Rendition, Scale, Timestamp},
     meters::{CaptureCounters, Counter, ENCODE_BUCKETS, Histogram, LATENCY_BUCKETS, RateMeter},
     news::{self, Event, EventKind, News},
-    sound::{Sound, Turn},
+    sound::Sound,
 };
 
 /// A camera's settings in force. They change as a whole, so that no reader sees half of a change.
@@ -170,7 +170,7 @@ impl Camera {
         news: News,
         watched: impl Fn(bool) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let sound = sound(&name, config.audio.clone(), news.clone());
+        let sound = Sound::new(name.clone(), config.audio.clone());
         Ok(Self {
             orders: capture::Orders::new(capture_settings(&name, &config))?,
             hub: Hub::new(name.clone(), work, watched),
@@ -391,12 +391,6 @@ impl std::fmt::Debug for Camera {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Camera({})", self.name)
     }
-}
-
-/// The sound of a camera.
-fn sound(camera: &str, settings: Option<config::Audio>, _news: News) -> Arc<Sound> {
-    let name = camera.to_owned();
-    Sound::new(name, settings, |_: Turn, _: &str| {})
 }
 
 /// What is to be told when a camera that `was` in one state gets another: that it is lost, or back.

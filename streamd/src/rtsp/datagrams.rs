@@ -30,7 +30,6 @@ use crate::{
     viewer::{
         coming,
         feed::{Feed, HeldUp},
-        figures::FeedFigures,
         framing::{Goodbye, Violation},
         registry::Guard,
         viewers::Viewers,
@@ -137,21 +136,12 @@ impl Watcher {
             share,
         } = arrived;
         let now = Timestamp::now();
-        let id = viewers.registry.reserve();
-        let entry = viewers.registry.enter(id, peer, Transport::Rtsp, limits);
-        entry.show(who);
-        viewers.bandwidth.come(viewers.registry.count());
-        {
-            let mut figures = entry.figures();
-            figures.name = coming::shown_name(&name);
-            figures.feeds.push(FeedFigures {
-                id: 1,
-                camera: place.camera().name.clone(),
-                since: now,
-                ..FeedFigures::default()
-            });
-        }
-        coming::announce(&viewers, &entry);
+        let watches = coming::Watches {
+            camera: &place.camera().name,
+            transport: Transport::Rtsp,
+            limits,
+        };
+        let entry = coming::enter(&viewers, peer, &name, who, &watches);
         let feed = Feed::new(1, place, limits, now);
         feed.keys_every(KEYS_EVERY);
         let heard = feed.camera().sound().cloned();

@@ -88,18 +88,6 @@ impl Default for Status {
     }
 }
 
-/// What happens to a device while somebody listens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// It is lost, or could not be opened.
-    Lost,
-    /// It is back.
-    Back,
-}
-
-/// Told of what happens, and why.
-type Told = Box<dyn Fn(Turn, &str) + Send + Sync>;
-
 /// The sound of one camera.
 pub struct Sound {
     /// The camera.
@@ -107,7 +95,6 @@ pub struct Sound {
     inner: Mutex<Inner>,
     /// Something has changed for who waits to try again.
     changed: Condvar,
-    told: Told,
     /// Packets made.
     pub packets: Counter,
     /// Packets that a listener did not take in time.
@@ -132,11 +119,7 @@ struct Inner {
 
 impl Sound {
     /// The sound of the camera with this name, by these settings; none where there are none.
-    pub fn new(
-        name: String,
-        settings: Option<Audio>,
-        told: impl Fn(Turn, &str) + Send + Sync + 'static,
-    ) -> Arc<Self> {
+    pub fn new(name: String, settings: Option<Audio>) -> Arc<Self> {
         let silence = AtomicU64::new(SILENCE.to_bits());
         Arc::new(Self {
             name,
@@ -145,7 +128,6 @@ impl Sound {
                 ..Inner::default()
             }),
             changed: Condvar::new(),
-            told: Box::new(told),
             packets: Counter::default(),
             dropped: Counter::default(),
             overruns: Counter::default(),
@@ -291,9 +273,6 @@ impl Sound {
             bit_rate = %settings.bit_rate,
             "sound is heard{again}"
         );
-        if was.state == CameraState::Lost {
-            (self.told)(Turn::Back, "");
-        }
     }
 
     fn lost(&self, settings: &Audio, why: &str) {
@@ -309,7 +288,6 @@ impl Sound {
         drop(inner);
         if was.state != CameraState::Lost {
             self.losses.add(1);
-            (self.told)(Turn::Lost, why);
         }
         // Each try finds the same.
         if was.state != CameraState::Lost || was.reason != why {

@@ -1,9 +1,11 @@
 //! That viewers come and go, said in the log and to whoever listens.
 
-use streamd_protocol::printable::printable;
+use std::sync::Arc;
 
-use super::{framing::Goodbye, registry::Guard, viewers::Viewers};
-use crate::{events, media::Timestamp, news::EventKind};
+use streamd_protocol::{limits::Limits, printable::printable, stats::Transport};
+
+use super::{figures::FeedFigures, framing::Goodbye, registry::Guard, viewers::Viewers};
+use crate::{access::role::Shown, events, media::Timestamp, news::EventKind};
 
 /// What a paused viewer is told that loses its place.
 pub(super) const GAVE_WAY: &str = "it was paused, and its place was needed";
@@ -17,6 +19,44 @@ const MAX_NAME: usize = 64;
 /// A name as it is shown on terminals, in logs and on the page.
 pub fn shown_name(name: &str) -> String {
     printable(name).chars().take(MAX_NAME).collect()
+}
+
+/// What somebody watches who comes by datagrams: one camera, as its only feed.
+pub struct Watches<'a> {
+    /// The camera.
+    pub camera: &'a str,
+    /// By what.
+    pub transport: Transport,
+    /// The limits that it asked for.
+    pub limits: Limits,
+}
+
+/// Enters such a viewer, and says that it has come. `name` is what it calls itself.
+pub fn enter(
+    viewers: &Arc<Viewers>,
+    peer: String,
+    name: &str,
+    who: Shown,
+    watches: &Watches<'_>,
+) -> Guard {
+    let id = viewers.registry.reserve();
+    let entry = viewers
+        .registry
+        .enter(id, peer, watches.transport, watches.limits);
+    entry.show(who);
+    viewers.bandwidth.come(viewers.registry.count());
+    {
+        let mut figures = entry.figures();
+        figures.name = shown_name(name);
+        figures.feeds.push(FeedFigures {
+            id: 1,
+            camera: watches.camera.to_owned(),
+            since: Timestamp::now(),
+            ..FeedFigures::default()
+        });
+    }
+    announce(viewers, &entry);
+    entry
 }
 
 /// Says that a viewer has come.

@@ -34,7 +34,6 @@ use crate::{
     viewer::{
         coming,
         feed::{Feed, HeldUp},
-        figures::FeedFigures,
         framing::Goodbye,
         registry::Guard,
         viewers::Viewers,
@@ -134,23 +133,12 @@ impl Watcher {
             share,
         } = arrived;
         let now = Timestamp::now();
-        let id = viewers.registry.reserve();
-        let entry = viewers
-            .registry
-            .enter(id, peer.to_string(), Transport::Webrtc, limits);
-        entry.show(who);
-        viewers.bandwidth.come(viewers.registry.count());
-        {
-            let mut figures = entry.figures();
-            figures.name = coming::shown_name(&name);
-            figures.feeds.push(FeedFigures {
-                id: 1,
-                camera: place.camera().name.clone(),
-                since: now,
-                ..FeedFigures::default()
-            });
-        }
-        coming::announce(&viewers, &entry);
+        let watches = coming::Watches {
+            camera: &place.camera().name,
+            transport: Transport::Webrtc,
+            limits,
+        };
+        let entry = coming::enter(&viewers, peer.to_string(), &name, who, &watches);
         Self {
             feed: Feed::new(1, place, limits, now),
             viewers,
