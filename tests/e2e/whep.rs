@@ -2,13 +2,14 @@
 
 use std::net::UdpSocket;
 
-use streamd_protocol::stats::Transport;
+use streamd_protocol::stats::{CameraState, SoundStats, Stats, Transport};
 use streamd_tests::{
     daemon::Daemon,
+    ear::Ear,
     setup::Setup,
     unit::{Screen, Unit},
     web::{self, Response},
-    whep::{Offers, Whep},
+    whep::{Came, Offers, Whep},
 };
 
 fn start(keys: &str) -> Daemon {
@@ -163,4 +164,75 @@ fn an_offer_that_is_never_followed_gives_its_place_back() {
     daemon.wait_for_clients(0);
     let mut client = Whep::connect(daemon.setup.http(), "/whep/main");
     client.picture();
+}
+
+fn sound(stats: &Stats) -> &SoundStats {
+    stats.cameras[0].sound.as_ref().expect("it has sound")
+}
+
+#[test]
+fn sound_comes_beside_the_pictures_by_one_clock_while_somebody_listens() {
+    let setup = Setup::default().camera("fps = 30\nadapt = false");
+    let tables = format!(
+        "[camera.main.audio]\ndevice = \"test\"\n[webrtc]\nlisten = \"{}\"",
+        setup.webrtc()
+    );
+    let daemon = setup.tables(&tables).start();
+    let http = daemon.setup.http();
+    // Who wants none hears none, and nothing is heard for it.
+    let mut silent = Whep::connect(http, "/whep/main");
+    (0..5).for_each(|_| {
+        silent.picture();
+    });
+    assert_eq!(sound(&daemon.stats()).state, CameraState::Idle);
+
+    let mut client = Whep::new(Offers::Sound).offered(http, "/whep/main");
+    let mut ear = Ear::new();
+    let (mut beeps, mut off) = (Vec::new(), Vec::new());
+    let mut last: Option<Came> = None;
+    // Sender reports come each second or so, and a beep at each full second.
+    while beeps.len() < 2 || off.len() < 5 {
+        let came = client.whatever();
+        if !came.is_sound {
+            let unit = Unit::new(came.bytes.clone());
+            let labelled = unit.app.captured_us as f64 / 1e6;
+            if let Some(reported) = came.captured {
+                off.push(reported - labelled);
+            }
+            continue;
+        }
+        if let Some(last) = &last {
+            // Whole packets follow each other, or, on a busy machine, some are missing.
+            let step = came.clock - last.clock;
+            assert!(step == 960 || step > 1000, "{step}");
+        }
+        let begins = ear.begins(&came.bytes, came.captured.unwrap_or(0.0));
+        beeps.extend(begins.filter(|_| came.captured.is_some()));
+        last = Some(came);
+    }
+    // The sender reports say when pictures were captured, as their labels do, and when sound was: the
+    // tone begins at full seconds.
+    for off in off {
+        assert!(off.abs() < 0.01, "{off}");
+    }
+    for beep in beeps {
+        assert!((beep - beep.round()).abs() < 0.02, "{beep}");
+    }
+    let stats = daemon.wait_for_stats("it is heard", |stats| sound(stats).listeners == 1);
+    assert_eq!(sound(&stats).state, CameraState::Streaming);
+    drop(client);
+    daemon.streamctl("kick 2").succeeded();
+    daemon.wait_for_stats("nobody listens", |stats| {
+        sound(stats).state == CameraState::Idle
+    });
+    silent.picture();
+}
+
+#[test]
+fn a_camera_without_sound_answers_an_offer_of_it_with_pictures_alone() {
+    let daemon = start("");
+    let mut client = Whep::new(Offers::Sound).offered(daemon.setup.http(), "/whep/main");
+    for _ in 0..20 {
+        assert!(!client.whatever().is_sound);
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::{
     net::{IpAddr, SocketAddr, UdpSocket},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use str0m::{
     Candidate, Event, Input, Output, Rtc, RtcConfig,
     change::{SdpAnswer, SdpPendingOffer},
-    media::{Direction, KeyframeRequestKind, MediaKind, Mid},
+    media::{Direction, KeyframeRequestKind, MediaData, MediaKind, Mid},
     net::{Protocol, Receive},
     rtp::Extension,
 };
@@ -22,6 +22,39 @@ pub enum Offers {
     All,
     /// VP8 alone.
     Vp8,
+    /// H.264, and sound in what else there is.
+    Sound,
+}
+
+/// Something that has come whole.
+#[derive(Debug, Clone)]
+pub struct Came {
+    /// It is sound, and no picture.
+    pub is_sound: bool,
+    /// A picture as the byte stream of its NAL units, or a packet of sound.
+    pub bytes: Vec<u8>,
+    /// The clock of its stream.
+    pub clock: u64,
+    /// When it was captured, in seconds of the wall clock, by the last sender report on its stream.
+    pub captured: Option<f64>,
+}
+
+impl Came {
+    fn of(data: &MediaData) -> Self {
+        let captured = data.last_sender_info.map(|report| {
+            let at = report.ntp_time.duration_since(SystemTime::UNIX_EPOCH);
+            let said = at.expect("it is not before 1970").as_secs_f64();
+            let ticks = data.time.numer() as u32;
+            let behind = ticks.wrapping_sub(report.rtp_time.numer() as u32) as i32;
+            said + f64::from(behind) / data.time.frequency().get() as f64
+        });
+        Self {
+            is_sound: data.params.spec().codec.is_audio(),
+            bytes: data.data.to_vec(),
+            clock: data.time.numer(),
+            captured,
+        }
+    }
 }
 
 /// A client, before it has an answer.
@@ -51,13 +84,16 @@ impl Whep {
         let at = socket.local_addr().expect("a bound socket has one");
         let config = RtcConfig::new().set_extension(5, Extension::PlayoutDelay);
         let config = match offers {
-            Offers::All => config,
+            Offers::All | Offers::Sound => config,
             Offers::Vp8 => config.clear_codecs().enable_vp8(true),
         };
         let mut rtc = config.build(Instant::now());
         rtc.add_local_candidate(Candidate::host(at, "udp").expect("an address"));
         let mut api = rtc.sdp_api();
         let mid = api.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        if offers == Offers::Sound {
+            api.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
         let (offer, pending) = api.apply().expect("there is something to offer");
         Self {
             rtc,
@@ -76,7 +112,7 @@ impl Whep {
     /// If it is refused.
     #[track_caller]
     pub fn connect(http: SocketAddr, path: &str) -> Self {
-        Self::connect_at([127, 0, 0, 1].into(), http, path)
+        Self::new(Offers::All).offered(http, path)
     }
 
     /// The same, from this address.
@@ -85,24 +121,33 @@ impl Whep {
     /// If it is refused.
     #[track_caller]
     pub fn connect_at(ip: IpAddr, http: SocketAddr, path: &str) -> Self {
-        let mut client = Self::at(ip, Offers::All);
+        Self::at(ip, Offers::All).offered(http, path)
+    }
+
+    /// Sends the offer, and takes the answer.
+    ///
+    /// # Panics
+    /// If it is refused.
+    #[track_caller]
+    #[must_use]
+    pub fn offered(mut self, http: SocketAddr, path: &str) -> Self {
         let answer = web::send(
             http,
             "POST",
             path,
             &["Content-Type: application/sdp"],
-            &client.offer,
+            &self.offer,
         );
         let status = answer.status;
         let location = answer.header("Location").unwrap_or_default().to_owned();
         let body = String::from_utf8(answer.body()).expect("an answer is text");
         assert_eq!(status, 201, "{body}");
-        client.location = location;
+        self.location = location;
         let answer = SdpAnswer::from_sdp_string(&body).expect("a session description");
-        let pending = client.pending.take().expect("it has not been answered");
-        let accepted = client.rtc.sdp_api().accept_answer(pending, answer);
+        let pending = self.pending.take().expect("it has not been answered");
+        let accepted = self.rtc.sdp_api().accept_answer(pending, answer);
         accepted.expect("an answer to the offer");
-        client
+        self
     }
 
     /// Asks for a key.
@@ -119,14 +164,28 @@ impl Whep {
     /// If none comes.
     #[track_caller]
     pub fn picture(&mut self) -> Vec<u8> {
+        loop {
+            let came = self.whatever();
+            if !came.is_sound {
+                return came.bytes;
+            }
+        }
+    }
+
+    /// The next picture or packet of sound.
+    ///
+    /// # Panics
+    /// If none comes.
+    #[track_caller]
+    pub fn whatever(&mut self) -> Came {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            if let Some(picture) = self.turn() {
-                return picture;
+            if let Some(came) = self.turn() {
+                return came;
             }
             assert!(!self.gone, "the session has ended");
         }
-        panic!("no picture came within {PATIENCE:?}");
+        panic!("nothing came within {PATIENCE:?}");
     }
 
     /// Waits until the other end says that it is over.
@@ -143,7 +202,7 @@ impl Whep {
     }
 
     /// What comes next, at most for some milliseconds.
-    fn turn(&mut self) -> Option<Vec<u8>> {
+    fn turn(&mut self) -> Option<Came> {
         let until = loop {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => break at,
@@ -152,7 +211,7 @@ impl Whep {
                         .socket
                         .send_to(&datagram.contents, datagram.destination);
                 }
-                Ok(Output::Event(Event::MediaData(data))) => return Some(data.data.to_vec()),
+                Ok(Output::Event(Event::MediaData(data))) => return Some(Came::of(&data)),
                 Ok(Output::Event(Event::Closed)) | Err(_) => self.gone = true,
                 Ok(Output::Event(_)) => {}
             }

@@ -50,7 +50,9 @@ pub async fn answer(
     let offered = str::from_utf8(&body).map_err(|error| Refusal::BadOffer(error.to_string()))?;
     let peer = visitor.peer.parse::<SocketAddr>().ok();
     let peer_ip = peer.map(|peer| peer.ip().to_canonical());
-    let agreed = offer::answer(endpoint, peer_ip, offered).map_err(|refused| match refused {
+    let has_sound = camera.sound().is_some();
+    let agreed = offer::answer(endpoint, peer_ip, offered, has_sound);
+    let agreed = agreed.map_err(|refused| match refused {
         Refused::Unreadable(_) => Refusal::BadOffer(refused.to_string()),
         Refused::NoCodec => Refusal::NotAcceptable(refused.to_string()),
         Refused::NoAddress => Refusal::Unavailable(refused.to_string()),

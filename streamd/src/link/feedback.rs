@@ -51,8 +51,8 @@ struct Packet {
     number: u64,
     bytes: usize,
     sent: Timestamp,
-    /// The picture that it is a part of.
-    picture: u64,
+    /// The picture that it is a part of; `None` for sound.
+    picture: Option<u64>,
 }
 
 /// What has been reported so far of the oldest picture.
@@ -95,6 +95,8 @@ pub struct Delivered {
 pub struct Feedback {
     packets: VecDeque<Packet>,
     picture: u64,
+    /// When the last packet of a picture was sent.
+    tried: Timestamp,
     part: Part,
     estimate: Estimate,
     /// The quickest ways of late: receiver's clock at the arrival less ours at the sending, in ns.
@@ -116,15 +118,27 @@ impl Feedback {
         self.picture = picture;
     }
 
-    /// A packet was sent; `bytes` without the headers of IP and UDP.
+    /// A packet of the picture was sent; `bytes` without the headers of IP and UDP.
     pub fn sent(&mut self, number: u16, bytes: usize, now: Timestamp) {
+        if self.is_silent(now) {
+            self.tries += 1;
+        }
+        self.tried = now;
+        self.send(number, bytes, now, Some(self.picture));
+    }
+
+    /// A packet was sent beside the pictures, such as sound: it is in flight like theirs. How long it
+    /// took tells nothing of what the link carries: it is small, and alone. So what it takes of the
+    /// link is not in the rate, which is what is left for pictures.
+    pub fn sent_beside(&mut self, number: u16, bytes: usize, now: Timestamp) {
+        self.send(number, bytes, now, None);
+    }
+
+    fn send(&mut self, number: u16, bytes: usize, now: Timestamp, picture: Option<u64>) {
         let number = match self.packets.back() {
             Some(last) => extended(last.number, number),
             None => number.into(),
         };
-        if self.is_silent(now) {
-            self.tries += 1;
-        }
         if self.packets.len() == AWAITED {
             self.packets.pop_front();
         }
@@ -135,7 +149,7 @@ impl Feedback {
             number,
             bytes: bytes + HEADERS,
             sent: now,
-            picture: self.picture,
+            picture,
         });
     }
 
@@ -184,10 +198,13 @@ impl Feedback {
         let Some(packet) = self.packets.pop_front() else {
             return;
         };
-        if self.part.picture != packet.picture || self.part.sent == Timestamp::default() {
+        let Some(picture) = packet.picture else {
+            return;
+        };
+        if self.part.picture != picture || self.part.sent == Timestamp::default() {
             self.finish(delivered);
             self.part = Part {
-                picture: packet.picture,
+                picture,
                 sent: packet.sent,
                 ..Part::default()
             };
@@ -210,11 +227,9 @@ impl Feedback {
                 self.part.lost = true;
             }
         }
-        let is_last = self
-            .packets
-            .front()
-            .is_none_or(|next| next.picture != packet.picture);
-        if is_last && self.picture != packet.picture {
+        let mut others = self.packets.iter().filter_map(|next| next.picture);
+        let is_last = others.next().is_none_or(|next| next != picture);
+        if is_last && self.picture != picture {
             self.finish(delivered);
         }
     }
@@ -284,8 +299,7 @@ impl Feedback {
     fn is_silent(&self, now: Timestamp) -> bool {
         let patience = SILENT.max(self.min_rtt.unwrap_or_default() * 2);
         let patience = patience * (1 << self.tries.min(TWICE));
-        let newest = self.packets.back();
-        newest.is_some_and(|newest| now.since(newest.sent) > patience)
+        !self.packets.is_empty() && now.since(self.tried) > patience
     }
 
     /// Bytes that are not known to have arrived, and are not believed to have.

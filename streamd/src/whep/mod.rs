@@ -3,9 +3,10 @@
 //!
 //! The protocols are str0m's. Ours is what is sent when: a viewer's [`session`] is a subscriber of
 //! the camera's H.264 like others, its gate and its bit rate are those of TCP, fed by the receiver's
-//! reports ([`crate::link::feedback`]). [`endpoint`] hands each datagram to its session.
+//! reports ([`crate::link::feedback`]); sound goes beside them ([`listening`]). [`endpoint`] hands each datagram to its session.
 
 pub mod endpoint;
+mod listening;
 pub mod offer;
 pub mod session;
 

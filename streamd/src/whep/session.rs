@@ -10,7 +10,7 @@ use std::{
 
 use str0m::{
     Event, IceConnectionState, Input, Output,
-    media::MediaTime,
+    media::{Frequency, MediaTime},
     net::{Protocol, Receive},
     rtp::{RawPacket, rtcp::Rtcp},
 };
@@ -18,6 +18,7 @@ use streamd_protocol::{limits::Limits, stats::Transport};
 
 use super::{
     endpoint::{Datagram, Endpoint, Seat},
+    listening::{self, Listening},
     offer::Agreed,
 };
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
         gate::{Gate, Verdict},
     },
     media::{Origin, Packet, Timestamp},
+    sound,
     viewer::{
         coming,
         feed::{Feed, HeldUp},
@@ -54,6 +56,14 @@ const SRTP: usize = 10;
 
 /// Bytes of an RTP header with the extensions that are sent.
 const RTP: usize = 24;
+
+/// Sound that would wait for longer than this on its way, behind what is in flight, is left out: the
+/// link does not carry it.
+const LATE: Duration = Duration::from_millis(200);
+
+/// For how long a receiver may hold pictures back that have sound beside them, to play both in step, in
+/// hundredths of a second; others are shown at once.
+const IN_STEP: u64 = 40;
 
 /// What a new viewer comes with.
 pub struct Arrived {
@@ -91,6 +101,7 @@ pub struct Watcher {
     entry: Guard,
     feed: Feed,
     agreed: Agreed,
+    listening: Option<Listening>,
     seat: Seat,
     endpoint: Arc<Endpoint>,
     feedback: Feedback,
@@ -116,6 +127,7 @@ enum Happened {
     Ended,
     Tick,
     Picture(Arc<Packet>),
+    Sound(Arc<sound::Packet>),
 }
 
 impl Watcher {
@@ -139,7 +151,9 @@ impl Watcher {
             limits,
         };
         let entry = coming::enter(&viewers, peer.to_string(), &name, who, &watches);
+        let heard = place.camera().sound().filter(|_| agreed.sound.is_some());
         Self {
+            listening: heard.cloned().map(Listening::new),
             feed: Feed::new(1, place, limits, now),
             viewers,
             entry,
@@ -194,6 +208,7 @@ impl Watcher {
         let most = self.viewers.bandwidth.of_each();
         let forecast = self.feedback.forecast(now);
         let (entry, feed) = (&self.entry, &mut self.feed);
+        let hears = self.connected && !entry.limits().paused;
         tokio::select! {
             biased;
             orders = poll_fn(|cx| entry.take_orders(cx.waker()).map_or(Poll::Pending, Poll::Ready)) => {
@@ -202,6 +217,7 @@ impl Watcher {
             }
             () = self.seat.end.cancelled() => Happened::Ended,
             came = self.seat.datagrams.recv() => Happened::Came(came),
+            packet = listening::next(&mut self.listening, hears) => Happened::Sound(packet),
             packet = poll_fn(|cx| next_picture(feed, entry, forecast, most, cx)), if may_send => Happened::Picture(packet),
             () = tokio::time::sleep_until(next.into()) => Happened::Tick,
         }
@@ -237,6 +253,7 @@ impl Watcher {
                 }
                 self.turn(now)
             }
+            Happened::Sound(packet) => self.speak(&packet, now),
             Happened::Picture(packet) => self.send(packet, now),
         }
     }
@@ -294,8 +311,14 @@ impl Watcher {
         let now = Timestamp::now();
         match raw {
             RawPacket::RtpTx(head, body) => {
-                if let Some(number) = head.ext_vals.transport_cc {
-                    self.feedback.sent(number, RTP + body.len() + SRTP, now);
+                let sound = self.agreed.sound.map(|sound| sound.payload);
+                let bytes = RTP + body.len() + SRTP;
+                match head.ext_vals.transport_cc {
+                    Some(number) if sound == Some(head.payload_type) => {
+                        self.feedback.sent_beside(number, bytes, now);
+                    }
+                    Some(number) => self.feedback.sent(number, bytes, now),
+                    None => {}
                 }
             }
             RawPacket::RtcpRx(Rtcp::Twcc(report)) => {
@@ -348,19 +371,21 @@ impl Watcher {
         let _ = self.feed.signal_changed(packet.origin);
         self.pictures += 1;
         self.feedback.begin(self.pictures);
-        let Some(writer) = self.agreed.rtc.writer(self.agreed.mid) else {
+        let pictures = self.agreed.pictures;
+        let Some(writer) = self.agreed.rtc.writer(pictures.mid) else {
             return Err(Goodbye::Closed);
         };
         let micros = packet.captured.as_nanos() / 1000;
-        let time = MediaTime::new(
-            micros * u64::from(CLOCK) / 1_000_000,
-            str0m::media::Frequency::NINETY_KHZ,
+        let time = MediaTime::new(micros * u64::from(CLOCK) / 1_000_000, Frequency::NINETY_KHZ);
+        let most = self.listening.as_ref().map_or(0, |_| IN_STEP);
+        let [none, most] = [0, most].map(MediaTime::from_hundredths);
+        let captured = instant(packet.captured, now);
+        let written = writer.playout_delay(none, most).write(
+            pictures.payload,
+            captured,
+            time,
+            &*packet.bytes,
         );
-        let none = MediaTime::from_hundredths(0);
-        let written =
-            writer
-                .playout_delay(none, none)
-                .write(self.agreed.payload, now, time, &*packet.bytes);
         if let Err(error) = written {
             tracing::debug!(client = self.entry.id, %error, "WebRTC: a picture was not sent");
             return Ok(());
@@ -378,6 +403,37 @@ impl Watcher {
         Ok(())
     }
 
+    /// Hands a packet of sound to the protocols, unless it would be late. It goes before any picture
+    /// that comes after it.
+    fn speak(&mut self, packet: &sound::Packet, now: Instant) -> Result<(), Goodbye> {
+        let (Some(listening), Some(sound)) = (&mut self.listening, self.agreed.sound) else {
+            return Ok(());
+        };
+        let path = self.feedback.path(Timestamp::now());
+        if path.rate > 0.0 && path.drain() > (path.min_rtt + LATE).as_secs_f64() {
+            listening.left_out();
+            return Ok(());
+        }
+        let Some(writer) = self.agreed.rtc.writer(sound.mid) else {
+            return Ok(());
+        };
+        let time = MediaTime::new(listening.stamp(packet), Frequency::FORTY_EIGHT_KHZ);
+        let captured = instant(packet.captured, now);
+        let written = writer.write(sound.payload, captured, time, &*packet.data);
+        if let Err(error) = written {
+            tracing::debug!(client = self.entry.id, %error, "WebRTC: sound was not sent");
+            listening.left_out();
+            return Ok(());
+        }
+        self.turn(now)?;
+        let most = self.viewers.bandwidth.of_each();
+        let bytes = packet.data.len();
+        let then = self.budget.spend(bytes, most, Timestamp::now());
+        self.feed.afford(then);
+        self.feed.camera().bytes.add(bytes as u64);
+        Ok(())
+    }
+
     fn count(&mut self, packet: &Packet) {
         let most = self.viewers.bandwidth.of_each();
         let bytes = packet.bytes.len();
@@ -392,6 +448,13 @@ impl Watcher {
             figures.sent(bytes, is_frame, &left_out, Timestamp::now());
         }
     }
+}
+
+/// A moment as the protocols have it: of the same clock, so that the sender reports of pictures and of
+/// sound say when both were captured.
+fn instant(at: Timestamp, now: Instant) -> Instant {
+    let ago = Timestamp::now().since(at);
+    now.checked_sub(ago).unwrap_or(now)
 }
 
 /// The next picture, of the level that the feed decides on.

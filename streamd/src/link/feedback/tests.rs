@@ -44,6 +44,14 @@ impl Link {
         }
     }
 
+    /// A packet of sound.
+    fn speak(&mut self, now: f64) {
+        self.feedback.sent_beside(self.number, 172, at(now));
+        self.free = self.free.max(now + 20.0) + 200.0 / self.rate;
+        self.arrived.push((self.number, self.free));
+        self.number = self.number.wrapping_add(1);
+    }
+
     fn until(&mut self, now: f64) -> Vec<Delivered> {
         let mut all = Vec::new();
         while self.reported + 50.0 <= now {
@@ -166,4 +174,60 @@ fn numbers_wrap_and_forged_reports_are_none_of_ours() {
         at(1002.0),
     );
     link.feedback.path(at(1003.0));
+}
+
+#[test]
+fn sound_is_in_flight_and_neither_a_part_of_pictures_nor_of_the_rate() {
+    let run = |sound: bool| {
+        let mut link = Link {
+            number: 0,
+            ..Link::new(1200.0)
+        };
+        let mut delivered = Vec::new();
+        for n in 0..300 {
+            let now = 1000.0 + 10.0 * f64::from(n);
+            delivered.extend(link.until(now - 20.0));
+            if sound && n % 2 == 0 {
+                link.speak(now);
+            }
+            if n % 3 == 0 {
+                link.send(now, 4);
+            }
+        }
+        (link, delivered)
+    };
+    let ((silent, alone), (loud, beside)) = (run(false), run(true));
+    let rate = |link: &Link| link.feedback.figures(at(4000.0)).1;
+    assert!(
+        (rate(&loud) / rate(&silent) - 1.0).abs() < 0.15,
+        "{} {}",
+        rate(&loud),
+        rate(&silent)
+    );
+    let pictures = |all: &[Delivered]| all.iter().map(|one| one.picture).collect::<Vec<_>>();
+    assert_eq!(pictures(&alone), pictures(&beside));
+    for (alone, beside) in alone.iter().zip(&beside) {
+        let later = beside.arrived.since(alone.arrived);
+        assert!(later < Duration::from_millis(1), "{beside:?} {alone:?}");
+    }
+    let before = loud.feedback.path(at(4000.0)).in_flight;
+    let mut loud = loud;
+    loud.speak(4000.0);
+    assert_eq!(loud.feedback.path(at(4000.0)).in_flight, before + 200);
+}
+
+#[test]
+fn sound_without_reports_does_not_keep_pictures_from_trying() {
+    let mut link = Link::new(1200.0);
+    let is_shut = |link: &Link, now: f64| link.feedback.path(at(now)).in_flight > 0;
+    link.send(1000.0, 4);
+    for n in 1..=24 {
+        link.speak(1000.0 + 20.0 * f64::from(n));
+    }
+    assert!(is_shut(&link, 1490.0) && !is_shut(&link, 1510.0));
+    link.send(1510.0, 4);
+    for n in 1..=49 {
+        link.speak(1510.0 + 20.0 * f64::from(n));
+    }
+    assert!(is_shut(&link, 2500.0) && !is_shut(&link, 2520.0));
 }
