@@ -1,6 +1,6 @@
 //! A client whose link is too slow for the camera's pictures gets smaller ones, and is told why.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use streamd_protocol::stream::{AppSegment, FromClient, ToClient, Want};
 use streamd_tests::{
@@ -144,6 +144,36 @@ fn what_a_slow_client_gets_is_the_newest() {
     // With a queue, 20 pictures would be the first 20 of some 60: those on the way may be some old.
     assert!(behind <= 15, "{behind} frames behind: {newest:?}");
     assert!(newest.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[test]
+fn a_program_that_is_slower_than_the_camera_gets_new_pictures_and_good_ones() {
+    let daemon = Setup::default().camera(LARGE).start();
+    let mut fast = daemon.viewer();
+    let mut program = daemon.viewer();
+    let taken = std::thread::scope(|scope| {
+        let program = scope.spawn(|| {
+            let mut taken = Vec::new();
+            while taken.len() < 60 {
+                taken.push(program.picture());
+                // What it does with each.
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            taken
+        });
+        while !program.is_finished() {
+            fast.picture();
+        }
+        program.join().unwrap()
+    });
+    let last = taken.last().unwrap();
+    // Its kernel has room for all 180 that the camera has made meanwhile.
+    let behind = fast.picture().app.sequence - last.app.sequence;
+    assert!(behind <= 30, "{behind} frames behind");
+    assert_eq!(last.size, (640, 480));
+    daemon.wait_for_client(&program, "its dropped frames", |c| {
+        c.feeds[0].dropped.slow_reader > 20
+    });
 }
 
 /// That a picture is there now.

@@ -4,7 +4,10 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::estimate::{Delivery, Estimate, Progress};
+use super::{
+    estimate::{Delivery, Estimate, Progress},
+    reader::{Reader, Taken},
+};
 use crate::media::Timestamp;
 
 /// Frames whose acknowledgement is awaited at most; older ones are forgotten.
@@ -78,6 +81,13 @@ pub struct Acknowledged {
     pub sent_again: u32,
     /// Bytes wait in the bottleneck's queue: then what is lost is lost to congestion.
     pub congested: bool,
+    /// Bytes of the window that the peer advertises.
+    pub peer_window: Option<u32>,
+    /// Time that it held us up, in all.
+    pub receiver_limited: Duration,
+    /// The receiver holds acknowledgements back whether or not its program reads, as one does that
+    /// sends something itself.
+    pub holds_back: bool,
 }
 
 /// A frame that has arrived, or has been acknowledged.
@@ -114,6 +124,9 @@ pub struct Deliveries {
     lead: Option<(u32, Timestamp)>,
     /// Last bytes of bodies, and when they were acknowledged.
     bodies: VecDeque<(u32, Option<Timestamp>)>,
+    reader: Reader,
+    /// How long the peer's window had held us up at the last acknowledgement.
+    receiver_limited: Duration,
 }
 
 impl Deliveries {
@@ -149,7 +162,13 @@ impl Deliveries {
         if self.sent.len() == AWAITED {
             self.sent.pop_front();
         }
+        self.reader.sent(sent.began);
         self.sent.push_back(sent);
+    }
+
+    /// Whether what has arrived is read.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// What is on its way now is held up by the congestion control for reasons of its own.
@@ -179,6 +198,7 @@ impl Deliveries {
         let sent = self.sent[index];
         self.sent.drain(..=index);
         let min_rtt = estimate.min_rtt(ack.min_rtt);
+        self.read(&sent, ack, estimate.begin(sent.began, min_rtt));
         let at = self.prompt(&sent, ack.at, estimate.begin(sent.began, min_rtt));
         let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
         // A poor estimate is better than none.
@@ -201,6 +221,18 @@ impl Deliveries {
             busy,
             by: By::Kernel,
         })
+    }
+
+    /// What the acknowledgement of a frame tells of who reads it; it could have come at `begin`.
+    fn read(&mut self, sent: &Sent, ack: &Acknowledged, begin: Timestamp) {
+        let before = std::mem::replace(&mut self.receiver_limited, ack.receiver_limited);
+        let tells = !ack.holds_back && before == ack.receiver_limited;
+        self.reader.taken(&Taken {
+            bytes: u32::try_from(sent.bytes).unwrap_or(u32::MAX),
+            took: tells.then(|| ack.at.since(begin)),
+            segment: ack.segment,
+            window: ack.peer_window,
+        });
     }
 
     /// When a frame's end would have been acknowledged by a receiver that holds nothing back: as soon
@@ -268,6 +300,9 @@ mod tests {
             segment: 1448,
             sent_again: 0,
             congested: false,
+            peer_window: None,
+            receiver_limited: Duration::ZERO,
+            holds_back: false,
         }
     }
 
@@ -290,6 +325,45 @@ mod tests {
         way.written(sent(2, true));
         let arrived = way.acknowledged(&lost(2, true), &mut estimate).unwrap();
         assert!(arrived.busy.is_some(), "lost to a full queue, it does");
+    }
+
+    #[test]
+    fn what_is_acknowledged_and_not_read_makes_a_slow_reader() {
+        let slow = |change: fn(&mut Acknowledged)| {
+            let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
+            for n in 1..10 {
+                way.written(Sent {
+                    began: at(n * 100),
+                    ..sent(n, true)
+                });
+                let mut ack = Acknowledged {
+                    peer_window: Some(1_000_000 - n as u32 * 50_000),
+                    ..ack(n, n * 100 + 60)
+                };
+                change(&mut ack);
+                way.acknowledged(&ack, &mut estimate);
+            }
+            way.reader().is_slow()
+        };
+        assert!(slow(|_| {}), "the window shrinks");
+        assert!(!slow(|ack| ack.peer_window = Some(1_000_000)));
+        let late = |ack: &mut Acknowledged| {
+            ack.peer_window = None;
+            ack.segment = 65_483;
+        };
+        assert!(slow(late), "of a program beside us each is late");
+        assert!(
+            !slow(|ack| ack.peer_window = None),
+            "of others that may be the link"
+        );
+        assert!(!slow(|ack| {
+            (ack.peer_window, ack.segment) = (None, 65_483);
+            ack.holds_back = true;
+        }));
+        assert!(!slow(|ack| {
+            (ack.peer_window, ack.segment) = (None, 65_483);
+            ack.receiver_limited = Duration::from_millis(ack.key.into());
+        }));
     }
 
     #[test]

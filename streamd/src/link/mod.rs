@@ -2,7 +2,8 @@
 //!
 //! Kernel: [`bound`], [`listener`], [`socket`], [`readiness`]; TLS between it and a viewer:
 //! [`channel`]. Deciding, without I/O or a clock:
-//! [`estimate`], [`gate`], [`adapt`], [`bit_rate`], [`delivery`], [`receipts`]; of datagrams, `feedback`.
+//! [`estimate`], [`gate`], [`reader`], [`adapt`], [`bit_rate`], [`delivery`], [`receipts`]; of datagrams,
+//! `feedback`.
 
 pub mod adapt;
 mod bind;
@@ -18,6 +19,7 @@ pub mod feedback;
 pub mod gate;
 pub mod listener;
 pub mod proxied;
+pub mod reader;
 pub mod readiness;
 pub mod receipts;
 #[cfg(test)]

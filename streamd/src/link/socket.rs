@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, IoSlice},
-    mem::{size_of, zeroed},
+    mem::{offset_of, size_of, zeroed},
     net::SocketAddr,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
     time::Duration,
@@ -72,6 +72,8 @@ pub struct Info {
     pub probing: bool,
     /// Time that the peer's receive window held us up, in all.
     pub receiver_limited: Duration,
+    /// Bytes of the window that the peer advertises; `None` where the kernel does not say (before 5.4).
+    pub peer_window: Option<u32>,
 }
 
 impl Info {
@@ -87,6 +89,7 @@ impl Info {
         sent_again: 0,
         probing: false,
         receiver_limited: Duration::ZERO,
+        peer_window: None,
     };
 }
 
@@ -315,6 +318,8 @@ impl Socket {
             window: info.snd_cwnd.saturating_mul(info.snd_mss),
             probing: self.bbr && info.state[1] == CA_OPEN && info.snd_cwnd <= BBR_LEAST_WINDOW,
             receiver_limited: Duration::from_micros(info.rwnd_limited),
+            peer_window: (length as usize >= offset_of!(TcpInfo, snd_wnd) + size_of::<u32>())
+                .then_some(info.snd_wnd),
         })
     }
 
@@ -434,6 +439,14 @@ struct TcpInfo {
     delivery_rate: u64,
     busy_time: u64,
     rwnd_limited: u64,
+    sndbuf_limited: u64,
+    delivered: [u32; 2],
+    bytes_sent: u64,
+    bytes_retrans: u64,
+    dsack_dups: u32,
+    reord_seen: u32,
+    rcv_ooopack: u32,
+    snd_wnd: u32,
 }
 
 #[cfg(test)]
@@ -455,12 +468,13 @@ mod tests {
 
     #[test]
     fn layout_of_tcp_info_is_the_kernels() {
-        assert_eq!(std::mem::offset_of!(TcpInfo, sacked), 28);
-        assert_eq!(std::mem::offset_of!(TcpInfo, rtt), 68);
-        assert_eq!(std::mem::offset_of!(TcpInfo, bytes_acked), 120);
-        assert_eq!(std::mem::offset_of!(TcpInfo, min_rtt), 148);
-        assert_eq!(std::mem::offset_of!(TcpInfo, delivery_rate), 160);
-        assert_eq!(std::mem::offset_of!(TcpInfo, rwnd_limited), 176);
+        assert_eq!(offset_of!(TcpInfo, sacked), 28);
+        assert_eq!(offset_of!(TcpInfo, rtt), 68);
+        assert_eq!(offset_of!(TcpInfo, bytes_acked), 120);
+        assert_eq!(offset_of!(TcpInfo, min_rtt), 148);
+        assert_eq!(offset_of!(TcpInfo, delivery_rate), 160);
+        assert_eq!(offset_of!(TcpInfo, rwnd_limited), 176);
+        assert_eq!(offset_of!(TcpInfo, snd_wnd), 228);
     }
 
     #[test]

@@ -72,6 +72,8 @@ pub enum HeldUp {
     Link,
     /// The client's own receive window.
     Reader,
+    /// The client, which has not read the frames that are there.
+    Unread,
     /// The congestion control, for reasons of its own that will soon pass.
     Probe,
 }
@@ -235,6 +237,11 @@ impl Feed {
         let fps = self.fps();
         let paced = std::mem::replace(&mut self.told_fps, fps) != fps;
         (changed || renewed || other || paced).then(|| self.change(track))
+    }
+
+    /// Whether each of its pictures can be shown without those before.
+    pub fn stands_alone(&self) -> bool {
+        self.codec() == Codec::Jpeg
     }
 
     /// How its pictures are coded: as it asks, where this build can.
@@ -423,11 +430,11 @@ impl Feed {
         let held_up = self.held_up.take();
         match held_up {
             Some(HeldUp::Link | HeldUp::Probe) => out.slow_link = missed,
-            Some(HeldUp::Reader) => out.slow_reader = missed,
+            Some(HeldUp::Reader | HeldUp::Unread) => out.slow_reader = missed,
             None => out.server_busy = missed,
         }
         let skipped = match held_up {
-            Some(HeldUp::Probe) => 0,
+            Some(HeldUp::Probe | HeldUp::Unread) => 0,
             _ => out.slow_link + out.slow_reader,
         };
         // On a rung of fewer frames it is the link that leaves them out.

@@ -34,6 +34,7 @@ use streamd_protocol::limits::Limits;
 
 use self::{
     coming::shown_name,
+    feed::HeldUp,
     framing::{Framing, Goodbye, Sending},
     listening::Listening,
     outgoing::Outgoing,
@@ -47,11 +48,7 @@ use crate::{
     access::{counts::Share, role::Shown},
     camera::Place,
     config::values::Congestion,
-    link::{
-        channel::Channel,
-        gate::{Path, Verdict},
-        receipts::Receipts,
-    },
+    link::{channel::Channel, gate::Path, receipts::Receipts},
     media::{Origin, Packet, Timestamp},
 };
 
@@ -209,12 +206,12 @@ impl Viewer {
             }
             let now = Timestamp::now();
             let path = self.wire.look(now, self.viewers.client_timeout())?;
-            match self.wire.gate.check(now, &path) {
-                Verdict::Open => match self.next_frame(cx, &path) {
-                    Some((frame, feed)) => self.begin(frame, feed, &path, now),
-                    None => return Ok(()),
-                },
-                Verdict::Shut(again) => return self.await_gate(cx, &path, again, now),
+            if let Err((again, why)) = self.wire.check(now, &path, self.watching.stand_alone()) {
+                return self.await_gate(cx, &path, (again, why), now);
+            }
+            match self.next_frame(cx, &path) {
+                Some((frame, feed)) => self.begin(frame, feed, &path, now),
+                None => return Ok(()),
             }
         }
     }
@@ -317,15 +314,14 @@ impl Viewer {
         &mut self,
         cx: &mut Context<'_>,
         path: &Path,
-        again: Timestamp,
+        (again, why): (Timestamp, HeldUp),
         now: Timestamp,
     ) -> Result<(), Goodbye> {
         let mut feeds = self.watching.feeds().iter();
         let fast = feeds.all(|feed| Wire::is_fast(path, feed.interval()));
-        if fast && !self.watching.is_ready(cx.waker()) {
+        if why != HeldUp::Unread && fast && !self.watching.is_ready(cx.waker()) {
             return Ok(());
         }
-        let why = self.wire.held_up_by();
         self.show_connection();
         tracing::trace!(client = self.entry.id, ?path, ?why, wait = ?again.since(now), "gate shut");
         self.watching.rest(why);

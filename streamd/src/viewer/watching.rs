@@ -123,6 +123,11 @@ impl Watching {
         &self.feeds
     }
 
+    /// Whether all their pictures can be shown without those before.
+    pub fn stand_alone(&self) -> bool {
+        self.feeds.iter().all(Feed::stands_alone)
+    }
+
     /// A feed by its number; `None` when it is watched no more.
     pub fn feed(&mut self, id: u32) -> Option<&mut Feed> {
         self.feeds.iter_mut().find(|feed| feed.id == id)

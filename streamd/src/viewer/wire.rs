@@ -13,7 +13,7 @@ use crate::{
         channel::Channel,
         delivery::{Acknowledged, Arrived, Deliveries},
         estimate::{Estimate, Forecast},
-        gate::{Gate, Path, Whole},
+        gate::{Gate, Path, Verdict, Whole},
         readiness::{READABLE, Registration, STAMPED, WRITABLE},
         receipts::{Receipt, Receipts, Seen, Untrue},
         socket::{Info, Socket},
@@ -32,7 +32,7 @@ pub(super) struct Wire {
     // Dropped before the socket that it watches.
     registration: Registration,
     pub channel: Channel,
-    pub gate: Gate,
+    gate: Gate,
     estimate: Estimate,
     pub deliveries: Deliveries,
     pub receipts: Receipts,
@@ -111,6 +111,24 @@ impl Wire {
         })
     }
 
+    /// Whether a frame may go now, and else who holds it up. `stand_alone`: any picture may be left
+    /// out, and none needs a key after that.
+    pub fn check(
+        &mut self,
+        now: Timestamp,
+        path: &Path,
+        stand_alone: bool,
+    ) -> Result<(), (Timestamp, HeldUp)> {
+        if let Verdict::Shut(again) = self.gate.check(now, path) {
+            return Err((again, self.held_up_by()));
+        }
+        // Who says when it has each frame tells more than its kernel.
+        match self.deliveries.reader().due() {
+            due if due > now && stand_alone && path.whole.is_none() => Err((due, HeldUp::Unread)),
+            _ => Ok(()),
+        }
+    }
+
     /// The way to the viewer itself, where that sends a receipt for each frame.
     fn whole_way(&self, now: Timestamp, info: &Info) -> Option<Whole> {
         let min_rtt = self.receipts.estimate()?.min_rtt(info.min_rtt);
@@ -165,7 +183,8 @@ impl Wire {
             outgoing.sent_again = info.sent_again;
             outgoing.disturbed = info.losing && !is_congested(&info);
         }
-        if !self.fast && self.receipts.only_talks() {
+        let is_held_back = self.receipts.only_talks() || self.deliveries.reader().is_slow();
+        if !self.fast && is_held_back {
             outgoing.part_tail();
         }
         outgoing
@@ -310,6 +329,9 @@ impl Wire {
                 segment: info.segment,
                 sent_again: info.sent_again,
                 congested: is_congested(&info),
+                peer_window: info.peer_window,
+                receiver_limited: info.receiver_limited,
+                holds_back: self.receipts.only_talks(),
             };
             if let Some(frame) = self.deliveries.acknowledged(&ack, &mut self.estimate) {
                 arrived(&self.receipts, frame);

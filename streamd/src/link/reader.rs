@@ -1,0 +1,312 @@
+//! Whether who is at the other end takes the frames that its kernel has taken for it.
+//!
+//! A script that looks at each picture for 100 ms takes ten a second. Its kernel acknowledges thirty,
+//! and keeps them: megabytes, and so seconds. Two things tell of it. The window that the peer's
+//! kernel advertises (RFC 9293, section 3.8.6) is what its buffer has room for: it shrinks by what
+//! is not read. And between programs of one machine, where a frame is a single segment, Linux
+//! acknowledges it as soon as a waiting program has read it, else up to 41 ms later (delayed ACK).
+//!
+//! Neither tells when it is read later, unless more is sent. So the time between two frames is what
+//! is adapted: longer by half after each frame that found others unread, shorter by a fifth after
+//! each that did not, as additive or multiplicative increase and decrease have it in congestion
+//! control. Frames are left out then, and the newest goes: the picture stays as good as it is,
+//! because it is not the bytes that such a reader has no time for.
+//!
+//! No I/O, no clock.
+
+use std::time::Duration;
+
+use crate::media::Timestamp;
+
+/// Segments at least so large are those of loopback.
+const LOCAL_SEGMENT: u32 = 16 * 1024;
+
+/// A frame that a waiting program reads is acknowledged sooner than this on loopback.
+const AT_ONCE: Duration = Duration::from_millis(25);
+
+/// The window shrinks by the frame that has just come, and by the bookkeeping of the peer's kernel,
+/// whoever reads it: by so many times the frame's bytes at most, of a reader that was in time so far
+/// and of one that was not, and so many more.
+const OWN: (f64, f64) = (2.0, 1.25);
+const MORE: u32 = 4 * 1024;
+
+/// So many frames in a row find others unread before anything is done about it.
+const FIRST: u32 = 3;
+
+/// The time between two frames grows and shrinks by this.
+const LONGER: f64 = 1.5;
+const SHORTER: f64 = 0.8;
+
+/// It is not shorter than this, or it is none; and not longer.
+const SHORTEST: Duration = Duration::from_millis(10);
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// So many frames, ever further apart, that left the window as it was were all read: the buffer has
+/// become smaller.
+const ALL_READ: u32 = 5;
+
+/// A frame has been acknowledged whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// Its bytes on the wire.
+    pub bytes: u32,
+    /// How long its last byte took, beyond the round trip; `None` where that tells of something else.
+    pub took: Option<Duration>,
+    /// Bytes of a full segment.
+    pub segment: u32,
+    /// The window that the peer advertises, in bytes; `None` where the kernel does not say.
+    pub window: Option<u32>,
+}
+
+/// The reader at the other end of a connection.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// The largest window, and the last one.
+    most: u32,
+    last: u32,
+    /// Frames in a row that found others unread.
+    behind: u32,
+    /// Of them, those that left the window as it was.
+    unchanged: u32,
+    /// Time from one frame to the next at least; zero for any.
+    interval: Duration,
+    /// When the last one went out, and the time from the one before.
+    sent: Timestamp,
+    gap: Duration,
+}
+
+impl Reader {
+    /// A frame goes out now.
+    pub fn sent(&mut self, now: Timestamp) {
+        self.gap = now.since(self.sent);
+        self.sent = now;
+    }
+
+    /// No frame is to go out before this.
+    pub fn due(&self) -> Timestamp {
+        self.sent + self.interval
+    }
+
+    /// Whether it takes less than it could be sent.
+    pub fn is_slow(&self) -> bool {
+        !self.interval.is_zero()
+    }
+
+    /// A frame has been acknowledged whole.
+    pub fn taken(&mut self, frame: &Taken) {
+        if !(self.window_is_behind(frame) | Self::read_late(frame)) {
+            self.behind = 0;
+            self.unchanged = 0;
+            self.interval = self.interval.mul_f64(SHORTER);
+            if self.interval < SHORTEST {
+                self.interval = Duration::ZERO;
+            }
+            return;
+        }
+        self.behind += 1;
+        if self.is_slow() {
+            self.interval = self.interval.mul_f64(LONGER).min(LONGEST);
+        } else if self.behind >= FIRST {
+            self.interval = self.gap.clamp(SHORTEST, LONGEST).mul_f64(LONGER);
+        }
+    }
+
+    /// Whether the window tells of more unread than this frame.
+    fn window_is_behind(&mut self, frame: &Taken) -> bool {
+        let Some(window) = frame.window else {
+            return false;
+        };
+        let last = std::mem::replace(&mut self.last, window);
+        self.most = self.most.max(window);
+        let times = if self.is_slow() { OWN.1 } else { OWN.0 };
+        let own = (f64::from(frame.bytes) * times) as u32;
+        let unread = self.most - window > own.saturating_add(MORE);
+        // Or nothing was read since the last frame.
+        let behind = unread || last.saturating_sub(window) > frame.bytes / 2;
+        if !behind || !self.is_slow() {
+            self.unchanged = 0;
+            return behind;
+        }
+        if window.abs_diff(last) <= frame.bytes / 4 {
+            self.unchanged += 1;
+        } else {
+            self.unchanged = 0;
+        }
+        if self.unchanged >= ALL_READ {
+            self.most = window;
+            return false;
+        }
+        true
+    }
+
+    /// Whether a program of this machine did not wait for it.
+    fn read_late(frame: &Taken) -> bool {
+        frame.segment >= LOCAL_SEGMENT
+            && frame.bytes <= frame.segment
+            && frame.took.is_some_and(|took| took > AT_ONCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that works on each picture for a while, and its kernel.
+    struct Peer {
+        /// Bytes of its buffer, and how many of them it advertises at most.
+        buffer: u32,
+        window: u32,
+        segment: u32,
+        bytes: u32,
+        /// When the unread frames went out.
+        unread: Vec<u64>,
+        /// When it will read again.
+        reads: u64,
+        /// How long it works on a picture.
+        works: Duration,
+        /// Frames that its kernel acknowledges at once, as it does at the start.
+        quick: u32,
+    }
+
+    impl Peer {
+        fn new(segment: u32, works: u64) -> Self {
+            Self {
+                buffer: 950_000,
+                window: 900_000,
+                segment,
+                bytes: 20_000,
+                unread: Vec::new(),
+                reads: 0,
+                works: Duration::from_millis(works),
+                quick: 16,
+            }
+        }
+
+        /// Reads until then; how old the pictures were, milliseconds.
+        fn read_until(&mut self, now: u64) -> Vec<u64> {
+            let mut ages = Vec::new();
+            while let Some(sent) = self.unread.first().copied() {
+                let at = self.reads.max(sent);
+                if at > now {
+                    break;
+                }
+                self.unread.remove(0);
+                ages.push(at - sent);
+                self.reads = at + self.works.as_millis() as u64;
+            }
+            ages
+        }
+
+        fn window(&self) -> u32 {
+            let unread = self.bytes * self.unread.len() as u32;
+            self.buffer.saturating_sub(unread).min(self.window)
+        }
+    }
+
+    /// Plays a camera of 30 frames a second to it for so many seconds; pictures read a second, and
+    /// the greatest age in the last half, milliseconds.
+    fn play(reader: &mut Reader, peer: &mut Peer, from: u64, seconds: u64) -> (u64, u64) {
+        let end = from + seconds * 1000;
+        let (mut read, mut oldest) = (0, 0);
+        let mut acks: Vec<(u64, u64)> = Vec::new();
+        for now in from..end {
+            let at = Timestamp::from_nanos(now * 1_000_000);
+            let ages = peer.read_until(now);
+            read += ages.len() as u64;
+            if now > from + seconds * 500 {
+                oldest = ages.into_iter().fold(oldest, u64::max);
+            }
+            // Acknowledged when all is read, when another one comes, or when it has been held back.
+            acks.retain(|(sent, until)| {
+                let due = now >= *until || peer.segment < LOCAL_SEGMENT || peer.unread.is_empty();
+                if due {
+                    reader.taken(&Taken {
+                        bytes: peer.bytes,
+                        took: Some(Duration::from_millis(now - sent)),
+                        segment: peer.segment,
+                        window: Some(peer.window()),
+                    });
+                }
+                !due
+            });
+            let is_frame = now % 33 == 0;
+            if is_frame && at >= reader.due() {
+                acks.iter_mut().for_each(|ack| ack.1 = now);
+                reader.sent(at);
+                peer.unread.push(now);
+                let held_back = if peer.quick > 0 { 0 } else { 41 };
+                peer.quick = peer.quick.saturating_sub(1);
+                acks.push((now, now + held_back));
+            }
+        }
+        (read / seconds, oldest)
+    }
+
+    #[test]
+    fn who_reads_at_once_gets_every_frame() {
+        for segment in [1448, 65_483] {
+            let mut reader = Reader::default();
+            let (read, oldest) = play(&mut reader, &mut Peer::new(segment, 5), 0, 10);
+            assert_eq!((read, oldest, reader.is_slow()), (30, 0, false));
+        }
+    }
+
+    #[test]
+    fn who_is_slow_gets_new_frames_at_its_own_pace() {
+        for (segment, works, least, most) in [
+            (65_483, 50, 15, 150),
+            (65_483, 100, 7, 250),
+            (65_483, 300, 2, 700),
+            // Here there is the window alone, and part of the buffer is not in it.
+            (1448, 100, 7, 900),
+            (1448, 300, 2, 2600),
+        ] {
+            let mut reader = Reader::default();
+            let mut peer = Peer::new(segment, works);
+            let (read, oldest) = play(&mut reader, &mut peer, 0, 40);
+            assert!(
+                read >= least && oldest <= most,
+                "{works} ms by {segment}: {read} a second, up to {oldest} ms old"
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_quick_again_gets_every_frame_again() {
+        for segment in [1448, 65_483] {
+            let mut reader = Reader::default();
+            let mut peer = Peer::new(segment, 300);
+            play(&mut reader, &mut peer, 0, 20);
+            assert!(reader.is_slow());
+            peer.works = Duration::from_millis(5);
+            play(&mut reader, &mut peer, 20_000, 10);
+            let (read, oldest) = play(&mut reader, &mut peer, 30_000, 10);
+            assert_eq!((read, oldest), (30, 0), "{segment}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_has_become_smaller_holds_nobody_up() {
+        let mut reader = Reader::default();
+        let mut peer = Peer::new(1448, 5);
+        play(&mut reader, &mut peer, 0, 5);
+        peer.window = 300_000;
+        play(&mut reader, &mut peer, 5000, 10);
+        let (read, _) = play(&mut reader, &mut peer, 15_000, 10);
+        assert_eq!((read, reader.is_slow()), (30, false));
+    }
+
+    #[test]
+    fn who_stops_gets_little_more() {
+        let mut reader = Reader::default();
+        let mut peer = Peer::new(65_483, 5);
+        play(&mut reader, &mut peer, 0, 5);
+        peer.reads = u64::MAX / 2;
+        play(&mut reader, &mut peer, 5000, 30);
+        assert!(
+            peer.unread.len() < 30,
+            "{} frames unread",
+            peer.unread.len()
+        );
+    }
+}
