@@ -1,6 +1,7 @@
 """A client of the raw TCP stream as simple as a client can be, and what a picture is."""
 
 import json
+import select
 import socket
 import struct
 import subprocess
@@ -71,11 +72,18 @@ class Client:
             frames.append(self.frame())
         return frames
 
+    def newest(self):
+        """The newest picture that has come: decoding is slow here, and others come meanwhile."""
+        frame = self.frame()
+        while self.buffer or select.select([self.socket], [], [], 0)[0]:
+            frame = self.frame()
+        return frame
+
     def frame_when(self, wanted, seconds, what):
-        """The first picture that is as wanted."""
+        """The first picture that is as wanted, of those that it has the time to look at."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            frame = self.frame()
+            frame = self.newest()
             if wanted(frame):
                 return frame
         expect(False, f"no picture {what} within {seconds} s")
