@@ -1,8 +1,8 @@
 //! Recordings as those see them who read them: what they are for, and how files are joined to one.
 //!
 //! A recording is fragmented MP4: a head (`ftyp`, `moov`), then fragments (`moof`, `mdat`), then an
-//! index (`mfra`). Each fragment says when it begins, in ticks of the file; where files are joined,
-//! that is what changes.
+//! index (`mfra`). Each fragment is of pictures or, after those of its time, of sound, and says when it
+//! begins, in ticks of its track; where files are joined, that is what changes.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
@@ -40,8 +40,16 @@ impl Kind {
     }
 }
 
-/// Ticks of a second in all recordings.
+/// Ticks of a second in all recordings, of pictures.
 pub const TIMESCALE: u64 = 90_000;
+
+/// The same of sound: its samples.
+pub const SOUND_TIMESCALE: u64 = 48_000;
+
+/// The track of the pictures, and that of the sound.
+pub const PICTURES: u32 = 1;
+/// See [`PICTURES`].
+pub const SOUND: u32 = 2;
 
 /// A box is read into memory only if it is no larger: what says what is in a fragment is small.
 const MOST: u64 = 1 << 20;
@@ -55,8 +63,8 @@ pub enum JoinError {
     /// One is no recording, or a broken one.
     #[error("no recording, or a broken one: {0}")]
     Broken(&'static str),
-    /// Its pictures have another size or coding than those before.
-    #[error("its pictures have another size or coding than those before it")]
+    /// Its pictures have another size or coding than those before, or its sound has.
+    #[error("its pictures have another size or coding than those before it, or it has other sound")]
     Differs,
 }
 
@@ -108,10 +116,11 @@ impl<W: Write> Joiner<W> {
         to: u64,
     ) -> Result<(), JoinError> {
         let boxes = boxes(file, from, to)?;
-        let Some(first) = boxes.fragments.first() else {
+        // Sound may begin a moment before the first picture.
+        let Some(first) = boxes.fragments.iter().map(Fragment::begins).min() else {
             return Ok(());
         };
-        let shift = (first.begins, self.ticks);
+        let shift = (first, self.ticks);
         match &self.head {
             None => {
                 self.out.write_all(&boxes.ftyp)?;
@@ -130,8 +139,8 @@ impl<W: Write> Joiner<W> {
         for fragment in &boxes.fragments {
             self.fragments += 1;
             let mut moof = fragment.moof.clone();
-            let begins = fragment.begins.saturating_sub(shift.0);
-            let begins = begins.saturating_add(shift.1);
+            let [from, to] = [shift.0, shift.1].map(|ticks| fragment.track.of(ticks));
+            let begins = fragment.begins.saturating_sub(from).saturating_add(to);
             moof[fragment.at.time..][..8].copy_from_slice(&begins.to_be_bytes());
             moof[fragment.at.number..][..4].copy_from_slice(&self.fragments.to_be_bytes());
             self.out.write_all(&moof)?;
@@ -140,7 +149,9 @@ impl<W: Write> Joiner<W> {
             if copied != fragment.data.1 {
                 return Err(JoinError::Broken("it ends within a fragment"));
             }
-            self.ticks = begins.saturating_add(fragment.ticks);
+            if fragment.track == Track::Pictures {
+                self.ticks = begins.saturating_add(fragment.ticks);
+            }
         }
         Ok(())
     }
@@ -172,9 +183,43 @@ struct Fragment {
     moof: Vec<u8>,
     /// Where its data is, head included, and how long.
     data: (u64, u64),
+    track: Track,
+    /// In ticks of its track.
     begins: u64,
     ticks: u64,
     at: Places,
+}
+
+impl Fragment {
+    /// When it begins, in ticks of pictures.
+    fn begins(&self) -> u64 {
+        match self.track {
+            Track::Pictures => self.begins,
+            Track::Sound => scaled(self.begins, TIMESCALE, SOUND_TIMESCALE),
+        }
+    }
+}
+
+/// What a fragment is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Track {
+    Pictures,
+    Sound,
+}
+
+impl Track {
+    /// Ticks of pictures as ticks of this track.
+    fn of(self, ticks: u64) -> u64 {
+        match self {
+            Self::Pictures => ticks,
+            Self::Sound => scaled(ticks, SOUND_TIMESCALE, TIMESCALE),
+        }
+    }
+}
+
+fn scaled(ticks: u64, to: u64, from: u64) -> u64 {
+    let scaled = u128::from(ticks) * u128::from(to) / u128::from(from);
+    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 /// Where in a `moof` its number and its time stand.
@@ -185,7 +230,7 @@ struct Places {
 }
 
 /// Head and fragments of a file: those from the last one that begins with a key at or before `from`
-/// up to `to`.
+/// up to `to`, in ticks of pictures.
 fn boxes(file: &mut (impl Read + Seek), from: u64, to: u64) -> Result<Boxes, JoinError> {
     let length = file.seek(SeekFrom::End(0))?;
     let (mut ftyp, mut moov) = (None, None);
@@ -217,17 +262,23 @@ fn boxes(file: &mut (impl Read + Seek), from: u64, to: u64) -> Result<Boxes, Joi
             && let Some(moof) = moof.take()
         {
             let (fragment, key) = fragment(moof, (at, size))?;
-            if fragment.begins >= to {
+            let is_picture = fragment.track == Track::Pictures;
+            if is_picture && fragment.begins >= to {
                 break;
             }
-            if key && fragment.begins <= from {
+            if is_picture && key && fragment.begins <= from {
                 fragments.clear();
             }
-            fragments.push(fragment);
+            // Sound without a picture before it is none of the part.
+            if is_picture || !fragments.is_empty() {
+                fragments.push(fragment);
+            }
         }
         at += size;
     }
-    let ends = fragments.last().map_or(0, |last| last.begins + last.ticks);
+    let mut pictures = fragments.iter().rev();
+    let last = pictures.find(|fragment| fragment.track == Track::Pictures);
+    let ends = last.map_or(0, |last| last.begins + last.ticks);
     if ends <= from {
         fragments.clear();
     }
@@ -241,14 +292,19 @@ fn boxes(file: &mut (impl Read + Seek), from: u64, to: u64) -> Result<Boxes, Joi
 /// Reads what a fragment says of itself, and whether it begins with a key.
 fn fragment(moof: Vec<u8>, data: (u64, u64)) -> Result<(Fragment, bool), JoinError> {
     let broken = || JoinError::Broken("a fragment says too little");
-    let find = |kind: &[u8; 4]| within(&moof, &[*kind]).ok_or_else(broken);
+    let in_moof = |kind: &[u8; 4]| within(&moof, &[*kind]).ok_or_else(broken);
     let in_traf = |kind: &[u8; 4]| within(&moof, &[*b"traf", *kind]).ok_or_else(broken);
-    let number = find(b"mfhd")?.start + 4;
+    let number = in_moof(b"mfhd")?.start + 4;
     let time = in_traf(b"tfdt")?.start + 4;
     let trun = in_traf(b"trun")?;
     let u32_at = |at: usize| {
         let bytes = moof.get(at..at + 4)?;
         Some(u32::from_be_bytes(bytes.try_into().ok()?))
+    };
+    let track = match u32_at(in_traf(b"tfhd")?.start + 4) {
+        Some(SOUND) => Track::Sound,
+        Some(_) => Track::Pictures,
+        None => return Err(broken()),
     };
     let begins = moof.get(time..time + 8).ok_or_else(broken)?;
     moof.get(number..number + 4).ok_or_else(broken)?;
@@ -277,6 +333,7 @@ fn fragment(moof: Vec<u8>, data: (u64, u64)) -> Result<(Fragment, bool), JoinErr
     let fragment = Fragment {
         moof,
         data,
+        track,
         begins,
         ticks,
         at,
@@ -288,36 +345,50 @@ fn fragment(moof: Vec<u8>, data: (u64, u64)) -> Result<(Fragment, bool), JoinErr
 fn within(bytes: &[u8], path: &[[u8; 4]]) -> Option<std::ops::Range<usize>> {
     let mut body = 8..bytes.len();
     for kind in path {
-        let mut at = body.start;
-        body = loop {
-            let head = bytes.get(at..body.end)?.get(..8)?;
-            let size = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
-            let end = at
-                .checked_add(size)
-                .filter(|end| *end <= body.end && size >= 8)?;
-            if head[4..] == kind[..] {
-                break at + 8..end;
-            }
-            at = end;
-        };
+        body = find(bytes, body, *kind)?;
     }
     Some(body)
+}
+
+/// Where the body of the first box of this kind is that lies in a part of the bytes.
+fn find(
+    bytes: &[u8],
+    part: std::ops::Range<usize>,
+    kind: [u8; 4],
+) -> Option<std::ops::Range<usize>> {
+    let mut at = part.start;
+    loop {
+        let head = bytes.get(at..part.end)?.get(..8)?;
+        let size = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
+        let end = at
+            .checked_add(size)
+            .filter(|end| *end <= part.end && size >= 8)?;
+        if head[4..] == kind {
+            return Some(at + 8..end);
+        }
+        at = end;
+    }
 }
 
 /// A head without what differs between files of one stream: when they began, and how long they are.
 fn without_times(moov: &[u8]) -> Vec<u8> {
     let mut bytes = moov.to_vec();
     // Version and flags, then two times of 8 bytes.
-    for path in [
-        &[*b"mvhd"][..],
-        &[*b"trak", *b"tkhd"],
-        &[*b"trak", *b"mdia", *b"mdhd"],
-    ] {
-        if let Some(place) = within(moov, path)
+    let mut forget = |place: Option<std::ops::Range<usize>>| {
+        if let Some(place) = place
             && let Some(times) = bytes.get_mut(place.start + 4..place.start + 20)
         {
             times.fill(0);
         }
+    };
+    forget(within(moov, &[*b"mvhd"]));
+    // Each track has its own.
+    let mut at = 8;
+    while let Some(trak) = find(moov, at..moov.len(), *b"trak") {
+        at = trak.end;
+        forget(find(moov, trak.clone(), *b"tkhd"));
+        let mdia = find(moov, trak, *b"mdia");
+        forget(mdia.and_then(|mdia| find(moov, mdia, *b"mdhd")));
     }
     if let Some(place) = length_in(moov) {
         bytes[place].fill(0);

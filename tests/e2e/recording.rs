@@ -9,10 +9,18 @@ use std::{
 use nix::sys::signal::Signal;
 use streamd_protocol::{
     control::{ListRecordings, ListRecordingsReply, Recording, SetRecording},
-    recording::{Joiner, Kind, TIMESCALE},
-    stats::{RecordingState, RecordingStats},
+    recording::{Joiner, Kind, SOUND_TIMESCALE, TIMESCALE},
+    stats::{CameraState, RecordingState, RecordingStats},
+    stream::AppSegment,
 };
-use streamd_tests::{daemon::Daemon, eventually, setup::Setup, web};
+use streamd_tests::{
+    daemon::Daemon,
+    ear::Ear,
+    eventually,
+    mp4::{self, Sample},
+    setup::Setup,
+    web,
+};
 
 /// A folder of recordings beside the configuration.
 fn folder(setup: &Setup) -> PathBuf {
@@ -332,6 +340,132 @@ fn a_time_lapse_is_a_picture_now_and_then() {
         pictures > 2.9 && (pictures - pictures.round()).abs() < 0.01,
         "{pictures}"
     );
+}
+
+/// The moments of the wall clock, in seconds, at which a beep begins in a file, by the times of its
+/// pictures and their labels; and the samples of sound.
+#[track_caller]
+fn beeps(file: &[u8]) -> (Vec<f64>, Vec<Sample>) {
+    let (pictures, heard): (Vec<_>, Vec<_>) =
+        mp4::samples(file).into_iter().partition(|s| s.track == 1);
+    let zeros = pictures.iter().map(|picture| {
+        let label = AppSegment::find(&picture.bytes).expect("a picture has the label of streamd");
+        label.captured_us as f64 / 1e6 - picture.time as f64 / TIMESCALE as f64
+    });
+    let zeros: Vec<_> = zeros.collect();
+    let zero = zeros.iter().sum::<f64>() / zeros.len() as f64;
+    let mut ear = Ear::new();
+    let begins = heard.iter().filter_map(|packet| {
+        let at = packet.time as f64 / SOUND_TIMESCALE as f64;
+        ear.begins(&packet.bytes, zero + at)
+    });
+    (begins.collect(), heard)
+}
+
+#[track_caller]
+fn assert_in_step(beeps: &[f64]) {
+    assert!(!beeps.is_empty());
+    for beep in beeps {
+        assert!((beep - beep.round()).abs() < 0.04, "{beeps:?}");
+    }
+}
+
+#[test]
+fn sound_is_recorded_in_step_with_the_pictures_and_only_while_it_is_recorded() {
+    let sound = "[camera.main.audio]\ndevice = \"test\"";
+    let setup = recording(Setup::default(), "mode = \"off\", codec = \"jpeg\"").tables(sound);
+    let daemon = setup.start();
+    let state_of_sound = |daemon: &Daemon| daemon.stats().cameras[0].sound.clone().unwrap().state;
+    assert_eq!(state_of_sound(&daemon), CameraState::Idle);
+    daemon.streamctl("record start").succeeded();
+    let all = wait_for_recordings(&daemon, 3);
+    assert_eq!(state_of_sound(&daemon), CameraState::Streaming);
+    daemon.streamctl("record stop").succeeded();
+    daemon.wait_for_stats("nobody listens", |stats| {
+        stats.cameras[0].sound.as_ref().unwrap().state == CameraState::Idle
+    });
+    for one in &all[..2] {
+        let (beeps, heard) = beeps(&fs::read(&one.file).unwrap());
+        assert_in_step(&beeps);
+        assert!(heard.is_sorted_by_key(|packet| packet.time));
+    }
+    // Two of them as one: it goes on, in step, with the sound of the time between them.
+    let mut whole = Joiner::new(Cursor::new(Vec::new()));
+    for one in &all[..2] {
+        let file = fs::File::open(&one.file).unwrap();
+        whole
+            .add(&mut std::io::BufReader::new(file), 0, u64::MAX)
+            .unwrap();
+    }
+    let whole = whole.finish().unwrap().into_inner();
+    let (beeps, heard) = beeps(&whole);
+    assert_in_step(&beeps);
+    for pair in heard.windows(2) {
+        let step = pair[1].time - pair[0].time;
+        // None is missing, or, on a machine that was very busy, some are.
+        assert!(step.abs_diff(960) < 100 || step > 1900, "{step}");
+    }
+}
+
+#[test]
+fn a_file_with_sound_that_was_cut_off_is_made_whole_and_sound_that_is_lost_leaves_a_gap() {
+    let sound = "[camera.main.audio]\ndevice = \"test\"";
+    let setup = Setup::default();
+    let directory = folder(&setup);
+    let keys = "mode = \"continuous\", segment = \"1h\", codec = \"jpeg\"";
+    let setup = setup.camera(&format!(
+        "fps = 15\nrecord = {{ directory = {directory:?}, min-free = \"none\", {keys} }}"
+    ));
+    let mut daemon = setup.tables(sound).start();
+    let config = fs::read_to_string(daemon.setup.config_file()).unwrap();
+    let reload = |daemon: &Daemon, device: &str| {
+        let config = config.replace(
+            "audio]\ndevice = \"test\"",
+            &format!("audio]\ndevice = \"{device}\""),
+        );
+        fs::write(daemon.setup.config_file(), config).unwrap();
+        daemon.streamctl("reload").succeeded();
+    };
+    let packets = |daemon: &Daemon, more: i64| {
+        let had = daemon.stats().cameras[0].sound.as_ref().unwrap().packets;
+        daemon.wait_for_stats("sound", |stats| {
+            stats.cameras[0].sound.as_ref().unwrap().packets >= had + more
+        });
+    };
+    // It is there, lost, and there again.
+    packets(&daemon, 60);
+    reload(&daemon, "hw:31");
+    let frames = state(&daemon).frames;
+    eventually("pictures go on", || match state(&daemon).frames {
+        now if now > frames + 20 => Ok(()),
+        now => Err(format!("{frames} {now}")),
+    });
+    reload(&daemon, "test");
+    packets(&daemon, 120);
+    let file = PathBuf::from(wait_for(&daemon, RecordingState::Recording).file);
+    daemon.signal(Signal::SIGKILL);
+    daemon.wait_for_end();
+    let daemon = daemon.restart();
+    let whole = eventually("it is whole", || {
+        let all = list(&daemon).recordings;
+        let stem = file
+            .file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .split('_')
+            .next()
+            .unwrap()
+            .to_owned();
+        let found = all.iter().find(|one| one.id.starts_with(&stem)).cloned();
+        found.ok_or_else(|| format!("{stem}: {all:?}"))
+    });
+    let (beeps, heard) = beeps(&fs::read(&whole.file).unwrap());
+    assert_in_step(&beeps);
+    let gaps = heard
+        .windows(2)
+        .filter(|pair| pair[1].time - pair[0].time > SOUND_TIMESCALE / 2);
+    assert_eq!(gaps.count(), 1);
 }
 
 /// Ends a daemon as a service manager does, so that its files are finished, and starts another one.

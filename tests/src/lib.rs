@@ -3,7 +3,7 @@
 //! - [`setup`]: what a daemon is started with; [`daemon`]: that daemon, running.
 //! - [`viewer`]: a client of raw TCP; [`picture`]: what it gets; [`web`]: a client of HTTP;
 //!   [`rtsp`]: one of RTSP; [`whep`]: one of WebRTC.
-//! - [`unit`]: pictures in H.264; [`ear`]: sound.
+//! - [`unit`]: pictures in H.264; [`ear`]: sound; [`mp4`]: recordings of both.
 //! - [`proxy`]: what may be between the two.
 //! - [`device`]: cameras that do not exist, and misbehave as they are told; [`film`]: what they film.
 //! - [`usage`]: what a process uses; [`said`]: what a process has said so far; [`binaries`]: where the programs are.
@@ -16,6 +16,7 @@ pub mod daemon;
 pub mod device;
 pub mod ear;
 pub mod film;
+pub mod mp4;
 pub mod picture;
 pub mod proxy;
 pub mod rtsp;

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import random
+import re
 import signal
 import tempfile
 import urllib.request
@@ -22,11 +23,12 @@ def run():
             "front": f'size = "320x240"\nfps = 15\n{record} }}',
             "side": f'size = "320x240"\nfps = 15\n{record}, codec = "jpeg", timelapse = "500ms" }}',
         }
-        with Daemon(cameras) as daemon:
+        with Daemon(cameras, '[camera.front.audio]\ndevice = "test"') as daemon:
             that("both cameras are recorded", until(lambda: all(len(whole(folder, name)) >= 2 for name in cameras), 60),
                  daemon.log())
             for name, codec in [("front", "h264"), ("side", "mjpeg")]:
                 plays(folder, name, codec)
+            in_step(folder)
             parts(daemon, folder)
             exported(daemon, folder)
             shows(daemon)
@@ -69,6 +71,29 @@ def plays(folder, camera, codec):
     that(f"{codec}: ffmpeg seeks in it", code == 0 and not said, said)
 
 
+def in_step(folder):
+    """Pictures and sound of the same moments lie beside each other, also where a file is cut off."""
+    path = whole(folder, "front")[0]
+    with open(path, "rb") as file:
+        data = file.read()
+    half = f"{folder}/half.mp4"
+    with open(half, "wb") as file:
+        file.write(data[: len(data) * 2 // 3])
+    for what, path in [("whole", path), ("cut off", half)]:
+        words = ["-v", "error", "-show_entries", "packet=codec_type,pts_time,duration_time", "-of", "json", path]
+        _, out, said = check.command("ffprobe", *words)
+        ends = {"video": (9e9, 0.0), "audio": (9e9, 0.0)}
+        for packet in json.loads(out or "{}").get("packets", []):
+            at = float(packet["pts_time"])
+            first, last = ends[packet["codec_type"]]
+            ends[packet["codec_type"]] = (min(first, at), max(last, at + float(packet.get("duration_time", 0))))
+        video, audio = ends["video"], ends["audio"]
+        right = abs(video[0] - audio[0]) < 1 and abs(video[1] - audio[1]) < (0.15 if what == "whole" else 1)
+        that(f"{what}: ffprobe sees pictures and sound of the same time", right and audio[1] > 1, (ends, said))
+        code, _, said = check.command("ffmpeg", "-v", "error", "-i", path, "-f", "null", "-")
+        that(f"{what}: ffmpeg decodes both", code == 0 and (what != "whole" or not said), said)
+
+
 def parts(daemon, folder):
     name = os.path.basename(whole(folder, "front")[0])
     request = urllib.request.Request(f"{daemon.address}/recordings/front/{name}", headers={"Range": "bytes=4-7"})
@@ -101,12 +126,14 @@ def cut(folder, camera):
     for path in part:
         with open(path, "rb") as file:
             data = file.read()
-        fragments = data.count(b"moof")
+        # Those of pictures: sound has track 2.
+        count = lambda data: len(re.findall(rb"tfhd....\0\0\0\1", data, re.DOTALL))
+        fragments = count(data)
         for _ in range(4):
             end = random.randrange(len(data) // 3, len(data) + 1)
             with open(f"{folder}/cut.mp4", "wb") as file:
                 file.write(data[:end])
-            left = data[:end].count(b"moof") - 1
+            left = count(data[:end]) - 1
             seen = probe(f"{folder}/cut.mp4")
             that(f"{camera}: cut at byte {end} of {len(data)}, it plays", seen["frames"] >= max(left, 0) * 5 and
                  (seen["frames"] > 0 or left < 1), (seen, left, fragments))

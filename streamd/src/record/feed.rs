@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, future::poll_fn, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     Plan, Recorder,
@@ -14,6 +14,7 @@ use crate::{
     config::values::RecordCodec,
     hub::{Follows, Subscription},
     media::{CODECS, Codec, Level, Origin, Packet, Timestamp, Track},
+    sound,
 };
 
 /// Between two keys: a file begins at one, and a player that seeks goes to one.
@@ -66,6 +67,11 @@ async fn take(
         }
     };
     let mut taking = Taking::new(recorder);
+    let mut listening = match plan {
+        Plan::Record(..) => recorder.camera.sound().map(sound::Sound::subscribe),
+        // What is not recorded is not heard.
+        _ => None,
+    };
     loop {
         let until = async {
             match until {
@@ -77,6 +83,13 @@ async fn take(
             biased;
             _ = changed.changed() => return,
             () = until => return,
+            packet = hear(&mut listening) => {
+                if !recorder.queue.put_sound(packet)
+                    && let Some(sound) = recorder.camera.sound()
+                {
+                    sound.dropped.add(1);
+                }
+            }
             packet = taking.next() => match packet {
                 Some(packet) => taking.give(plan, packet, before),
                 None => {
@@ -87,6 +100,14 @@ async fn take(
                 }
             },
         }
+    }
+}
+
+/// The next packet of sound; for ever where nobody listens.
+async fn hear(listening: &mut Option<sound::Subscription>) -> Arc<sound::Packet> {
+    match listening {
+        Some(listening) => listening.next().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -105,6 +126,8 @@ struct Taking<'r> {
     subscription: Subscription,
     /// Of what the track depends.
     of: Option<(u64, bool)>,
+    /// When no picture will have come for a while.
+    silent: Instant,
     /// The next one has to be a key: the one before it is missing.
     lacks: bool,
 }
@@ -118,11 +141,13 @@ impl<'r> Taking<'r> {
             recorder,
             subscription,
             of: None,
+            silent: Instant::now() + SILENT,
             lacks: false,
         }
     }
 
-    /// The next picture of the camera itself; `None` where there is none for a while.
+    /// The next picture of the camera itself; `None` where there is none for a while. Nothing is lost
+    /// when this is not waited for to its end.
     async fn next(&mut self) -> Option<Arc<Packet>> {
         let camera = &self.recorder.camera;
         let of = Some((camera.version(), camera.gives_stream()));
@@ -132,7 +157,9 @@ impl<'r> Taking<'r> {
         }
         let all = Timestamp::default();
         let next = poll_fn(|cx| self.subscription.poll_next(all, cx.waker()));
-        let packet = tokio::time::timeout(SILENT, next).await.ok()?;
+        let packet = tokio::time::timeout_at(self.silent, next).await.ok();
+        self.silent = Instant::now() + SILENT;
+        let packet = packet?;
         // "No signal" is not what a camera has seen.
         if packet.origin == Origin::Blank {
             self.lacks = true;

@@ -5,7 +5,7 @@
 //!                 a task           a thread a camera
 //! ```
 //!
-//! [`feed`] takes every packet and decides which are kept; what the disk does not take in time is
+//! [`feed`] takes every packet, with the sound of its time, and decides which are kept; what the disk does not take in time is
 //! lost to the recording, and to nobody else. [`writer`] cuts them into files ([`segment`], [`mp4`]),
 //! and removes old ones ([`store`]); a file that was cut off is made whole at the next start
 //! ([`recover`]). The names of the files are the index ([`names`]).
@@ -184,6 +184,13 @@ impl Recorder {
     fn interval(&self) -> Duration {
         let fps = self.camera.settings().config.fps.get();
         Duration::from_secs_f64(1.0 / fps)
+    }
+
+    /// How many channels the sound has that is recorded beside pictures; `None` where there is none.
+    fn sound(&self) -> Option<u8> {
+        let settings = self.camera.settings();
+        let audio = settings.config.audio.as_ref()?;
+        Some(audio.channels.get() as u8)
     }
 
     /// The cameras whose recordings lie below the same folder.

@@ -4,9 +4,9 @@
 //! No files, no clock.
 
 use mp4_atom::{
-    Avc1, Avcc, Codec, Dinf, Dref, Encode, FourCC, FragmentInfo, Ftyp, Hdlr, Header, Jpeg, Mdhd,
-    Mdia, Mehd, Mfhd, Mfra, Mfro, Minf, Moof, Moov, Mvex, Mvhd, Stbl, Stsd, Tfdt, Tfhd, Tfra, Tkhd,
-    Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd,
+    Audio, Avc1, Avcc, Codec, Dinf, Dops, Dref, Encode, FourCC, FragmentInfo, Ftyp, Hdlr, Header,
+    Jpeg, Mdhd, Mdia, Mehd, Mfhd, Mfra, Mfro, Minf, Moof, Moov, Mvex, Mvhd, Opus, Smhd, Stbl, Stsd,
+    Tfdt, Tfhd, Tfra, Tkhd, Traf, Trak, Trex, Trun, TrunEntry, Url, Visual, Vmhd,
 };
 
 use super::units::ParameterSets;
@@ -14,8 +14,10 @@ use super::units::ParameterSets;
 /// Ticks of a second.
 pub const TIMESCALE: u32 = 90_000;
 
-/// The pictures. Sound would be track 2, in fragments of its own.
-pub const PICTURES: u32 = 1;
+/// Samples of sound are numbered by its own clock.
+pub const SOUND_TIMESCALE: u32 = 48_000;
+
+pub use streamd_protocol::recording::{PICTURES, SOUND};
 
 /// Seconds from 1904, which MP4 counts from, to 1970.
 const EPOCH: u64 = 2_082_844_800;
@@ -46,16 +48,18 @@ pub struct Head {
     pub coding: Coding,
     /// When the first one was captured, seconds since 1970.
     pub begun: u64,
+    /// How many channels the sound beside them has; `None` where there is none.
+    pub sound: Option<u8>,
 }
 
-/// A picture in a fragment.
+/// A picture, or a packet of sound, in a fragment.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
     /// Its bytes as the file has them.
     pub bytes: &'a [u8],
-    /// For how long it is shown, in ticks.
+    /// For how long it is shown, in ticks of its track.
     pub ticks: u32,
-    /// It needs no picture before it.
+    /// It needs none before it.
     pub key: bool,
     /// No picture after it needs it.
     pub droppable: bool,
@@ -88,25 +92,35 @@ impl Head {
                 duration: 0,
                 rate: 1.into(),
                 volume: 1.into(),
-                next_track_id: PICTURES + 1,
+                next_track_id: SOUND + 1,
                 ..Mvhd::default()
             },
             mvex: Some(Mvex {
                 mehd: Some(Mehd {
                     fragment_duration: ticks,
                 }),
-                trex: vec![Trex {
-                    track_id: PICTURES,
-                    default_sample_description_index: 1,
-                    ..Trex::default()
-                }],
+                trex: self.tracks().map(trex).collect(),
             }),
-            trak: vec![self.trak(created)],
+            trak: self
+                .tracks()
+                .map(|track| self.trak(track, created))
+                .collect(),
             ..Moov::default()
         }
     }
 
-    fn trak(&self, created: u64) -> Trak {
+    fn tracks(&self) -> impl Iterator<Item = u32> + use<> {
+        std::iter::once(PICTURES).chain(self.sound.map(|_| SOUND))
+    }
+
+    fn trak(&self, track: u32, created: u64) -> Trak {
+        match self.sound {
+            Some(channels) if track == SOUND => sound(channels, created),
+            _ => self.pictures(created),
+        }
+    }
+
+    fn pictures(&self, created: u64) -> Trak {
         Trak {
             tkhd: Tkhd {
                 creation_time: created,
@@ -132,18 +146,8 @@ impl Head {
                 },
                 minf: Minf {
                     vmhd: Some(Vmhd::default()),
-                    dinf: Dinf {
-                        dref: Dref {
-                            entries: vec![Url::default().into()],
-                        },
-                    },
-                    stbl: Stbl {
-                        stsd: Stsd {
-                            codecs: vec![self.codec()],
-                        },
-                        stco: Some(mp4_atom::Stco::default()),
-                        ..Stbl::default()
-                    },
+                    dinf: here(),
+                    stbl: samples(self.codec()),
                     ..Minf::default()
                 },
             },
@@ -177,10 +181,91 @@ impl Head {
     }
 }
 
-/// A fragment: number `sequence` from 1 on, whose first sample is shown at `time` ticks.
-pub fn fragment(sequence: u32, time: u64, samples: &[Sample<'_>]) -> Vec<u8> {
+fn trex(track: u32) -> Trex {
+    Trex {
+        track_id: track,
+        default_sample_description_index: 1,
+        ..Trex::default()
+    }
+}
+
+/// The data is in this file.
+fn here() -> Dinf {
+    Dinf {
+        dref: Dref {
+            entries: vec![Url::default().into()],
+        },
+    }
+}
+
+/// How the samples of a track are coded: they come in fragments.
+fn samples(codec: Codec) -> Stbl {
+    Stbl {
+        stsd: Stsd {
+            codecs: vec![codec],
+        },
+        stco: Some(mp4_atom::Stco::default()),
+        ..Stbl::default()
+    }
+}
+
+/// The track of sound, in Opus (<https://opus-codec.org/docs/opus_in_isobmff.html>). Nothing is skipped
+/// at its beginning: the time of a packet is that of the first sample that comes out of it.
+fn sound(channels: u8, created: u64) -> Trak {
+    let opus = Opus {
+        audio: Audio {
+            data_reference_index: 1,
+            channel_count: channels.into(),
+            sample_size: 16,
+            sample_rate: (SOUND_TIMESCALE as u16).into(),
+        },
+        dops: Dops {
+            output_channel_count: channels,
+            pre_skip: 0,
+            input_sample_rate: SOUND_TIMESCALE,
+            output_gain: 0,
+            channel_mapping: None,
+        },
+        btrt: None,
+    };
+    Trak {
+        tkhd: Tkhd {
+            creation_time: created,
+            modification_time: created,
+            track_id: SOUND,
+            alternate_group: 1,
+            enabled: true,
+            in_movie: true,
+            volume: 1.into(),
+            ..Tkhd::default()
+        },
+        mdia: Mdia {
+            mdhd: Mdhd {
+                creation_time: created,
+                modification_time: created,
+                timescale: SOUND_TIMESCALE,
+                language: "und".into(),
+                ..Mdhd::default()
+            },
+            hdlr: Hdlr {
+                handler: FourCC::new(b"soun"),
+                name: "streamd".into(),
+            },
+            minf: Minf {
+                smhd: Some(Smhd::default()),
+                dinf: here(),
+                stbl: samples(Codec::Opus(opus)),
+                ..Minf::default()
+            },
+        },
+        ..Trak::default()
+    }
+}
+
+/// A fragment of a track: number `sequence` from 1 on, whose first sample is shown at `time` ticks.
+pub fn fragment(sequence: u32, track: u32, time: u64, samples: &[Sample<'_>]) -> Vec<u8> {
     let data: usize = samples.iter().map(|sample| sample.bytes.len()).sum();
-    let mut moof = moof(sequence, time, samples, 0);
+    let mut moof = moof(sequence, track, time, samples, 0);
     let mut bytes = Vec::with_capacity(data + 256 + samples.len() * 16);
     write(&moof, &mut bytes);
     // The offset is as long whatever it is.
@@ -201,7 +286,7 @@ pub fn fragment(sequence: u32, time: u64, samples: &[Sample<'_>]) -> Vec<u8> {
 
 const MDAT_HEAD: usize = 8;
 
-fn moof(sequence: u32, time: u64, samples: &[Sample<'_>], offset: i32) -> Moof {
+fn moof(sequence: u32, track: u32, time: u64, samples: &[Sample<'_>], offset: i32) -> Moof {
     let entry = |sample: &Sample<'_>| TrunEntry {
         duration: Some(sample.ticks),
         size: Some(sample.bytes.len() as u32),
@@ -219,7 +304,7 @@ fn moof(sequence: u32, time: u64, samples: &[Sample<'_>], offset: i32) -> Moof {
         },
         traf: vec![Traf {
             tfhd: Tfhd {
-                track_id: PICTURES,
+                track_id: track,
                 default_base_is_moof: true,
                 ..Tfhd::default()
             },

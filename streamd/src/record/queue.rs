@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use parking_lot::{Condvar, Mutex};
 
 use super::names::Kind;
-use crate::media::Packet;
+use crate::{media::Packet, sound};
 
 /// Bytes that wait at most: ten seconds of a large JPEG camera.
 const MOST: usize = 64 * 1024 * 1024;
@@ -14,11 +14,16 @@ const MOST: usize = 64 * 1024 * 1024;
 /// Packets that wait at most: a disk that takes nothing for so long is too slow.
 const MOST_PACKETS: usize = 600;
 
+/// Packets of sound that wait at most: as long as the pictures of 30 a second.
+const MOST_SOUND: usize = 1000;
+
 /// Something for the disk.
 #[derive(Debug)]
 pub enum Item {
     /// A picture.
     Packet(Kind, Arc<Packet>),
+    /// Sound beside the pictures of the recording.
+    Sound(Arc<sound::Packet>),
     /// Those before an event, which were kept in memory already.
     Before(Kind, Vec<Arc<Packet>>),
     /// Nothing follows for now: the file is ended, and then it is so.
@@ -52,6 +57,7 @@ struct Waiting {
     items: VecDeque<Item>,
     bytes: usize,
     packets: usize,
+    sounds: usize,
 }
 
 impl Queue {
@@ -65,6 +71,19 @@ impl Queue {
         waiting.bytes = bytes;
         waiting.packets += 1;
         waiting.items.push_back(Item::Packet(kind, packet));
+        drop(waiting);
+        self.came.notify_one();
+        true
+    }
+
+    /// Puts sound behind the pictures that came before it; false where there is no room for it.
+    pub fn put_sound(&self, packet: Arc<sound::Packet>) -> bool {
+        let mut waiting = self.waiting.lock();
+        if waiting.sounds >= MOST_SOUND {
+            return false;
+        }
+        waiting.sounds += 1;
+        waiting.items.push_back(Item::Sound(packet));
         drop(waiting);
         self.came.notify_one();
         true
@@ -89,9 +108,13 @@ impl Queue {
             self.came.wait_for(&mut waiting, patience);
         }
         let item = waiting.items.pop_front()?;
-        if let Item::Packet(_, packet) = &item {
-            waiting.bytes -= packet.bytes.len();
-            waiting.packets -= 1;
+        match &item {
+            Item::Packet(_, packet) => {
+                waiting.bytes -= packet.bytes.len();
+                waiting.packets -= 1;
+            }
+            Item::Sound(_) => waiting.sounds -= 1,
+            _ => {}
         }
         Some(item)
     }

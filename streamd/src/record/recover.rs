@@ -96,6 +96,10 @@ fn read(file: &mut (impl Read + Seek), length: u64) -> io::Result<Option<Whole>>
         let Some(()) = skip_box(file, &mut at, length)? else {
             break;
         };
+        if is_sound(&moof) {
+            whole.end = at;
+            continue;
+        }
         let Some((begins, ends, key)) = times(&moof) else {
             break;
         };
@@ -123,6 +127,11 @@ fn read(file: &mut (impl Read + Seek), length: u64) -> io::Result<Option<Whole>>
 fn head_end(at: usize, head: &[u8]) -> u64 {
     let size = head.get(at..at + 4).and_then(|size| size.try_into().ok());
     at as u64 + u64::from(size.map_or(0, u32::from_be_bytes))
+}
+
+fn is_sound(moof: &Moof) -> bool {
+    let tracks = moof.traf.first().map(|traf| traf.tfhd.track_id);
+    tracks == Some(mp4::SOUND)
 }
 
 /// When a fragment begins and ends, and whether it begins with a key.

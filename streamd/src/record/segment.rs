@@ -6,18 +6,25 @@ use std::{
     io::{self, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
-    mp4::{self, Coding, Head, Sample, TIMESCALE},
+    mp4::{self, Coding, Head, PICTURES, SOUND, SOUND_TIMESCALE, Sample, TIMESCALE},
     names::{self, Kind, Name},
     units::{self, ParameterSets},
 };
-use crate::media::{Codec, Packet, Timestamp};
+use crate::{
+    media::{Codec, Packet, Timestamp},
+    sound,
+};
 
 /// A fragment is no longer, so that a power cut takes no more than a second.
 const FRAGMENT: Duration = Duration::from_millis(800);
+
+/// Sound that came so shortly before the last picture goes on.
+const HEARD: Duration = Duration::from_secs(1);
 
 /// For how long a picture of a time lapse is shown: 25 of them a second.
 const LAPSE: u32 = TIMESCALE / 25;
@@ -37,6 +44,11 @@ pub struct Segment {
     begun: Timestamp,
     /// Not yet written.
     pending: Vec<Pending>,
+    heard: Vec<Arc<sound::Packet>>,
+    /// When the last sound was captured.
+    last_heard: Option<Timestamp>,
+    /// Up to where there is sound, in its ticks.
+    sound_time: u64,
     /// When the last one was captured.
     last: Timestamp,
     /// For how long the last one written is shown.
@@ -58,8 +70,9 @@ struct Pending {
     droppable: bool,
 }
 
-/// What a file that begins with this packet says in its head; `None` where it can't begin with it.
-pub fn head(packet: &Packet) -> Option<Head> {
+/// What a file that begins with this packet says in its head, with sound of so many channels; `None`
+/// where it can't begin with it.
+pub fn head(packet: &Packet, sound: Option<u8>) -> Option<Head> {
     let coding = match packet.track.codec() {
         _ if !packet.key => return None,
         Codec::Jpeg => Coding::Jpeg,
@@ -70,6 +83,7 @@ pub fn head(packet: &Packet) -> Option<Head> {
         height: u16::try_from(packet.height).ok()?,
         coding,
         begun: packet.captured.unix_micros() / 1_000_000,
+        sound,
     })
 }
 
@@ -102,6 +116,9 @@ impl Segment {
             from_ms,
             begun: first.captured,
             pending: Vec::new(),
+            heard: Vec::new(),
+            last_heard: None,
+            sound_time: 0,
             last: first.captured,
             ticks: 0,
             time: 0,
@@ -126,6 +143,17 @@ impl Segment {
         names::day(self.from_ms)
     }
 
+    /// When its first picture was captured.
+    pub fn begun(&self) -> Timestamp {
+        self.begun
+    }
+
+    /// Whether sound came up to its last picture, so that some of its time may still come.
+    pub fn is_heard(&self) -> bool {
+        let heard = self.last_heard;
+        heard.is_some_and(|heard| self.last.since(heard) < HEARD)
+    }
+
     /// The time that it has.
     pub fn length(&self) -> Duration {
         self.last.since(self.begun)
@@ -139,7 +167,17 @@ impl Segment {
     /// Whether pictures of this head go on in it.
     pub fn fits(&self, head: &Head) -> bool {
         let size = |head: &Head| (head.width, head.height);
-        size(head) == size(&self.head) && head.coding == self.head.coding
+        size(head) == size(&self.head)
+            && head.coding == self.head.coding
+            && head.sound == self.head.sound
+    }
+
+    /// Takes a packet of sound, which is written with the pictures of its time.
+    pub fn hear(&mut self, packet: Arc<sound::Packet>) {
+        if self.head.sound.is_some() && packet.captured >= self.begun {
+            self.last_heard = Some(packet.captured);
+            self.heard.push(packet);
+        }
     }
 
     /// Takes a picture; returns how many bytes were written, if it was time to write.
@@ -196,23 +234,59 @@ impl Segment {
                 droppable: pending.droppable,
             });
         }
-        let bytes = mp4::fragment(self.sequence + 1, self.time, &samples);
+        let mut bytes = mp4::fragment(self.sequence + 1, PICTURES, self.time, &samples);
+        self.sequence += 1;
+        self.ticks = samples.last().map_or(0, |sample| sample.ticks);
+        self.append_sound(end, &mut bytes);
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
-        self.sequence += 1;
         if self.pending[0].key {
             self.keys.push((self.time, self.offset));
         }
-        self.ticks = samples.last().map_or(0, |sample| sample.ticks);
         self.offset += bytes.len() as u64;
         self.time = time;
         self.pending.clear();
         Ok(bytes.len() as u64)
     }
 
+    /// Appends a fragment of the sound that has come of the time until `end`. Each packet begins when it
+    /// was captured: where sound is missing, there is a gap.
+    fn append_sound(&mut self, end: Timestamp, bytes: &mut Vec<u8>) {
+        let is_over = |packet: &Arc<sound::Packet>| packet.captured < end;
+        let count = self.heard.iter().take_while(|p| is_over(p)).count();
+        let heard: Vec<_> = self.heard.drain(..count).collect();
+        let mut begins = Vec::with_capacity(count);
+        for packet in &heard {
+            let begin = self.ticks_of(SOUND_TIMESCALE, packet.captured);
+            let begin = begin.max(self.sound_time);
+            begins.push(begin);
+            // Clocks that are looked at may go back a little; time does not.
+            self.sound_time = begin + 1;
+        }
+        let (Some(first), Some(last)) = (begins.first().copied(), heard.last()) else {
+            return;
+        };
+        let ends = begins[1..].iter().copied();
+        let ends = ends.chain([begins[count - 1] + u64::from(last.samples)]);
+        let samples = heard.iter().zip(begins.iter().zip(ends));
+        let samples = samples.map(|(packet, (begin, end))| Sample {
+            bytes: &packet.data,
+            ticks: (end - begin) as u32,
+            key: true,
+            droppable: false,
+        });
+        let samples: Vec<_> = samples.collect();
+        bytes.extend(mp4::fragment(self.sequence + 1, SOUND, first, &samples));
+        self.sequence += 1;
+    }
+
     fn ticks_at(&self, time: Timestamp) -> u64 {
+        self.ticks_of(TIMESCALE, time)
+    }
+
+    fn ticks_of(&self, timescale: u32, time: Timestamp) -> u64 {
         let nanos = time.since(self.begun).as_nanos();
-        (nanos * u128::from(TIMESCALE) / 1_000_000_000) as u64
+        (nanos * u128::from(timescale) / 1_000_000_000) as u64
     }
 
     /// Writes what is left, gives the file its length, its index and its name. Its last picture is

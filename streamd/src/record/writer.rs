@@ -18,6 +18,7 @@ use super::{
 use crate::{
     config::{Record, values::Keep},
     media::{Packet, Timestamp},
+    sound,
 };
 
 /// Between two attempts to write to a disk that did not take it.
@@ -32,11 +33,17 @@ const TIDY: Duration = Duration::from_secs(60);
 /// A file ends where no picture has come for so long, or for three intervals.
 const GAP: Duration = Duration::from_secs(2);
 
+/// A file that is over waits so long for the last sound of its time: it comes a little later than the
+/// pictures.
+const LAST_SOUND: Duration = Duration::from_millis(500);
+
 /// What writes.
 pub struct Writer {
     recorder: Arc<Recorder>,
     /// The recording and the time lapse.
     segments: [Option<Segment>; 2],
+    /// The recording before, which is over but for its last sound.
+    closing: Option<Segment>,
     /// Where files have been looked for that were being written.
     recovered: Option<PathBuf>,
     /// Not before this is the disk tried again.
@@ -75,6 +82,7 @@ impl Writer {
         Self {
             recorder,
             segments: [None, None],
+            closing: None,
             recovered: None,
             retry: None,
             looked: None,
@@ -92,6 +100,7 @@ impl Writer {
         loop {
             match self.recorder.queue.next(LOOK) {
                 Some(Item::Packet(kind, packet)) => self.take(kind, &packet),
+                Some(Item::Sound(packet)) => self.hear(packet),
                 Some(Item::Before(kind, packets)) => {
                     packets.iter().for_each(|packet| self.take(kind, packet));
                 }
@@ -129,8 +138,28 @@ impl Writer {
         }
     }
 
+    /// Sound goes with the pictures of its time; without any it is nothing to be recorded.
+    fn hear(&mut self, packet: Arc<sound::Packet>) {
+        let open = &mut self.segments[0];
+        let begun = open.as_ref().map(Segment::begun);
+        if let Some(closing) = &mut self.closing {
+            if begun.is_none_or(|begun| packet.captured < begun) {
+                closing.hear(packet);
+                return;
+            }
+            if let Err(failed) = self.close() {
+                self.fail(&failed);
+                return;
+            }
+        }
+        if let Some(open) = &mut self.segments[0] {
+            open.hear(packet);
+        }
+    }
+
     fn fail(&mut self, failed: &Failed) {
         self.segments = [None, None];
+        self.closing = None;
         // What is whole of it is kept.
         self.recovered = None;
         self.retry = Some(Instant::now() + RETRY);
@@ -140,12 +169,17 @@ impl Writer {
     fn write(&mut self, kind: Kind, packet: &Packet) -> Result<Option<u64>, Failed> {
         let place = usize::from(kind == Kind::Timelapse);
         let settings = self.recorder.settings();
-        let head = segment::head(packet);
+        let sound = self.recorder.sound().filter(|_| kind != Kind::Timelapse);
+        let head = segment::head(packet, sound);
         if self.segments[place]
             .as_ref()
             .is_some_and(|open| self.is_over(open, kind, packet, head.as_ref(), &settings))
         {
-            self.finish(place)?;
+            self.part_with(place)?;
+        }
+        let waited = |closing: &Segment| packet.captured.since(closing.last()) > LAST_SOUND;
+        if self.closing.as_ref().is_some_and(waited) {
+            self.close()?;
         }
         if self.segments[place].is_none() {
             let Some(head) = head else {
@@ -201,7 +235,7 @@ impl Writer {
         segment::make_folder(&folder).map_err(|error| io_failed(&folder, error))?;
         if self.recovered.as_ref() != Some(&folder) {
             // What is still written is not looked at: both are begun here.
-            if self.segments.iter().all(Option::is_none) {
+            if self.segments.iter().all(Option::is_none) && self.closing.is_none() {
                 self.recorder.recovered(store::recover(&folder));
                 self.recovered = Some(folder.clone());
             }
@@ -231,10 +265,33 @@ impl Writer {
         }
     }
 
+    /// Ends a file behind which another one begins.
+    fn part_with(&mut self, place: usize) -> Result<(), Failed> {
+        if !self.segments[place].as_ref().is_some_and(Segment::is_heard) {
+            return self.finish(place);
+        }
+        self.close()?;
+        self.closing = self.segments[place].take();
+        Ok(())
+    }
+
+    /// Ends the file that waits for its last sound.
+    fn close(&mut self) -> Result<(), Failed> {
+        self.closing
+            .take()
+            .map_or(Ok(()), |last| self.complete(last))
+    }
+
+    /// Ends all of a recording, or of a time lapse.
     fn finish(&mut self, place: usize) -> Result<(), Failed> {
-        let Some(open) = self.segments[place].take() else {
-            return Ok(());
-        };
+        if place == 0 {
+            self.close()?;
+        }
+        let open = self.segments[place].take();
+        open.map_or(Ok(()), |open| self.complete(open))
+    }
+
+    fn complete(&self, open: Segment) -> Result<(), Failed> {
         let path = open.path().to_owned();
         match open.finish(self.recorder.interval()) {
             Ok((_, bytes)) => {

@@ -32,6 +32,9 @@ function* boxes(view, from, to) {
 function run(view, from, to) {
   for (const traf of boxes(view, from, to)) {
     if (traf.kind !== "traf") continue;
+    // Track 2 is sound.
+    const [track] = [...boxes(view, traf.from, traf.to)].filter(({ kind }) => kind === "tfhd");
+    if (!track || view.getUint32(track.from + 4) !== 1) return [];
     for (const trun of boxes(view, traf.from, traf.to)) {
       if (trun.kind !== "trun") continue;
       // Which fields there are: offset, flags of the first one; of each duration, size, flags, composition.

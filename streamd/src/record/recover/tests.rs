@@ -1,4 +1,4 @@
-use std::{io::Cursor, time::Duration};
+use std::{io::Cursor, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
 use streamd_protocol::recording::{JoinError, Joiner};
@@ -8,6 +8,7 @@ use crate::{
     fixtures,
     media::{Level, Packet, Timestamp, Track},
     record::{segment::Segment, store},
+    sound,
 };
 
 /// A picture each 100 ms; of H.264, each twentieth is a key.
@@ -40,7 +41,7 @@ fn packet(n: u64, h264: bool) -> Packet {
 /// A segment of so many pictures in a folder, not yet finished.
 fn segment(folder: &Path, count: u64, h264: bool) -> Segment {
     let first = packet(0, h264);
-    let head = segment::head(&first).unwrap();
+    let head = segment::head(&first, None).unwrap();
     let mut segment = Segment::begin(folder, Kind::Continuous, head, &first).unwrap();
     for n in 0..count {
         segment.push(&packet(n, h264)).unwrap();
@@ -109,7 +110,7 @@ fn where_nothing_was_written_nothing_is_left() {
 fn a_time_lapse_shows_its_pictures_fast() {
     let folder = tempfile::tempdir().unwrap();
     let first = packet(0, false);
-    let head = segment::head(&first).unwrap();
+    let head = segment::head(&first, None).unwrap();
     let mut segment = Segment::begin(folder.path(), Kind::Timelapse, head, &first).unwrap();
     for n in 0..50 {
         let captured = first.captured + Duration::from_secs(60 * n);
@@ -170,7 +171,7 @@ fn files_are_joined_to_one_that_goes_on() {
 fn fragments_of_one_picture_are_joined_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let first = packet(0, false);
-    let head = segment::head(&first).unwrap();
+    let head = segment::head(&first, None).unwrap();
     let mut segment = Segment::begin(folder.path(), Kind::Continuous, head, &first).unwrap();
     for n in 0..5 {
         let captured = first.captured + Duration::from_secs(n);
@@ -186,6 +187,97 @@ fn fragments_of_one_picture_are_joined_as_well() {
     assert_eq!((whole.ticks, whole.keys.len()), (8 * 90_000, 8));
 }
 
+/// A file of 5 s with sound, 20 ms of it behind the pictures, and half a second of it missing.
+fn with_sound(h264: bool) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let first = packet(0, h264);
+    let head = segment::head(&first, Some(1)).unwrap();
+    let mut segment = Segment::begin(folder.path(), Kind::Continuous, head, &first).unwrap();
+    for n in 0..250 {
+        if n % 5 == 0 {
+            segment.push(&packet(n / 5, h264)).unwrap();
+        }
+        if n > 0 && !(180..205).contains(&n) {
+            segment.hear(Arc::new(sound::Packet {
+                captured: Timestamp::from_nanos(1_000_000_000_000 + (n - 1) * 20_000_000),
+                samples: 960,
+                data: vec![n as u8; 20].into(),
+            }));
+        }
+    }
+    let path = segment.path().to_owned();
+    drop(segment);
+    fs::read(path).unwrap()
+}
+
+/// Of each fragment, its track and where it begins and ends in seconds.
+fn fragments(file: &[u8]) -> Vec<(u32, f64, f64)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    let mut bytes = Cursor::new(file);
+    while let Some((kind, size)) = next_box(&mut bytes, at, file.len() as u64).unwrap() {
+        if kind == Moof::KIND {
+            let moof = Moof::decode(&mut &file[at as usize..][..size as usize]).unwrap();
+            let (begins, ends, _) = times(&moof).unwrap();
+            let track = moof.traf[0].tfhd.track_id;
+            let scale = if track == mp4::SOUND { 48e3 } else { 90e3 };
+            found.push((track, begins as f64 / scale, ends as f64 / scale));
+        }
+        at += size;
+    }
+    found
+}
+
+#[test]
+fn sound_lies_beside_its_pictures_and_goes_on_after_a_gap() {
+    for h264 in [false, true] {
+        let file = with_sound(h264);
+        let all = fragments(&file);
+        let sound: Vec<_> = all
+            .iter()
+            .filter(|(track, ..)| *track == mp4::SOUND)
+            .collect();
+        assert!(sound.len() >= 4, "{all:?}");
+        assert_eq!(sound[0].1, 0.0);
+        // As much time as there is: a gap is a packet that lasts, or the beginning of a fragment.
+        let ends = sound.windows(2).map(|pair| pair[1].1 - pair[0].2);
+        assert!(
+            ends.clone().all(|gap| (0.0..0.51).contains(&gap)),
+            "{sound:?}"
+        );
+        for (pictures, sound) in all
+            .iter()
+            .zip(&all[1..])
+            .filter(|(_, next)| next.0 == mp4::SOUND)
+        {
+            assert!(
+                (sound.1 - pictures.1).abs() < 0.1 && sound.2 < pictures.2 + 0.02,
+                "{all:?}"
+            );
+        }
+        // Behind one another, both go on; a part of it begins with both.
+        let whole = read_file(&file).unwrap();
+        let twice = join(&[&file, &file], 0, u64::MAX).unwrap();
+        let length = whole.ticks as f64 / 90e3;
+        let twice = fragments(&twice);
+        assert_eq!(twice.len(), 2 * all.len());
+        for (one, other) in all.iter().zip(&twice[all.len()..]) {
+            assert_eq!(one.0, other.0);
+            assert!((other.1 - one.1 - length).abs() < 1e-4, "{one:?} {other:?}");
+        }
+        let part = fragments(&join(&[&file], 25 * 9000, 30 * 9000).unwrap());
+        let of = |track| part.iter().find(|(of, ..)| *of == track).unwrap().1;
+        let shift = (of(mp4::PICTURES) - of(mp4::SOUND)).abs();
+        assert!(
+            shift < 0.05 && of(mp4::PICTURES).min(of(mp4::SOUND)) < 1e-4,
+            "{part:?}"
+        );
+        // Of another camera, which has none.
+        let silent = join(&[&file, &bytes(h264)], 0, u64::MAX);
+        assert!(matches!(silent, Err(JoinError::Differs)));
+    }
+}
+
 fn bytes(h264: bool) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let segment = segment(folder.path(), 50, h264);
@@ -199,8 +291,8 @@ proptest! {
 
     /// Cut at any byte, all fragments before the cut are whole, and the file can be read again.
     #[test]
-    fn a_file_that_was_cut_has_all_but_the_last_fragment(cut in 0.0f64..=1.0, h264: bool) {
-        let bytes = bytes(h264);
+    fn a_file_that_was_cut_has_all_but_the_last_fragment(cut in 0.0f64..=1.0, h264: bool, sound: bool) {
+        let bytes = if sound { with_sound(h264) } else { bytes(h264) };
         let cut = (bytes.len() as f64 * cut) as usize;
         let all = read_file(&bytes).unwrap();
         let before = read_file(&bytes[..cut]);
@@ -217,8 +309,8 @@ proptest! {
     }
 
     #[test]
-    fn whatever_lies_there_is_read_without_a_panic(h264: bool, at in any::<prop::sample::Index>(), byte: u8) {
-        let mut bytes = bytes(h264);
+    fn whatever_lies_there_is_read_without_a_panic(h264: bool, sound: bool, at in any::<prop::sample::Index>(), byte: u8) {
+        let mut bytes = if sound { with_sound(h264) } else { bytes(h264) };
         let at = at.index(bytes.len());
         bytes[at] = byte;
         let _ = read(&mut Cursor::new(&bytes), bytes.len() as u64);
