@@ -14,6 +14,7 @@ use std::{collections::VecDeque, time::Duration};
 use super::{
     estimate::{Delivery, Estimate, Forecast, Progress},
     gate::Path,
+    twice::Twice,
 };
 use crate::media::Timestamp;
 
@@ -110,6 +111,7 @@ pub struct Feedback {
     packets_lost: u64,
     /// Pictures that went without a report since the last one.
     tries: u32,
+    twice: Twice,
 }
 
 impl Feedback {
@@ -151,6 +153,11 @@ impl Feedback {
             sent: now,
             picture,
         });
+    }
+
+    /// Whether each datagram is to go twice.
+    pub fn goes_twice(&self) -> bool {
+        self.twice.is_on()
     }
 
     /// The number of the newest packet, to extend the 16 bits of a report by.
@@ -209,6 +216,9 @@ impl Feedback {
                 ..Part::default()
             };
         }
+        let is_lost = arrived.is_none() && self.part.waited < QUEUED;
+        let min_rtt = self.min_rtt.unwrap_or_default();
+        self.twice.reported(is_lost, min_rtt, now);
         match arrived {
             Some(arrived) => {
                 let waited = self.waited(&packet, arrived, now);
@@ -354,7 +364,13 @@ impl Feedback {
                 bytes: oldest.bytes as f64,
                 min_rtt: self.min_rtt.unwrap_or_default(),
             });
-        self.estimate.forecast(now, progress)
+        let forecast = self.estimate.forecast(now, progress)?;
+        // What goes twice has half of it.
+        let part = if self.goes_twice() { 0.5 } else { 1.0 };
+        Some(Forecast {
+            rate: forecast.rate * part,
+            ..forecast
+        })
     }
 
     /// The smallest round trip, the rate of the link in bytes a second (0 while unknown), and bytes

@@ -26,3 +26,5 @@ pub mod receipts;
 mod simulation;
 pub mod socket;
 pub mod tls;
+#[cfg(feature = "whep")]
+mod twice;

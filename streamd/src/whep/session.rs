@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -271,9 +272,14 @@ impl Watcher {
 
     /// Sends what the protocols have to send, and hears what they say.
     fn drain(&mut self) -> Result<(), Goodbye> {
+        // Behind the others, so that what loses several at once does not take both.
+        let mut copies: Vec<(Vec<u8>, SocketAddr)> = Vec::new();
         loop {
             match self.agreed.rtc.poll_output().map_err(|_| Goodbye::Closed)? {
                 Output::Timeout(at) => {
+                    for (copy, to) in copies {
+                        self.endpoint.send(&copy, to);
+                    }
                     self.tick = match self.connected {
                         true => at,
                         false => at.min(self.began + CONNECTS),
@@ -282,6 +288,9 @@ impl Watcher {
                 }
                 Output::Transmit(datagram) => {
                     self.endpoint.send(&datagram.contents, datagram.destination);
+                    if self.feedback.goes_twice() && is_media(&datagram.contents) {
+                        copies.push((datagram.contents.to_vec(), datagram.destination));
+                    }
                 }
                 Output::Event(event) => self.hear(event)?,
             }
@@ -427,16 +436,21 @@ impl Watcher {
         }
         self.turn(now)?;
         let most = self.viewers.bandwidth.of_each();
-        let bytes = packet.data.len();
+        let bytes = packet.data.len() * self.copies();
         let then = self.budget.spend(bytes, most, Timestamp::now());
         self.feed.afford(then);
         self.feed.camera().bytes.add(bytes as u64);
         Ok(())
     }
 
+    /// How many times each datagram goes out.
+    fn copies(&self) -> usize {
+        if self.feedback.goes_twice() { 2 } else { 1 }
+    }
+
     fn count(&mut self, packet: &Packet) {
         let most = self.viewers.bandwidth.of_each();
-        let bytes = packet.bytes.len();
+        let bytes = packet.bytes.len() * self.copies();
         let then = self.budget.spend(bytes, most, Timestamp::now());
         self.feed.afford(then);
         let left_out = self.feed.sent(packet);
@@ -448,6 +462,11 @@ impl Watcher {
             figures.sent(bytes, is_frame, &left_out, Timestamp::now());
         }
     }
+}
+
+/// Whether a datagram is one of pictures or sound (RFC 5761, section 4; RFC 7983).
+fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, kind, ..] if !(192..=223).contains(kind))
 }
 
 /// A moment as the protocols have it: of the same clock, so that the sender reports of pictures and of
