@@ -231,3 +231,38 @@ fn sound_without_reports_does_not_keep_pictures_from_trying() {
     }
     assert!(is_shut(&link, 2500.0) && !is_shut(&link, 2520.0));
 }
+
+#[test]
+fn on_a_long_way_that_loses_packets_each_goes_twice_and_has_half_the_rate() {
+    let forecast = |lossy: bool| {
+        let mut feedback = Feedback::default();
+        let mut lately: Vec<(u16, f64)> = Vec::new();
+        for picture in 0..300_u16 {
+            let now = 1000.0 + f64::from(picture) * 33.0;
+            feedback.begin(u64::from(picture) + 1);
+            for packet in 0..4 {
+                let number = picture * 4 + packet;
+                feedback.sent(number, 1172, at(now));
+                // A way of 100 ms, 1000 bytes a ms.
+                lately.push((number, now + 100.0 + 1.2 * f64::from(packet)));
+            }
+            let reported = lately.extract_if(.., |(_, when)| *when + 100.0 <= now);
+            let reported: Vec<_> = reported
+                .map(|(number, when)| Reported {
+                    number: number.into(),
+                    arrived: (!lossy || number % 20 != 0).then_some((when * MS as f64) as i64),
+                })
+                .collect();
+            feedback.report(reported, at(now));
+        }
+        let forecast = feedback.forecast(at(10_900.0)).unwrap();
+        (feedback.goes_twice(), forecast.rate / 1000.0 / 1000.0)
+    };
+    let (twice, rate) = forecast(false);
+    assert!(!twice && (0.8..1.3).contains(&rate), "{twice} {rate} MB/s");
+    let (twice, half) = forecast(true);
+    assert!(
+        twice && (0.4..0.65).contains(&(half / rate)),
+        "{twice} {half} of {rate} MB/s"
+    );
+}
