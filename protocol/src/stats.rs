@@ -95,6 +95,9 @@ pub struct CameraStats {
     pub corrupt: i64,
     /// Times the device was lost.
     pub losses: i64,
+    /// Times an encoder in hardware failed, and openh264 went on.
+    #[serde(default)]
+    pub encoder_faults: i64,
     /// Pictures encoded, all renditions together.
     pub encoded: i64,
     /// Average time to encode a picture of the top rendition, ms.
@@ -229,6 +232,13 @@ pub struct RenditionStats {
     pub encoded: i64,
     /// Recent average size of a picture, bytes.
     pub average_bytes: i64,
+    /// What makes it, of H.264: `openh264`, `m2m:/dev/video11`, or `camera` where the camera does;
+    /// empty for JPEG.
+    #[serde(default)]
+    pub encoder: String,
+    /// Why that is not the `encoder` of the configuration; empty where it is.
+    #[serde(default)]
+    pub encoder_reason: String,
 }
 
 /// How a client is connected.

@@ -142,6 +142,7 @@ fn camera() -> CameraStats {
         driver_lost: 0,
         corrupt: 0,
         losses: 0,
+        encoder_faults: 2,
         encoded: 1,
         rotate: 0,
         flip: "none".into(),
@@ -156,6 +157,8 @@ fn camera() -> CameraStats {
             clients: 1,
             encoded: 1,
             average_bytes: 52_000,
+            encoder: "m2m:/dev/video11".into(),
+            encoder_reason: String::new(),
         }],
         recording: Some(recording()),
         sound: Some(SoundStats {

@@ -54,6 +54,10 @@ events! {
     THREAD_GIVEN_UP = "709204b6ced048277fad163b59780a25";
     /// A camera was switched off: nobody watches.
     CAMERA_IDLE = "2b4d5f61798b43d32a58c1e60423b520";
+    /// An encoder in hardware makes a stream.
+    ENCODER_OPENED = "9c18212b2b92486f9b9615fe76332be2";
+    /// An encoder in hardware failed; openh264 goes on.
+    ENCODER_FAILED = "7c89e5748bbf4f939d44a8fb4a247b16";
     /// A camera's sound is heard.
     SOUND_OPENED = "a0f251b3af88892132149a64033e5823";
     /// A camera's sound was lost, or could not be had.

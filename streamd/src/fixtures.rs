@@ -80,6 +80,7 @@ fn camera(name: &str, state: CameraState) -> CameraStats {
         driver_lost: 2,
         corrupt: 1,
         losses: 3,
+        encoder_faults: 4,
         encoded: 900,
         rotate: 0,
         flip: "none".into(),
@@ -94,6 +95,8 @@ fn camera(name: &str, state: CameraState) -> CameraStats {
             clients: 2,
             encoded: 900,
             average_bytes: 50_000,
+            encoder: String::new(),
+            encoder_reason: String::new(),
         }],
         recording: Some(RecordingStats {
             mode: "continuous".into(),

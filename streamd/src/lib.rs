@@ -26,6 +26,8 @@ pub mod hook;
 pub mod http;
 pub mod hub;
 pub mod link;
+#[cfg(feature = "h264")]
+pub mod m2m;
 pub mod media;
 pub mod meters;
 pub mod metrics;

@@ -10,6 +10,7 @@ mod controls;
 mod crowds;
 mod devices;
 mod doctor;
+mod encoder;
 mod encrypted;
 mod events;
 mod faults;

@@ -46,7 +46,23 @@ impl Model {
                 sizes: vec![(160, 120), (320, 240)],
             }],
             multi_planar: false,
+            encodes: false,
             by_clock: false,
+        }
+    }
+
+    /// A device that makes H.264 of pictures in these formats, by the multi-planar API as nearly all do.
+    pub fn encoder(fourccs: &[&str]) -> Self {
+        let offer = |fourcc: &&str| Offer {
+            fourcc: (*fourcc).into(),
+            sizes: Vec::new(),
+        };
+        Self {
+            card: "Encoder".into(),
+            formats: fourccs.iter().map(offer).collect(),
+            multi_planar: true,
+            encodes: true,
+            ..Self::yuyv()
         }
     }
 

@@ -88,6 +88,15 @@ impl Settings {
     }
 }
 
+/// What makes a stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Maker {
+    /// As in `encoder` of the configuration.
+    pub name: String,
+    /// Why it is not the one that was chosen there, else empty.
+    pub reason: String,
+}
+
 /// One camera.
 pub struct Camera {
     /// Its name.
@@ -118,6 +127,9 @@ pub struct Camera {
     pub dropped_clients: Counter,
     /// The encoders of its streams.
     pub streams: Streams,
+    /// What of these is to be encoded; its own where an encoder in hardware does it, which is
+    /// waited for.
+    pub stream_work: Arc<WorkList>,
     /// Held by the one who asks the driver for the camera's controls.
     pub asked: Arc<Semaphore>,
     settings: Mutex<Arc<Settings>>,
@@ -171,9 +183,15 @@ impl Camera {
         watched: impl Fn(bool) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let sound = Sound::new(name.clone(), config.audio.clone());
+        let streams = Streams::new(&name, &config);
+        let stream_work = match streams.have_hardware() {
+            true => Arc::default(),
+            false => Arc::clone(&work),
+        };
+        let lists = [work, Arc::clone(&stream_work)];
         Ok(Self {
             orders: capture::Orders::new(capture_settings(&name, &config))?,
-            hub: Hub::new(name.clone(), work, watched),
+            hub: Hub::new(name.clone(), lists, watched),
             captured: Arc::default(),
             past: Past::default(),
             encode_time: Histogram::new(&ENCODE_BUCKETS),
@@ -184,7 +202,8 @@ impl Camera {
             dropped: Dropped::default(),
             refused: Counter::default(),
             dropped_clients: Counter::default(),
-            streams: Streams::default(),
+            streams,
+            stream_work,
             asked: Arc::new(Semaphore::new(1)),
             settings: Mutex::new(Arc::new(Settings::new(config))),
             version: AtomicU64::new(0),

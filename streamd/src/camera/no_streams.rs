@@ -2,17 +2,36 @@
 
 use streamd_protocol::stream::AppSegment;
 
-use super::Camera;
+use super::{Camera, Maker};
 use crate::{
-    encode,
+    config, encode,
     media::{Level, RawFrame},
 };
 
 /// None.
-#[derive(Default)]
 pub struct Streams(());
 
 impl Streams {
+    /// There are none.
+    pub(super) fn new(_: &str, _: &config::Camera) -> Self {
+        Self(())
+    }
+
+    /// Nothing makes them.
+    pub(super) fn have_hardware(&self) -> bool {
+        false
+    }
+
+    /// Nothing makes them.
+    pub fn maker(&self, _: Level) -> Maker {
+        Maker::default()
+    }
+
+    /// Nothing has failed.
+    pub fn faults(&self) -> u64 {
+        0
+    }
+
     /// Never asked for: no viewer is given a track of H.264 in this build.
     pub(super) fn encode(
         &self,

@@ -19,7 +19,7 @@ use crate::{
         prepare::{Look, Preparer},
     },
     hub::WorkList,
-    media::{Origin, Packet, PixelFormat, RawFrame, Rendition, Timestamp, Track},
+    media::{Level, Origin, Packet, PixelFormat, RawFrame, Rendition, Timestamp, Track},
     supervise::heartbeat::{Heartbeat, Heartbeats},
 };
 
@@ -192,14 +192,19 @@ fn failed(camera: &Camera, quiet: &mut Quiet, error: &encode::Error) -> String {
     }
 }
 
-/// The `encode` threads, shared by all cameras. They end when the work list is stopped.
+/// The threads of a camera whose streams are made in hardware: one a level, since each waits for it.
+const WAITING: usize = Level::ALL.len() + 1;
+
+/// The `encode` threads: those that all cameras share, and those of a camera whose streams are made
+/// in hardware, which are waited for. They end when their work list is stopped.
 pub struct Workers {
-    work: Arc<WorkList>,
+    lists: Vec<Arc<WorkList>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Workers {
-    /// Starts them: one less than there are cores, since a capture thread encodes as well.
+    /// Starts them: shared ones as many as there are cores less one, since a capture thread encodes as
+    /// well.
     ///
     /// # Errors
     /// When no thread can be started.
@@ -209,27 +214,35 @@ impl Workers {
         heartbeats: &Heartbeats,
     ) -> io::Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let start = |n: usize| {
-            let name = format!("encode-{n}");
+        let start = |work: &Arc<WorkList>, name: String| {
             let heartbeat = heartbeats.register(&name);
             let (work, cameras) = (Arc::clone(work), cameras.to_vec());
             std::thread::Builder::new()
                 .name(name)
                 .spawn(move || run(&work, &cameras, &heartbeat))
         };
-        let threads = (0..cores.saturating_sub(1).max(1))
-            .map(start)
+        let shared = (0..cores.saturating_sub(1).max(1))
+            .map(|n| start(work, format!("encode-{n}")))
             .collect::<io::Result<_>>()?;
-        Ok(Self {
-            work: Arc::clone(work),
-            threads,
-        })
+        let mut workers = Self {
+            lists: vec![Arc::clone(work)],
+            threads: shared,
+        };
+        let own = |camera: &&Arc<Camera>| !Arc::ptr_eq(&camera.stream_work, work);
+        for camera in cameras.iter().filter(own) {
+            workers.lists.push(Arc::clone(&camera.stream_work));
+            for n in 0..WAITING {
+                let name = format!("encode-{}-{n}", camera.name);
+                workers.threads.push(start(&camera.stream_work, name)?);
+            }
+        }
+        Ok(workers)
     }
 }
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.work.stop();
+        self.lists.iter().for_each(|list| list.stop());
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("an encode thread panicked");

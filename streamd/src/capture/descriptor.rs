@@ -12,7 +12,7 @@ use v4l::{Device, v4l2::vidioc};
 use super::{driver, error::DeviceError};
 
 /// An open device, shared by all that may still need it; the last one closes it.
-pub(super) struct Descriptor(Option<Device>);
+pub(crate) struct Descriptor(Option<Device>);
 
 impl Descriptor {
     /// Takes a device.
@@ -33,7 +33,7 @@ impl Drop for Descriptor {
 }
 
 /// Opens whatever answers to `path`, for reading and writing, without blocking.
-pub(super) fn open(path: &Path) -> Result<Device, DeviceError> {
+pub(crate) fn open(path: &Path) -> Result<Device, DeviceError> {
     if path.as_os_str().as_bytes().contains(&0) {
         return Err(DeviceError::Absent { path: path.into() });
     }
@@ -45,7 +45,7 @@ pub(super) fn open(path: &Path) -> Result<Device, DeviceError> {
 }
 
 /// Its descriptor.
-pub(super) fn borrow(device: &Device) -> BorrowedFd<'_> {
+pub(crate) fn borrow(device: &Device) -> BorrowedFd<'_> {
     let fd = device.handle().fd();
     // SAFETY: the descriptor stays open as long as `device`, which the result borrows.
     unsafe { BorrowedFd::borrow_raw(fd) }
@@ -56,7 +56,7 @@ pub(super) fn borrow(device: &Device) -> BorrowedFd<'_> {
 const INTERRUPTIONS: u32 = 16;
 
 /// An ioctl whose argument is a `T`, repeated when a signal interrupts it.
-pub(super) fn ioctl<T>(
+pub(crate) fn ioctl<T>(
     device: &Device,
     request: vidioc::_IOC_TYPE,
     argument: &mut T,

@@ -52,7 +52,7 @@ pub(super) struct Spread {
 
 /// What a memory of a filled buffer holds.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// Where it begins.
     pub offset: usize,
     /// Bytes from there.
@@ -67,7 +67,7 @@ pub(super) struct Answer {
 }
 
 /// A memory of a buffer, mapped.
-pub(super) struct Map {
+pub(crate) struct Map {
     start: NonNull<u8>,
     bytes: usize,
 }
@@ -196,7 +196,18 @@ impl Map {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), bytes) }
     }
 
-    fn new(at: &Descriptor, bytes: usize, offset: u32) -> io::Result<Self> {
+    /// All of it, to be written to.
+    ///
+    /// # Safety
+    /// The driver does not touch it as long as the result is in use: the buffer is not queued.
+    pub unsafe fn whole_mut(&mut self) -> &mut [u8] {
+        // SAFETY: it is the mapping, which lives as long as the result; nobody else has it, as the
+        // caller promises.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
+    }
+
+    /// Maps so many bytes of a device.
+    pub fn new(at: &Descriptor, bytes: usize, offset: u32) -> io::Result<Self> {
         // Some drivers refuse a mapping that can't be written to, though it is only read.
         let access = libc::PROT_READ | libc::PROT_WRITE;
         let fd = at.device().handle().fd();

@@ -35,8 +35,9 @@ pub use record::Record;
 pub use text::{CREDENTIAL, check_filter, credential_file as credential, is_user_name};
 use values::{
     Address, Arrangement, Bandwidth, BitRate, CameraName, Caption, Chroma, Command, Congestion,
-    Controls, Crop, Datagrams, Device, Duration, File, Flip, Format, Fps, FrameTimeout, GrayRange,
-    Input, Listen, MaxClients, On, PerSecond, Prefer, Quality, Rotate, Rung, Size, Standard,
+    Controls, Crop, Datagrams, Device, Duration, Encoder, File, Flip, Format, Fps, FrameTimeout,
+    GrayRange, Input, Listen, MaxClients, On, PerSecond, Prefer, Quality, Rotate, Rung, Size,
+    Standard,
 };
 
 /// The whole file. An empty file is a valid one: a camera `main`, found by itself.
@@ -403,6 +404,8 @@ pub struct Camera {
     pub chroma: Chroma,
     /// Bits a second of its H.264, for who watches that.
     pub bit_rate: BitRate,
+    /// What encodes its H.264.
+    pub encoder: Encoder,
     /// The part of the camera's picture that is used.
     pub crop: Crop,
     /// By how much it is turned clockwise.
@@ -471,6 +474,7 @@ impl Default for Camera {
             passthrough: true,
             chroma: Chroma::Yuv420,
             bit_rate: BitRate::Auto,
+            encoder: Encoder::Openh264,
             crop: Crop::default(),
             rotate: Rotate::None,
             flip: Flip::None,

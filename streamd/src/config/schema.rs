@@ -13,10 +13,10 @@ use super::{
     },
     values::{
         Address, Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue,
-        Crop, Datagrams, Device, Directory, Duration, Every, File, Flip, Format, Fps, FrameTimeout,
-        GrayRange, Input, Keep, Listen, MaxClients, On, PerSecond, PreRoll, Prefer, Proxy,
-        ProxyHeader, Quality, RecordCodec, RecordMode, Rotate, Rung, Segment, Size, SoundBitRate,
-        SoundChannels, SoundDevice, Space, Standard, UserRole, Value,
+        Crop, Datagrams, Device, Directory, Duration, Encoder, Every, File, Flip, Format, Fps,
+        FrameTimeout, GrayRange, Input, Keep, Listen, MaxClients, On, PerSecond, PreRoll, Prefer,
+        Proxy, ProxyHeader, Quality, RecordCodec, RecordMode, Rotate, Rung, Segment, Size,
+        SoundBitRate, SoundChannels, SoundDevice, Space, Standard, UserRole, Value,
     },
 };
 
@@ -223,6 +223,7 @@ pub const KEYS: &[Key] = {
         key::<bool>(CAMERA, "passthrough", Live, One),
         key::<Chroma>(CAMERA, "chroma", Live, One),
         key::<BitRate>(CAMERA, "bit-rate", Live, One),
+        key::<Encoder>(CAMERA, "encoder", Restart, One),
         key::<Crop>(CAMERA, "crop", Live, One),
         key::<Rotate>(CAMERA, "rotate", Live, One),
         key::<Flip>(CAMERA, "flip", Live, One),

@@ -27,7 +27,7 @@ fn an_unknown_key_is_shown_with_its_nearest_known_one() {
 streamd.toml:2:1: unknown key \"qualty\" in [camera.main]; did you mean \"quality\"?
   2 | qualty = 70
     | ^^^^^^
-    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, prefer, ladder, congestion, controls, audio, record"
+    = allowed: device, size, format, gray-range, input, standard, edid, fps, frame-timeout, quality, passthrough, chroma, bit-rate, encoder, crop, rotate, flip, text, listen, tls, proxy-protocol, max-clients, idle-after, adapt, prefer, ladder, congestion, controls, audio, record"
     );
 }
 
@@ -447,6 +447,13 @@ fn camera() -> impl Strategy<Value = Camera> {
                         Chroma::Yuv422
                     },
                     bit_rate: if adapt { "auto" } else { "1.5M" }.parse().unwrap(),
+                    encoder: if adapt {
+                        "openh264"
+                    } else {
+                        "m2m:/dev/video11"
+                    }
+                    .parse()
+                    .unwrap(),
                     crop: if adapt { "320x240+16+8" } else { "none" }.parse().unwrap(),
                     rotate: if adapt { Rotate::Left } else { Rotate::None },
                     flip: if adapt { Flip::None } else { Flip::Both },

@@ -54,7 +54,7 @@ mod source;
 pub use access::{Anonymous, Proxy, ProxyHeader, UserRole};
 pub use arrangement::{Arrangement, Caption, Crop, Flip, Rotate};
 pub use audio::{SoundBitRate, SoundChannels, SoundDevice};
-pub use bit_rate::BitRate;
+pub use bit_rate::{BitRate, Encoder};
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};
 pub use network::{Address, Bandwidth, Congestion, Datagrams, Listen, MaxClients, PerSecond};

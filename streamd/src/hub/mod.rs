@@ -38,6 +38,8 @@ pub struct Hub {
     name: String,
     tracks: Mutex<Tracks>,
     work: Arc<WorkList>,
+    /// The list for tracks whose packets build on one another.
+    streams: Arc<WorkList>,
     /// Told when the first subscription watches, and when none does any more.
     watched: Box<dyn Fn(bool) + Send + Sync>,
     me: Weak<Self>,
@@ -71,16 +73,19 @@ pub struct TrackUse {
 }
 
 impl Hub {
-    /// A camera's hub. `watched` is told when the first subscription comes and when the last goes.
+    /// A camera's hub. What is not encoded by its capture thread is put on the list `work`, or, of
+    /// tracks whose packets build on one another, on `streams`. `watched` is told when the first
+    /// subscription comes and when the last goes.
     pub fn new(
         name: String,
-        work: Arc<WorkList>,
+        [work, streams]: [Arc<WorkList>; 2],
         watched: impl Fn(bool) + Send + Sync + 'static,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             name,
             tracks: Mutex::default(),
             work,
+            streams,
             watched: Box::new(watched),
             me: me.clone(),
         })
@@ -214,7 +219,11 @@ impl Hub {
             && let Some(me) = self.me.upgrade()
         {
             slot.queued = true;
-            self.work.push((me, slot.track));
+            let list = match slot.track.stands_alone() {
+                true => &self.work,
+                false => &self.streams,
+            };
+            list.push((me, slot.track));
         }
     }
 }

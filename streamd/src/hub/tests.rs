@@ -56,7 +56,8 @@ fn packet(track: Track, n: u64, key: bool) -> Arc<Packet> {
 fn hub() -> (Arc<Hub>, Arc<WorkList>, Arc<AtomicBool>) {
     let (work, on) = (Arc::<WorkList>::default(), Arc::<AtomicBool>::default());
     let watched = Arc::clone(&on);
-    let hub = Hub::new("main".into(), Arc::clone(&work), move |is_watched| {
+    let lists = [Arc::clone(&work), Arc::clone(&work)];
+    let hub = Hub::new("main".into(), lists, move |is_watched| {
         watched.store(is_watched, Ordering::Relaxed);
     });
     (hub, work, on)

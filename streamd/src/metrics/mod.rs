@@ -239,6 +239,12 @@ impl Scrape {
         let head = family("camera_device_losses", "Times the device was lost");
         numbers(encoder, &head, MetricType::Counter, self.told(|c| c.losses))?;
         let head = family(
+            "camera_encoder_faults",
+            "Times the camera's encoder in hardware failed, and openh264 went on",
+        );
+        let faults = self.told(|c| c.encoder_faults);
+        numbers(encoder, &head, MetricType::Counter, faults)?;
+        let head = family(
             "camera_threads_given_up",
             "Capture threads given up, since a call of the driver did not return",
         );

@@ -36,6 +36,7 @@ fn every_family_is_there() {
         "streamd_camera_state{camera=\"side\",state=\"lost\"} 1",
         "streamd_camera_state{camera=\"side\",state=\"idle\"} 0",
         "streamd_camera_device_losses_total{camera=\"front\"} 3",
+        "streamd_camera_encoder_faults_total{camera=\"front\"} 4",
         "streamd_camera_frame_rate_hertz{camera=\"front\"} 29.6",
         "streamd_camera_sound_state{camera=\"front\",state=\"streaming\"} 1",
         "streamd_camera_sound_listeners{camera=\"front\"} 2",

@@ -4,9 +4,9 @@ use streamd_protocol::stats::{CameraState, CameraStats, RenditionStats, SoundSta
 
 use super::State;
 use crate::{
-    camera::Camera,
+    camera::{Camera, Maker},
     hub::TrackUse,
-    media::{Timestamp, Track},
+    media::{Level, Timestamp, Track},
     sound::Sound,
 };
 
@@ -112,6 +112,7 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
         driver_lost: camera.captured.driver_lost.get() as i64,
         corrupt: camera.captured.corrupt.get() as i64,
         losses: camera.captured.losses.get() as i64,
+        encoder_faults: camera.streams.faults() as i64,
         encoded: camera.encode_time.count() as i64,
         encode_average_ms: camera.top_encode_time.mean().as_secs_f64() * 1e3,
         clients: camera.clients() as i64,
@@ -119,7 +120,8 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
             .hub
             .tracks()
             .iter()
-            .map(|used| RenditionStats {
+            .map(|used| (used, maker(camera, used.track)))
+            .map(|(used, maker)| RenditionStats {
                 codec: used.track.codec(),
                 quality: used.track.quality().into(),
                 bit_rate: bit_rate(camera, used),
@@ -128,6 +130,8 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
                 clients: used.users as i64,
                 encoded: used.encoded as i64,
                 average_bytes: used.average_bytes as i64,
+                encoder: maker.name,
+                encoder_reason: maker.reason,
             })
             .collect(),
         recording: None,
@@ -156,6 +160,18 @@ fn sound_stats(sound: &Sound) -> Option<SoundStats> {
         overruns: sound.overruns.get() as i64,
         losses: sound.losses.get() as i64,
     })
+}
+
+/// What makes a track; nothing is said of JPEG.
+fn maker(camera: &Camera, track: Track) -> Maker {
+    match track {
+        Track::Jpeg(_) => Maker::default(),
+        Track::H264(Level::High) if camera.gives_stream() => Maker {
+            name: "camera".into(),
+            reason: String::new(),
+        },
+        Track::H264(level) => camera.streams.maker(level),
+    }
 }
 
 /// Bits a second that the encoder of a track keeps to; 0 where it has none.

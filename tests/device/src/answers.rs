@@ -66,6 +66,10 @@ impl Open {
         }
         let orders = self.camera.orders();
         let model = &orders.model;
+        if model.encodes {
+            // SAFETY: as the caller of `ioctl` promises.
+            return unsafe { self.encoder.lock().answer(self, call, request, pointer) };
+        }
         // SAFETY: as the caller of `ioctl` promises; the type is that of the request.
         unsafe {
             match call {
@@ -106,6 +110,11 @@ impl Open {
     pub fn fault<T>(&self, which: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         self.camera
             .find(|fault| which(fault).map(|found| (found, When::Always)))
+    }
+
+    /// Whether this is wrong with it.
+    pub fn has(&self, wrong: &Fault) -> bool {
+        self.fault(|fault| (fault == wrong).then_some(())).is_some()
     }
 
     fn get_format(&self, to: &mut sys::v4l2_format) -> Result<(), i32> {

@@ -215,7 +215,7 @@ impl Filled {
         };
         for wrong in wrong {
             match wrong {
-                Frames::Missing | Frames::Film(_) => {}
+                Frames::Missing | Frames::Film(_) | Frames::Last => {}
                 Frames::Flagged => filled.damaged = true,
                 Frames::Bytes(bytes) => filled.bytes = *bytes,
                 Frames::Half => filled.bytes /= 2,

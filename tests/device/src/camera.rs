@@ -5,7 +5,10 @@ use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     thread,
     time::Duration,
 };
@@ -26,6 +29,8 @@ pub(crate) struct Camera {
     calls: File,
     told: Mutex<Told>,
     films: Mutex<HashMap<String, Arc<Vec<Vec<u8>>>>>,
+    /// Of an encoder, streams that have buffers.
+    pub instances: AtomicUsize,
     /// The film is to begin anew.
     pub key_wanted: AtomicBool,
 }
@@ -91,6 +96,7 @@ impl Camera {
             folder: folder.into(),
             name: name.into(),
             films: Mutex::default(),
+            instances: AtomicUsize::new(0),
             key_wanted: AtomicBool::new(false),
         })
     }
@@ -146,6 +152,17 @@ impl Camera {
     pub fn set_controls(&self, lines: &str) {
         // A test that has ended takes its folder away.
         let _ = fs::write(self.folder.join(format!("{}.controls", self.name)), lines);
+    }
+
+    /// Sets one of them: its line is replaced.
+    pub fn note(&self, name: &str, value: u32) {
+        let told = self.told.lock();
+        let others = self.controls();
+        let others = others.lines().filter(|line| !line.starts_with(name));
+        let own = format!("{name}={value}");
+        let lines: Vec<&str> = others.chain([own.as_str()]).collect();
+        self.set_controls(&lines.join("\n"));
+        drop(told);
     }
 
     /// The events that `poll` is to say, whatever there is.

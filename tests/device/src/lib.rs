@@ -10,11 +10,13 @@
 //! - [`camera`]: a node, its orders, and which call is to fail.
 //! - [`open`]: an open descriptor; [`answers`]: its ioctls; [`lists`]: what it offers; [`controls`]:
 //!   what can be set; [`buffers`]: its frames.
+//! - [`encoder`]: all of that for a device that encodes.
 
 mod answers;
 mod buffers;
 mod camera;
 mod controls;
+mod encoder;
 mod lists;
 mod open;
 pub mod orders;

@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use crate::{
     buffers::Buffers,
     camera::Camera,
+    encoder::Encoder,
     orders::{Call, Fault},
     symbols,
 };
@@ -47,6 +48,8 @@ pub(crate) struct Open {
     /// Our end; none once the camera is gone.
     peer: Mutex<Option<UnixStream>>,
     pub buffers: Mutex<Buffers>,
+    /// Of a device that encodes.
+    pub encoder: Mutex<Encoder>,
 }
 
 /// A format that is set.
@@ -81,6 +84,7 @@ pub(crate) fn open(camera: &Arc<Camera>, flags: i32) -> Result<RawFd, i32> {
         fd,
         peer: Mutex::new(Some(ours)),
         buffers: Mutex::new(Buffers::none().map_err(|_| libc::ENOMEM)?),
+        encoder: Mutex::default(),
     });
     let films = Arc::downgrade(&open);
     thread::spawn(move || {
@@ -114,6 +118,7 @@ pub(crate) fn close(fd: RawFd) {
     IS_CAMERA[fd as usize].store(false, Ordering::Release);
     ALL.lock().retain(|(of, _)| *of != fd);
     open.buffers.lock().streaming = false;
+    open.encoder.lock().ends(&open.camera);
     open.peer.lock().take();
     open.let_go();
 }

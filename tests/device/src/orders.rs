@@ -25,6 +25,9 @@ pub struct Model {
     pub formats: Vec<Offer>,
     /// Whether it has the multi-planar API, and not the other one.
     pub multi_planar: bool,
+    /// Whether it is no camera, and makes H.264 of what it is given in one of its formats, in any
+    /// size.
+    pub encodes: bool,
     /// Whether its film is played by `CLOCK_MONOTONIC`, each picture once in an interval, so that
     /// whoever has the film knows which one is before the camera. Else it begins with the stream.
     pub by_clock: bool,
@@ -119,6 +122,18 @@ pub enum Fault {
     Endless,
     /// The descriptions of formats are in Latin-1.
     Latin1,
+    /// Of an encoder: so many streams at a time, and no more.
+    Instances(usize),
+    /// Of an encoder: pictures have a multiple of so many lines.
+    Rows(u32),
+    /// Of an encoder: parameter sets come in a buffer of their own.
+    HeadsApart,
+    /// Of an encoder: it has no control by which a key is asked for.
+    Keyless,
+    /// Of an encoder: it has that control, and makes no key for it.
+    DeafToKeys,
+    /// Of an encoder: it makes something else.
+    OtherCodec,
     /// The driver says this interval (seconds: numerator, denominator), which is not true.
     Interval(u32, u32),
 }
@@ -136,6 +151,8 @@ pub enum Frames {
     Half,
     /// It names a buffer that does not exist.
     Index(u32),
+    /// Of an encoder: it is empty, and the last one.
+    Last,
     /// It comes from this film, one of those that the test has given the camera.
     Film(String),
     /// Its time stamp.

@@ -1,12 +1,12 @@
-//! Bits a second of a camera's streams.
+//! Bits a second of a camera's streams, and what encodes them.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Value, refused};
 
-by_string!(BitRate);
+by_string!(BitRate, Encoder);
 
 /// Bits a second of a camera's H.264 at its best; viewers on narrower links get less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +82,43 @@ impl fmt::Display for BitRate {
     }
 }
 
+/// What encodes a camera's H.264.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Encoder {
+    /// The library, on the processor.
+    Openh264,
+    /// A memory-to-memory device of V4L2, by its node.
+    M2m(PathBuf),
+}
+
+impl FromStr for Encoder {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_path = |path: &&str| path.starts_with('/') && !path.contains('\0');
+        match text.strip_prefix("m2m:").filter(is_path) {
+            Some(path) => Ok(Self::M2m(path.into())),
+            None if text == "openh264" => Ok(Self::Openh264),
+            None => Err(refused::<Self>("encoder", text)),
+        }
+    }
+}
+
+impl Value for Encoder {
+    fn allowed() -> String {
+        "\"openh264\" or \"m2m:\" and the path of a device, as in \"m2m:/dev/video11\"".into()
+    }
+}
+
+impl fmt::Display for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Openh264 => f.write_str("openh264"),
+            Self::M2m(path) => write!(f, "m2m:{}", path.display()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +134,25 @@ mod tests {
             "", "k", "99k", "51M", "2.5", "-1M", "1e6", "2M5", "NaN", "infM",
         ] {
             assert!(text.parse::<BitRate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_encoder_is_the_library_or_a_device() {
+        for text in ["openh264", "m2m:/dev/video11", "m2m:/dev/v4l/by-path/codec"] {
+            assert_eq!(text.parse::<Encoder>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "m2m",
+            "m2m:",
+            "m2m:video11",
+            "/dev/video11",
+            "vaapi",
+            "OpenH264",
+        ] {
+            let refused = text.parse::<Encoder>().unwrap_err();
+            assert!(refused.contains("m2m:/dev/video11"), "{refused}");
         }
     }
 

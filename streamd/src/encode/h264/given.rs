@@ -1,9 +1,11 @@
-//! The stream of a camera that makes H.264 itself: made such as viewers get it, and decoded for
-//! those who want something else.
+//! A stream that another encoder makes, a camera's own or one in hardware: made such as viewers get
+//! it, and decoded for those who want something else.
+
+use std::borrow::Cow;
 
 use openh264::{decoder::Decoder, formats::YUVSource};
 
-use super::units;
+use super::{sps, units};
 use crate::{
     encode::Error,
     media::{Layout, Origin, PixelFormat, RawFrame, Timestamp},
@@ -12,22 +14,35 @@ use crate::{
 /// NAL unit types (ITU-T H.264, table 7-1).
 const SPS: u8 = 7;
 const PPS: u8 = 8;
+/// What an encoder says beside its pictures.
+const SEI: u8 = 6;
 /// What says nothing that a viewer needs: delimiters, ends, filler.
 const EMPTY: [u8; 4] = [9, 10, 11, 12];
 
 /// What stands before each NAL unit.
 const START: [u8; 4] = [0, 0, 0, 1];
 
-/// What is remembered of a camera's stream.
+/// What is remembered of a stream.
 #[derive(Default)]
 pub struct Given {
+    /// Of an encoder of ours, the size of the pictures that it was given.
+    of_ours: Option<(u32, u32)>,
     /// The last parameter sets, each behind a start code.
     sps: Vec<u8>,
     pps: Vec<u8>,
 }
 
 impl Given {
-    /// A buffer of the camera as one picture, without what no viewer needs and, if it is a key, with
+    /// The stream of an encoder that was given pictures of this size, with colours as JFIF has them:
+    /// it is made to say both, and nothing else beside its pictures.
+    pub fn of_ours(size: (u32, u32)) -> Self {
+        Self {
+            of_ours: Some(size),
+            ..Self::default()
+        }
+    }
+
+    /// A buffer of the encoder as one picture, without what no viewer needs and, if it is a key, with
     /// the parameter sets; `head` goes before it. `None` for a buffer of parameter sets alone.
     ///
     /// # Errors
@@ -39,10 +54,15 @@ impl Given {
             match unit[0] & 0x1F {
                 // What holds for a new sequence begins with the first of them.
                 SPS => {
-                    if self.sps.get(START.len()..) != Some(unit) {
+                    let unit = match self.of_ours {
+                        Some(size) => sps::described(unit, size).map(Cow::Owned),
+                        None => Ok(Cow::Borrowed(unit)),
+                    };
+                    let unit = unit.map_err(Error::Stream)?;
+                    if self.sps.get(START.len()..) != Some(&unit[..]) {
                         self.pps.clear();
                         self.sps.clear();
-                        put(&mut self.sps, unit);
+                        put(&mut self.sps, &unit);
                     }
                     sets = true;
                 }
@@ -55,6 +75,7 @@ impl Given {
                     sets = true;
                 }
                 kind if EMPTY.contains(&kind) => {}
+                SEI if self.of_ours.is_some() => {}
                 _ => put(&mut rest, unit),
             }
         }

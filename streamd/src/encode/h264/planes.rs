@@ -1,5 +1,7 @@
 //! Any raw frame as planes of luma and chroma at half width and height, at the size of a stream.
 
+use std::sync::Arc;
+
 use crate::{
     config::values::{Chroma, GrayRange},
     encode::{
@@ -34,10 +36,19 @@ pub struct Maker {
     check: Check,
     decompressor: Option<Decompressor>,
     strip: Strip,
-    planes: Planes,
+    planes: Arc<Planes>,
 }
 
 impl Planes {
+    /// These, plane after plane.
+    #[cfg(test)]
+    pub fn of((width, height): (usize, usize), bytes: &[u8]) -> Self {
+        Self {
+            size: (width, height),
+            bytes: bytes.into(),
+        }
+    }
+
     /// Luma and two planes of chroma, each with its bytes from line to line.
     pub fn planes(&self) -> [(&[u8], usize); 3] {
         let (width, height) = self.size;
@@ -70,7 +81,11 @@ impl Maker {
     /// # Errors
     /// If the frame is shorter than its layout says, a camera's JPEG picture is broken, or it is
     /// too small to have planes.
-    pub fn planes(&mut self, raw: &RawFrame, scale: Scale) -> Result<(&Planes, (u32, u32)), Error> {
+    pub fn planes(
+        &mut self,
+        raw: &RawFrame,
+        scale: Scale,
+    ) -> Result<(&Arc<Planes>, (u32, u32)), Error> {
         let made;
         let raw = match raw.layout.format.packing() {
             // It is decoded before it comes here.
@@ -115,12 +130,17 @@ impl Maker {
         if size.0 < LEAST_SIDE || size.1 < LEAST_SIDE {
             return Err(Error::Size { width, height });
         }
-        self.planes.resize(size);
+        // An encoder that does not answer may still have the last ones.
+        if Arc::get_mut(&mut self.planes).is_none() {
+            self.planes = Arc::default();
+        }
+        let planes = Arc::get_mut(&mut self.planes).expect("nobody else has them");
+        planes.resize(size);
         self.strip.prepare(&cut);
         for first in (0..size.1).step_by(cut.rows()) {
             self.strip.fill(&source, &cut, first);
             let strips = self.strip.planes();
-            let outs = self.planes.planes_mut().into_iter().enumerate();
+            let outs = planes.planes_mut().into_iter().enumerate();
             for (n, (out, line)) in outs {
                 let shift = usize::from(n > 0);
                 let from = (first >> shift) * line;

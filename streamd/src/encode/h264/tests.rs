@@ -44,7 +44,9 @@ fn wanted(bit_rate: u32, key: bool) -> Wanted {
     Wanted {
         scale: Scale::Full,
         fps: 30.0,
+        real_fps: 30.0,
         bit_rate,
+        highest: bit_rate,
         key,
         is_even: true,
     }

@@ -72,6 +72,7 @@ pub fn stats() -> Stats {
         driver_lost: 1,
         corrupt: 0,
         losses: 0,
+        encoder_faults: 0,
         encoded: 5_500,
         rotate: 0,
         flip: "none".into(),
