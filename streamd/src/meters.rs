@@ -127,6 +127,14 @@ impl RateMeter {
         self.times.push_back(now);
     }
 
+    /// The rate, once it is that of so many events that it says how many will come: of half the span
+    /// at least.
+    pub fn settled(&self, now: Timestamp) -> Option<f64> {
+        let mut recent = self.times.iter().filter(|t| now.since(**t) < Self::SPAN);
+        let first = recent.next()?;
+        (now.since(*first) >= Self::SPAN / 2).then(|| self.rate(now))
+    }
+
     /// Events a second.
     pub fn rate(&self, now: Timestamp) -> f64 {
         let mut recent = self.times.iter().filter(|t| now.since(**t) < Self::SPAN);

@@ -97,6 +97,9 @@ pub struct Maker {
     pub reason: String,
 }
 
+/// A camera has at least this part of the frames that were asked of it.
+const SLOWEST: f64 = 4.0;
+
 /// One camera.
 pub struct Camera {
     /// Its name.
@@ -368,6 +371,14 @@ impl Camera {
         self.rate.lock().rate(now)
     }
 
+    /// Frames a second that will come, as far as those that came say so: at most what is asked of the
+    /// driver, and not so much less that a stall is taken for a slow camera.
+    pub fn real_fps(&self, now: Timestamp) -> f64 {
+        let asked = self.settings().config.fps.get();
+        let real = self.rate.lock().settled(now);
+        real.map_or(asked, |real| real.clamp(asked / SLOWEST, asked))
+    }
+
     /// Takes a place for a client from this address, which may have `most` of them.
     ///
     /// # Errors
@@ -477,7 +488,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use crate::{config::values::Rotate, fixtures};
+    use crate::{config::values::Rotate, fixtures, media::Timestamp};
 
     #[tokio::test]
     async fn the_size_is_that_of_the_last_picture_and_a_change_is_news() {
@@ -490,6 +501,24 @@ mod tests {
         assert_eq!((camera.size(), camera.version()), ((640, 488), version + 1));
         camera.shows((640, 488));
         assert_eq!(camera.version(), version + 1);
+    }
+
+    #[tokio::test]
+    async fn the_rate_that_comes_counts_once_it_is_known() {
+        let state = fixtures::state("[camera.main]\nfps = 30\n");
+        let camera = state.cameras.find(Some("main")).unwrap();
+        let at = |ms: u64| Timestamp::from_nanos((60_000 + ms) * 1_000_000);
+        assert_eq!(camera.real_fps(at(0)), 30.0, "no frame yet");
+        let mut seen = Vec::new();
+        for n in 0..40 {
+            camera.count_frame(at(n * 66));
+            seen.push(camera.real_fps(at(n * 66)));
+        }
+        assert_eq!(seen[..15], [30.0; 15], "not known in the first second");
+        assert!((seen[39] - 1000.0 / 66.0).abs() < 0.1, "{seen:?}");
+        // A stall is not a slow camera, and none is forgotten.
+        assert!(camera.real_fps(at(39 * 66 + 1900)) >= 7.5);
+        assert_eq!(camera.real_fps(at(60_000)), 30.0);
     }
 
     #[tokio::test]

@@ -22,9 +22,6 @@ pub struct Streams {
     choice: Encoder,
 }
 
-/// A slow camera has a picture a second.
-const LEAST_RATE: f64 = 1.0;
-
 impl Streams {
     /// None yet, of the camera of this name.
     pub(super) fn new(name: &str, config: &config::Camera) -> Self {
@@ -73,16 +70,10 @@ impl Streams {
         let config = &camera.settings().config;
         let order = camera.hub.order(Track::H264(level), raw.captured);
         let most = camera.bit_rate(level);
-        let fps = config.fps.get();
-        let real_fps = match camera.fps(raw.captured) {
-            // Not known yet.
-            0.0 => fps,
-            real => real.clamp(LEAST_RATE.min(fps), fps),
-        };
         let wanted = h264::Wanted {
             scale: level.scale(),
-            fps,
-            real_fps,
+            fps: config.fps.get(),
+            real_fps: camera.real_fps(raw.captured),
             bit_rate: order.bit_rate.map_or(most, |bits| bits.min(most)),
             highest: most,
             key: order.key,

@@ -200,6 +200,7 @@ impl Map {
     ///
     /// # Safety
     /// The driver does not touch it as long as the result is in use: the buffer is not queued.
+    #[cfg(feature = "h264")]
     pub unsafe fn whole_mut(&mut self) -> &mut [u8] {
         // SAFETY: it is the mapping, which lives as long as the result; nobody else has it, as the
         // caller promises.

@@ -463,9 +463,14 @@ impl Encoder {
         let stride = (format.width + open.padding()) as usize;
         let (y, u, v, chroma_stride) = planes_of(&format, stride, &bytes);
         let (width, height) = self.crop.unwrap_or((format.width, format.height));
+        let (lines, chroma_lines) = (height as usize, height as usize / 2);
         let source = YUVSlices::new(
-            (&y, &u, &v),
-            (width as usize, height as usize),
+            (
+                &y[..lines * stride],
+                &u[..chroma_lines * chroma_stride],
+                &v[..chroma_lines * chroma_stride],
+            ),
+            (width as usize, lines),
             (stride, chroma_stride, chroma_stride),
         );
         let bit_rate = self.bit_rate;

@@ -117,6 +117,30 @@ fn no_picture_is_larger_than_its_share_whatever_is_filmed() {
 }
 
 #[test]
+fn where_half_of_the_frames_come_a_picture_has_twice_the_room() {
+    let rate = 1_000_000;
+    let largest = |real_fps: f64| {
+        let mut stream = Stream::default();
+        let sizes = (0..30).map(|n| {
+            let wanted = Wanted {
+                real_fps,
+                ..wanted(rate, n % 10 == 5)
+            };
+            let raw = RawFrame {
+                captured: Timestamp::from_nanos((n as f64 * 1e9 / real_fps) as u64),
+                ..frame(n, n as u32 / 10, PixelFormat::Yuyv)
+            };
+            stream.encode(&raw, &wanted, b"").unwrap().bytes.len() as f64
+        });
+        sizes.fold(0.0, f64::max)
+    };
+    let most = |fps: f64| f64::from(rate) / 8.0 / fps * MOST;
+    assert!(largest(30.0) <= most(30.0));
+    let slow = largest(15.0);
+    assert!(slow > most(30.0) && slow <= most(15.0), "{slow}");
+}
+
+#[test]
 fn the_bit_rate_changes_with_the_next_picture_and_the_size_with_a_key() {
     let mut stream = Stream::default();
     let mut bytes = |first: u64, wanted: Wanted| -> usize {
