@@ -33,11 +33,15 @@ pub enum EventKind {
     RecordingStopped,
     /// A camera should be recorded, and can't be.
     RecordingFailed,
+    /// A camera's sound is wanted and can't be had.
+    SoundLost,
+    /// It is heard again.
+    SoundBack,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::CameraLost,
         Self::CameraBack,
         Self::ClientConnected,
@@ -49,6 +53,8 @@ impl EventKind {
         Self::RecordingStarted,
         Self::RecordingStopped,
         Self::RecordingFailed,
+        Self::SoundLost,
+        Self::SoundBack,
     ];
 
     /// Its name in the configuration and on the command line: `camera-lost`.
@@ -65,6 +71,8 @@ impl EventKind {
             Self::RecordingStarted => "recording-started",
             Self::RecordingStopped => "recording-stopped",
             Self::RecordingFailed => "recording-failed",
+            Self::SoundLost => "sound-lost",
+            Self::SoundBack => "sound-back",
         }
     }
 }

@@ -93,8 +93,8 @@ fn render(line: &Line<'_>, screen: Screen) -> String {
         n => format!("({} lost: not read in time)\n", units::count(n, "event")),
     };
     let tone = match event.kind {
-        EventKind::CameraLost | EventKind::ReloadFailed => Tone::Bad,
-        EventKind::CameraBack => Tone::Good,
+        EventKind::CameraLost | EventKind::SoundLost | EventKind::ReloadFailed => Tone::Bad,
+        EventKind::CameraBack | EventKind::SoundBack => Tone::Good,
         _ => Tone::Plain,
     };
     let kind = table::toned(&format!("{:<19}", event.kind.name()), tone, screen);

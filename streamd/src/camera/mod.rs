@@ -185,7 +185,7 @@ impl Camera {
         news: News,
         watched: impl Fn(bool) + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let sound = Sound::new(name.clone(), config.audio.clone());
+        let sound = Sound::new(name.clone(), config.audio.clone(), news.clone());
         let streams = Streams::new(&name, &config);
         let stream_work = match streams.have_hardware() {
             true => Arc::default(),

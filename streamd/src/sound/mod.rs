@@ -41,7 +41,13 @@ use streamd_protocol::stats::CameraState;
 pub use self::{level::SILENCE, subscription::Subscription};
 
 use self::{level::Level, subscription::Queue};
-use crate::{config::Audio, events, media::Timestamp, meters::Counter};
+use crate::{
+    config::Audio,
+    events,
+    media::Timestamp,
+    meters::Counter,
+    news::{self, Event, EventKind, News},
+};
 
 /// Samples a second on each channel: those of Opus, and of its clock in RTP.
 pub const RATE: u32 = 48_000;
@@ -93,6 +99,7 @@ pub struct Sound {
     /// The camera.
     name: String,
     inner: Mutex<Inner>,
+    news: News,
     /// Something has changed for who waits to try again.
     changed: Condvar,
     /// Packets made.
@@ -114,12 +121,14 @@ struct Inner {
     listeners: Vec<Arc<Queue>>,
     /// There is a thread.
     running: bool,
+    /// It was told that it is lost, and not yet that it is back.
+    told_lost: bool,
     status: Status,
 }
 
 impl Sound {
     /// The sound of the camera with this name, by these settings; none where there are none.
-    pub fn new(name: String, settings: Option<Audio>) -> Arc<Self> {
+    pub fn new(name: String, settings: Option<Audio>, news: News) -> Arc<Self> {
         let silence = AtomicU64::new(SILENCE.to_bits());
         Arc::new(Self {
             name,
@@ -127,6 +136,7 @@ impl Sound {
                 settings,
                 ..Inner::default()
             }),
+            news,
             changed: Condvar::new(),
             packets: Counter::default(),
             dropped: Counter::default(),
@@ -258,7 +268,12 @@ impl Sound {
                 card: card.into(),
             },
         );
+        let told_lost = std::mem::take(&mut inner.told_lost);
         drop(inner);
+        if told_lost {
+            let text = format!("sound of camera {} is back", self.name);
+            self.tell(EventKind::SoundBack, text, "");
+        }
         let again = if was.state == CameraState::Lost {
             " again"
         } else {
@@ -285,7 +300,12 @@ impl Sound {
                 card: String::new(),
             },
         );
+        let told_lost = std::mem::replace(&mut inner.told_lost, true);
         drop(inner);
+        if !told_lost {
+            let text = format!("sound of camera {} is lost: {why}", self.name);
+            self.tell(EventKind::SoundLost, text, why);
+        }
         if was.state != CameraState::Lost {
             self.losses.add(1);
         }
@@ -298,6 +318,14 @@ impl Sound {
                 "sound is lost: {why}"
             );
         }
+    }
+
+    fn tell(&self, kind: EventKind, text: String, reason: &str) {
+        self.news.tell(Event {
+            cameras: vec![self.name.clone()],
+            reason: reason.into(),
+            ..news::event(kind, text)
+        });
     }
 
     fn overrun(&self) {

@@ -4,11 +4,15 @@ use super::*;
 use crate::config::values::SoundDevice;
 
 fn sound(device: SoundDevice) -> Arc<Sound> {
+    heard(device, News::default())
+}
+
+fn heard(device: SoundDevice, news: News) -> Arc<Sound> {
     let settings = Audio {
         device,
         ..Audio::default()
     };
-    Sound::new("main".into(), Some(settings))
+    Sound::new("main".into(), Some(settings), news)
 }
 
 async fn until(condition: impl Fn() -> bool) {
@@ -52,8 +56,10 @@ async fn the_test_tone_comes_without_a_gap_while_somebody_listens() {
 }
 
 #[tokio::test]
-async fn a_device_that_is_not_there_is_tried_again_and_said_once() {
-    let sound = sound(SoundDevice::Alsa("hw:31".into()));
+async fn a_device_that_is_not_there_is_tried_again_and_told_once() {
+    let news = News::default();
+    let mut told = news.listen();
+    let sound = heard(SoundDevice::Alsa("hw:31".into()), news);
     let mut listener = sound.subscribe();
     until(|| sound.status().state == CameraState::Lost).await;
     assert_eq!(sound.status().reason, "hw:31: no such sound device");
@@ -65,6 +71,14 @@ async fn a_device_that_is_not_there_is_tried_again_and_said_once() {
     listener.next().await;
     assert_eq!(sound.status().state, CameraState::Streaming);
     assert_eq!(sound.losses.get(), 1);
+    let lost = told.try_recv().unwrap();
+    assert_eq!(
+        (lost.kind, &*lost.cameras[0]),
+        (EventKind::SoundLost, "main")
+    );
+    assert_eq!(lost.reason, "hw:31: no such sound device");
+    assert_eq!(told.try_recv().unwrap().kind, EventKind::SoundBack);
+    assert!(told.try_recv().is_err());
 }
 
 #[tokio::test]
