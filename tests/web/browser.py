@@ -121,7 +121,9 @@ def one_request_each(daemon):
         asked = page.run("""return performance.getEntriesByType('resource')
             .map(e => [new URL(e.name).pathname, e.encodedBodySize, e.decodedBodySize])""")
         names = [name for name, _, _ in asked]
-        that("the page is a handful of requests", len(set(names)) <= 7, names)
+        files = {name for name in names if not name.startswith("/api/")}
+        that("the page is a handful of files", len(files) <= 6, names)
+        that("and asks once who may what, and once what there is", len(names) - len([n for n in names if n in files]) == 2, names)
         large = [name for name, sent, size in asked if size > 4000 and sent > size / 2]
         that("and is sent compressed", not large, asked)
 

@@ -90,7 +90,7 @@ class Devices:
 class Daemon:
     """streamd with two test cameras on ports of its own."""
 
-    def __init__(self, cameras=None, http="", devices=None):
+    def __init__(self, cameras=None, http="", devices=None, tables=""):
         self.dir = tempfile.TemporaryDirectory(prefix="streamd-web-")
         self.port = free_port()
         self.raw = free_port()
@@ -107,6 +107,7 @@ class Daemon:
             f'[access]\ntoken-file = "{self.dir.name}/tokens.json"\n'
             f'[http]\nlisten = ["127.0.0.1:{self.port}", "unix:{self.socket}"]\n{http}\n'
             f'[metrics]\nlisten = ["127.0.0.1:{self.metrics}"]\n'
+            f"{tables}\n"
         )
         for number, (name, settings) in enumerate(cameras.items()):
             listen = f'["127.0.0.1:{self.raw}"]' if number == 0 else "[]"

@@ -12,9 +12,9 @@ PHONE_ON_ITS_SIDE = (844, 390)
 class Page:
     """A window of its own at an address; closed at the end of a `with`."""
 
-    def __init__(self, address, size=DESKTOP, scheme="light", downloads=None):
+    def __init__(self, address, size=DESKTOP, scheme="light", downloads=None, words=()):
         options = Options()
-        for word in ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]:
+        for word in ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *words]:
             options.add_argument(word)
         options.add_argument(f"--window-size={size[0]},{size[1]}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

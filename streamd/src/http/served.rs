@@ -32,6 +32,18 @@ impl Served {
         }
     }
 
+    /// Whether offers of WebRTC are answered.
+    pub const fn has_webrtc(&self) -> bool {
+        #[cfg(feature = "whep")]
+        {
+            self.webrtc.is_some()
+        }
+        #[cfg(not(feature = "whep"))]
+        {
+            false
+        }
+    }
+
     /// A place for one more viewer at a camera; else why there is none, which is logged.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use axum::{
     Extension,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     access::role::{Action, may},
-    media::Codec,
+    media::{Codec, Timestamp},
     whep::{
         endpoint::Endpoint,
         offer::{self, Refused},
@@ -29,6 +29,9 @@ use crate::{
 
 /// What an offer and its answer are.
 const SDP: &str = "application/sdp";
+
+/// When RTP's time stamps began, µs since the epoch: with it a page knows when a picture was captured.
+const EPOCH: HeaderName = HeaderName::from_static("x-rtp-epoch");
 
 /// Answers an offer, and serves who made it.
 pub async fn answer(
@@ -85,8 +88,10 @@ pub async fn answer(
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(SDP));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Pages of other origins, where they are allowed, are to find it.
-    let exposed = HeaderValue::from_static("Location");
+    let exposed = HeaderValue::from_static("Location, X-RTP-Epoch");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    let epoch = Timestamp::default().unix_micros();
+    headers.insert(EPOCH, epoch.into());
     if let Ok(location) = HeaderValue::from_str(&location) {
         headers.insert(header::LOCATION, location);
     }

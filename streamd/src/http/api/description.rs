@@ -136,12 +136,13 @@ fn content(schema: &Value) -> Value {
 fn session() -> Value {
     json!({
         "type": "object",
-        "required": ["name", "roles", "camera", "mayChange"],
+        "required": ["name", "roles", "camera", "mayChange", "webrtc"],
         "properties": {
             "name": { "type": "string", "description": "The token's; empty for who shows none." },
             "roles": { "type": "array", "items": { "enum": ["viewer", "operator", "metrics"] } },
             "camera": { "type": "string", "description": "The one that the token is for; empty for all." },
             "mayChange": { "type": "boolean" },
+            "webrtc": { "type": "boolean", "description": "Whether `/whep` answers offers." },
         },
     })
 }

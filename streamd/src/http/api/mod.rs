@@ -11,6 +11,7 @@ mod scope;
 
 use axum::{
     Extension, Json,
+    extract::State,
     http::header::CACHE_CONTROL,
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
@@ -76,8 +77,8 @@ fn allowed(operations: &[Operation]) -> &'static str {
     }
 }
 
-/// Who asks, and what they may: the page shows no more than that.
-async fn session(Extension(visitor): Extension<Visitor>) -> Response {
+/// Who asks, what they may, and by which ways they may watch: the page shows no more than that.
+async fn session(State(served): State<Served>, Extension(visitor): Extension<Visitor>) -> Response {
     let Identity {
         name,
         roles,
@@ -89,6 +90,7 @@ async fn session(Extension(visitor): Extension<Visitor>) -> Response {
         "roles": roles,
         "camera": camera.as_deref().unwrap_or_default(),
         "mayChange": may(&visitor.who, Action::Operate, None),
+        "webrtc": served.has_webrtc(),
     });
     ([(CACHE_CONTROL, "no-store")], Json(session)).into_response()
 }

@@ -180,6 +180,7 @@ async fn each_learns_what_they_may() {
         let api = Api::new(role, Some("side"));
         let (_, session) = api.get("/session").await;
         assert_eq!(session["mayChange"], may_change);
+        assert_eq!(session["webrtc"], false, "there is no port");
         assert_eq!(
             (&session["name"], &session["camera"]),
             (&"me".into(), &"side".into())

@@ -3,14 +3,17 @@
 import { BY_SCRIPT, ALL, addressOf, embedded, here, wanted } from "./address.js";
 import { engine } from "./ahead.js";
 import { Announcer } from "./announce.js";
-import { download, drawRecording, drawZoom, limits, openPanel } from "./commands.js";
+import { download, drawRecording, drawZoom, isUnseen, limits, notify, openPanel } from "./commands.js";
 import { ask } from "./control.js";
 import { Film } from "./film.js";
 import { History } from "./history.js";
 import { arrange } from "./layout.js";
 import { Plain } from "./plain.js";
 import { settings } from "./settings.js";
+import { drawSound } from "./sound.js";
 import { Tile, element, setText } from "./tile.js";
+import { Ways } from "./ways.js";
+import { canWebrtc } from "./webrtc.js";
 import { say } from "./words.js";
 import { Zoom } from "./zoom.js";
 
@@ -40,12 +43,41 @@ export const page = {
   panel: null,
   plain: null,
   paused: false,
+  /** Whether the server has WebRTC, which cameras have sound, and how many pictures a second each has. */
+  webrtc: false,
+  sounds: [],
+  fps: {},
+  /** The camera that is heard; "" for none. */
+  sound: "",
 };
 
 export const announcer = new Announcer($("announce"));
 export const past = new History();
-export const film = new Film((camera, on) => engine.do({ type: "follow", camera, on }));
+export const film = new Film((camera, on) => {
+  engine.do({ type: "follow", camera, on });
+  ways.decide();
+});
 export const zoom = new Zoom(drawZoom);
+
+export const ways = new Ways({
+  facts: () => ({
+    cameras: page.shown,
+    mayPlay: page.connection.state === "open" && !page.paused && !isUnseen(),
+    filming: Boolean(film.camera),
+    offered: page.webrtc,
+    chosen: $("codec").value,
+    sound: page.shown.includes(page.sound) ? page.sound : "",
+    limits: limits(),
+    fps: page.fps,
+  }),
+  rest: (on) => engine.do({ type: "rest", on }),
+  lay: (camera, video) => page.tiles.get(camera)?.lay(video),
+  cover: (camera, picture, pixels) => {
+    page.tiles.get(camera)?.cover(picture, pixels);
+    fit();
+  },
+  tell: (key, { why, words }) => notify(say(key, { why: say(why, { words }) })),
+});
 
 // ---- which cameras ------------------------------------------------------------------------
 
@@ -82,6 +114,7 @@ export function show(names) {
   fit();
   drawUnknown();
   drawChoice();
+  ways.decide();
   draw();
 }
 
@@ -183,13 +216,16 @@ export function draw() {
   for (const [name, tile] of page.tiles) {
     const standing = standingOf(name);
     states.set(name, standing.state);
-    tile.show(standing, page.views[name], page.renditions[name]);
+    tile.show(standing, page.views[name], renditionOf(name), name === page.sound ? ways.session(name)?.level : null);
     if (film.camera === name && !["live", "waiting"].includes(standing.state)) film.veil(say(standing.state));
   }
   announcer.states(states);
   drawSheet();
   drawRecording();
+  drawSound();
 }
+
+const renditionOf = (name) => ways.rendition(name, page.views[name]) ?? page.renditions[name];
 
 function drawSheet() {
   const name = current();
@@ -204,9 +240,18 @@ function drawSheet() {
   page.sheet.show({
     standing,
     figures: open ? page.views[name] : null,
-    rendition: page.renditions[name],
+    rendition: renditionOf(name),
     roundTrip: open ? page.roundTrip : null,
+    way: open && !page.paused ? ways.of(name) : null,
+    sound: soundOf(name),
   });
+}
+
+/** What is said of a camera's sound; null where it has none. */
+function soundOf(name) {
+  if (!page.sounds.includes(name)) return null;
+  if (page.sound !== name) return { key: canWebrtc() && page.webrtc ? "soundIsOff" : "soundNeeds" };
+  return { key: "soundIsOn", level: ways.session(name)?.level ?? null };
 }
 
 /** Once a second: the graphs go on, whether they are seen or not. */
@@ -230,7 +275,8 @@ function setConnection(news) {
   else page.connection = { ...news, until };
   if (state === "open") {
     leavePlain();
-    askMayChange();
+    ways.begin();
+    askSession();
   }
   if (state === "waiting" || state === "ended") {
     page.views = {};
@@ -239,6 +285,7 @@ function setConnection(news) {
     if (state === "ended") askServer(false);
     if (state === "waiting" && (!opened || !page.sure)) askServer(!opened && !full && attempt >= 3);
   }
+  ways.decide();
   draw();
 }
 
@@ -266,17 +313,21 @@ async function askServer(mayBePlain) {
   }
 }
 
-/** Only who may change something is offered to. */
-async function askMayChange() {
+/** What there is for whom: only who may change something is offered to. */
+async function askSession() {
+  const { mayChange, webrtc } = await ask("session").catch(() => ({}));
+  page.webrtc = Boolean(webrtc);
+  const { cameras = [] } = await ask("cameras").catch(() => ({}));
+  page.sounds = cameras.filter(({ sound }) => sound).map(({ name }) => name);
+  page.fps = Object.fromEntries(cameras.map(({ name, desiredFps }) => [name, desiredFps]));
   if (embedded) return;
-  const { mayChange } = await ask("session").catch(() => ({}));
   $("panel-open").hidden = $("panel-key").hidden = !mayChange;
   if (!mayChange) openPanel(false);
 }
 
 function goPlain() {
   if (page.plain) return;
-  askMayChange();
+  askSession();
   page.plain = new Plain(here, limits);
   for (const tile of page.tiles.values()) page.plain.fill(tile);
   draw();
@@ -301,14 +352,16 @@ const said = {
   state: setConnection,
   told: ({ message }) => told(message),
   size: ({ camera, width, height }) => {
+    if (ways.covers(camera)) return;
     page.tiles.get(camera)?.size(width, height);
     fit();
   },
   saved: ({ camera, jpeg, captured }) => download(camera, jpeg && new Blob([jpeg], { type: "image/jpeg" }), "jpg", captured),
   frame: ({ camera, jpeg }) => film.take(camera, jpeg),
-  report: ({ views, roundTrip }) => {
+  report: ({ views, roundTrip, offset }) => {
     if (page.connection.state !== "open") return;
-    page.views = views;
+    ways.look(views, page.renditions, offset);
+    page.views = ways.views();
     page.roundTrip = roundTrip;
     draw();
   },

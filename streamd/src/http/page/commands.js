@@ -2,12 +2,13 @@
 
 import { addressOf } from "./address.js";
 import { engine } from "./ahead.js";
-import { $, announcer, choose, current, draw, film, fit, next, page, past, show, zoom } from "./app.js";
+import { $, announcer, choose, current, draw, film, fit, next, page, past, show, ways, zoom } from "./app.js";
 import { Film } from "./film.js";
 import { Panel } from "./panel.js";
 import { screen } from "./screen.js";
 import { settings } from "./settings.js";
 import { Sheet } from "./sheet.js";
+import { toggleSound } from "./sound.js";
 import { element, setText } from "./tile.js";
 import { say, sayAll, setLanguage } from "./words.js";
 
@@ -24,10 +25,12 @@ export function setPaused(paused) {
   draw();
 }
 
-/** A page that nobody sees needs no pictures, and its camera may sleep; one that floats or records does. */
+/** A page that nobody sees needs no pictures, and its camera may sleep; one that floats, records or is heard does. */
+export const isUnseen = () => document.hidden && !film.floats && !film.since && !page.sound;
+
 export function sendPause() {
-  const unseen = document.hidden && !film.floats && !film.since;
-  engine.do({ type: "pause", paused: page.paused || unseen });
+  engine.do({ type: "pause", paused: page.paused || isUnseen() });
+  ways.decide();
 }
 
 export function label(id, key) {
@@ -44,8 +47,11 @@ export function limits() {
 export function setLimits() {
   settings.set("limits", limits());
   engine.do({ type: "limits", limits: limits() });
-  settings.set("codec", $("codec").value);
-  engine.do({ type: "codec", codec: $("codec").value });
+  const chosen = $("codec").value;
+  if (chosen !== settings.get("codec", "")) ways.retry();
+  settings.set("codec", chosen);
+  engine.do({ type: "codec", codec: chosen === "webrtc" ? "" : chosen });
+  ways.decide();
   if (page.plain) for (const tile of page.tiles.values()) page.plain.fill(tile);
   $("sheet-open").classList.toggle("active", Object.values(limits()).some(Boolean));
 }
@@ -88,8 +94,16 @@ export function closeSheet() {
 export function save() {
   for (const camera of page.shown) {
     if (page.plain) page.plain.save(camera).then((jpeg) => download(camera, jpeg && new Blob([jpeg]), "jpg", null));
+    else if (ways.session(camera)) saveVideo(camera);
     else engine.do({ type: "save", camera });
   }
+}
+
+function saveVideo(camera) {
+  const session = ways.session(camera);
+  if (page.views[camera].state === "lost") return notify(say("nothingToSave"));
+  const { captured } = session;
+  session.still().toBlob((blob) => download(camera, blob, "jpg", captured), "image/jpeg", 0.95);
 }
 
 /** Gives the browser a file, named by camera and time; `captured` in µs since the epoch. */
@@ -105,7 +119,7 @@ export function download(camera, blob, ending, captured) {
 }
 
 /** Says something that passes, to eyes and ears. */
-function notify(text) {
+export function notify(text) {
   announcer.tell(text);
   $("toast").textContent = text;
   $("toast").hidden = false;
@@ -121,7 +135,7 @@ export async function record() {
     await film.record(camera, (blob, ending, since) => {
       download(camera, blob, ending, since * 1000);
       drawRecording();
-    });
+    }, ways.session(camera)?.pixels);
     announcer.tell(say("recording", { name: camera }));
   } catch (error) {
     notify(error.message);
@@ -202,6 +216,7 @@ export const keys = {
   a: () => openPanel($("panel").hidden),
   f: () => screen.toggle(),
   p: float,
+  s: toggleSound,
   r: () => turn(90),
   m: () => turn(0, true),
   "+": () => zoom.step(true),

@@ -53,15 +53,18 @@ export class Film {
     }
   }
 
-  /** Draws a picture turned as the viewer has it. */
+  /** Draws a picture turned as the viewer has it; what is recorded keeps its size, whatever comes. */
   #draw(bitmap) {
     const { turn = 0, mirror = false } = cameraSettings("turns", this.camera);
     const [width, height] = turn % 180 ? [bitmap.height, bitmap.width] : [bitmap.width, bitmap.height];
-    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+    if (!this.#recorder && (this.#canvas.width !== width || this.#canvas.height !== height)) {
       Object.assign(this.#canvas, { width, height });
     }
-    this.#pen.setTransform(1, 0, 0, 1, width / 2, height / 2);
-    this.#pen.scale(mirror ? -1 : 1, 1);
+    const { width: across, height: down } = this.#canvas;
+    const scale = Math.min(across / width, down / height);
+    this.#pen.setTransform(1, 0, 0, 1, across / 2, down / 2);
+    this.#pen.clearRect(-across / 2, -down / 2, across, down);
+    this.#pen.scale(mirror ? -scale : scale, scale);
     this.#pen.rotate((turn * Math.PI) / 180);
     this.#pen.drawImage(bitmap, -bitmap.width / 2, -bitmap.height / 2);
     bitmap.close();
@@ -96,11 +99,19 @@ export class Film {
     this.camera = null;
   }
 
-  /** Begins to record; `done` gets the file, its name's ending, and when it began. */
-  async record(camera, done) {
+  /**
+   * Begins to record; `done` gets the file, its name's ending, and when it began. The film has the size of the
+   * first picture, else these `pixels`.
+   */
+  async record(camera, done, pixels) {
     const kind = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
     if (!kind) throw new Error(say("cantRecord"));
     await this.#begin(camera);
+    if (pixels) {
+      const turned = cameraSettings("turns", camera).turn % 180;
+      const size = turned ? { width: pixels.height, height: pixels.width } : { ...pixels };
+      Object.assign(this.#canvas, size);
+    }
     const { width, height } = this.#canvas;
     const bitsPerSecond = Math.max(2e6, width * height * BITS_PER_PIXEL);
     const recorder = new MediaRecorder(this.#canvas.captureStream(), { mimeType: kind, videoBitsPerSecond: bitsPerSecond });

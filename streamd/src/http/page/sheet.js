@@ -2,7 +2,7 @@
 
 import { KEPT, minutesOf, pathOf, roundUp } from "./history.js";
 import { element, setText } from "./tile.js";
-import { because, bits, clock, coding, duration, frames, say } from "./words.js";
+import { because, bits, clock, coding, decibels, duration, frames, say, wayText } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const BOX = { width: 300, height: 56 };
@@ -15,7 +15,7 @@ const GRAPHS = {
   leftOut: { title: "graphLeftOut", text: (value) => `${Math.round(value)} ${say("perSecond")}`, least: 5 },
 };
 
-const ROWS = ["state", "age", "fps", "rate", "picture", "why", "leftOut", "roundTrip"];
+const ROWS = ["state", "age", "fps", "rate", "picture", "why", "leftOut", "roundTrip", "way", "sound"];
 
 /** What comes: pixels and coding, as far as they are known. */
 function pictureOf(size, rendition) {
@@ -74,8 +74,10 @@ export class Sheet {
     return figure;
   }
 
-  /** Shows a camera's figures: `shown` is its state, `{standing, figures, rendition, roundTrip}`. */
-  show({ standing, figures, rendition, roundTrip }) {
+  /**
+   * Shows a camera's figures. `way` is how its pictures come; `sound` what is said of its sound, null where it has none.
+   */
+  show({ standing, figures, rendition, roundTrip, way, sound }) {
     const counts = standing.state === "live" && figures;
     const size = counts && figures.size;
     const age = counts && figures.latency !== null;
@@ -89,8 +91,11 @@ export class Sheet {
       why: counts && rendition ? because(rendition.reason, true) : standing.reason || "–",
       leftOut: counts ? leftOut(figures) : "–",
       roundTrip: duration(roundTrip),
+      way: way ? wayText(way) : "–",
+      sound: sound ? say(sound.key, { level: decibels(sound.level) }) : "",
     };
     for (const [row, text] of Object.entries(texts)) setText(this.#values[row], text);
+    this.#values.sound.hidden = this.#values.sound.previousSibling.hidden = !sound;
   }
 
   /** Draws the graphs of a camera's last minutes. */

@@ -9,6 +9,7 @@ import {
 import { Film } from "./film.js";
 import { screen } from "./screen.js";
 import { settings } from "./settings.js";
+import { toggleSound } from "./sound.js";
 import { LANGUAGES, sayAll, setLanguage } from "./words.js";
 
 function wire() {
@@ -17,6 +18,7 @@ function wire() {
     save,
     record,
     float,
+    sound: toggleSound,
     rotate: keys.r,
     mirror: keys.m,
     full: keys.f,

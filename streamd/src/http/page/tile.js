@@ -1,7 +1,7 @@
 // One camera on the page: its picture, its line, and what is said where there is no live picture.
 
 import { cameraSettings } from "./settings.js";
-import { because, bits, clock, coding, duration, frames, say, span } from "./words.js";
+import { because, bits, clock, coding, decibels, duration, frames, say, span } from "./words.js";
 
 /** States in which the picture is the camera's present one. */
 const FRESH = ["live", "plain"];
@@ -72,7 +72,7 @@ export class Tile {
     const dot = element("span", "dot");
     dot.setAttribute("aria-hidden", "true");
     line.append(dot, element("b", "name", this.camera));
-    for (const figure of ["state", "age", "fps", "rate", "quality"]) {
+    for (const figure of ["state", "age", "fps", "rate", "sound", "quality"]) {
       this.#parts[figure] = element("span", figure);
       this.#parts[figure].dataset.figure = figure;
       line.append(this.#parts[figure]);
@@ -107,8 +107,9 @@ export class Tile {
    * @param {object} standing as `standing()` gives it, or of the connection
    * @param {object} figures of the last two seconds; null where there are none
    * @param {{quality: number, reason: string} | undefined} rendition
+   * @param {number | null} level of its sound in dB, where it is heard
    */
-  show(standing, figures, rendition) {
+  show(standing, figures, rendition, level) {
     const { state } = standing;
     const parts = this.#parts;
     this.root.dataset.state = state;
@@ -119,6 +120,7 @@ export class Tile {
     setText(parts.age, counts && figures.latency !== null ? duration(figures.latency) : "");
     setText(parts.fps, counts ? frames(figures.fps) : "");
     setText(parts.rate, counts ? bits(figures.bitsPerSecond) : "");
+    setText(parts.sound, typeof level === "number" ? `${say("sound")} ${decibels(level)}` : "");
     const quality = rendition && `${coding(rendition)}, ${because(rendition.reason)}`;
     setText(parts.quality, (counts && quality) || "");
     if (figures) this.root.dataset.drawn = figures.drawn;
@@ -142,6 +144,21 @@ export class Tile {
     if (state === "lost") return since ? say("since", { time: clock(since), span: span(Date.now() - since) }) : "";
     if (seconds !== undefined) return seconds > 0 ? say("again", { seconds }) : say("attempting");
     return "";
+  }
+
+  /** Puts a video below the picture, where it can begin to play. */
+  lay(video) {
+    this.film.prepend(video);
+  }
+
+  /** Shows another picture, of so many pixels, in the canvas's place; without one, the canvas again. */
+  cover(picture, pixels) {
+    if (picture !== this.over) this.over?.remove();
+    this.over = picture;
+    if (!picture) return;
+    if (!picture.isConnected) this.film.append(picture);
+    picture.classList.add("over");
+    this.size(pixels.width, pixels.height);
   }
 
   /** Shows a stream of plain MJPEG over the canvas; without an address, the canvas again. */

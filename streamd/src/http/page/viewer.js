@@ -18,6 +18,12 @@ const ASK_AGAIN = 5000;
 const PINGS = [0, 100, 250, 500];
 const PING = 2000;
 
+/** What is asked for while pictures come another way, and while nothing limits them. */
+const RESTING = { fps: 1, quality: 30, maxWidth: 160 };
+/** Pictures of that kind that may come after it. */
+const SMALL = 4;
+const NO_LIMITS = { fps: 0, quality: 0, maxWidth: 0 };
+
 export class Viewer {
   #post;
   #connection;
@@ -34,6 +40,8 @@ export class Viewer {
   #narrow = false;
   #slow = false;
   #paused = false;
+  /** Pictures come another way: here only what says what the camera is. */
+  #rests = false;
   #reporter = 0;
   #pinger = 0;
   #asker = 0;
@@ -50,7 +58,7 @@ export class Viewer {
     const address = () => {
       const full = new URL(url);
       full.searchParams.set("camera", this.#cameras.join());
-      const { fps, quality, maxWidth } = this.#limits;
+      const { fps, quality, maxWidth } = this.#least();
       for (const [name, value] of Object.entries({ fps, quality, max_width: maxWidth })) {
         if (value) full.searchParams.set(name, value);
       }
@@ -78,6 +86,7 @@ export class Viewer {
       cameras: ({ cameras }) => this.#show(cameras),
       limits: ({ limits }) => this.#limit(limits),
       codec: ({ codec }) => this.#choose(codec),
+      rest: ({ on }) => this.#rest(on),
       pause: ({ paused }) => this.#pause(paused),
       save: ({ camera }) => this.#save(camera),
       follow: ({ camera, on }) => {
@@ -113,6 +122,7 @@ export class Viewer {
     this.#reset();
     this.#codec = "jpeg";
     this.#narrow = false;
+    this.#rests = false;
     this.#connection.send({ type: "hello", name: "page", ...this.#limits, paused: this.#paused });
     this.#subscribe();
     const ping = (n) => {
@@ -137,7 +147,8 @@ export class Viewer {
     }
     if (message.type === "rendition" && view) {
       view.interval = 1000 / message.fps;
-      if (message.codec === "jpeg" && message.reason.startsWith("link")) this.#narrow = true;
+      if (message.width > RESTING.maxWidth || message.fps > RESTING.fps) view.small = 0;
+      if (!this.#rests && message.codec === "jpeg" && message.reason.startsWith("link")) this.#narrow = true;
       this.#decideCodec();
     }
     if (message.type === "notice" && view) this.#noticed(message, view);
@@ -174,7 +185,8 @@ export class Viewer {
       return;
     }
     view.refused = "";
-    view.meter.arrived(jpeg.byteLength, segment, at, !this.#limits.fps);
+    if (view.small) view.small -= 1;
+    view.meter.arrived(jpeg.byteLength, segment, at, !this.#least().fps);
     this.#take(view, jpeg, segment, at);
   }
 
@@ -184,7 +196,7 @@ export class Viewer {
       view.standIn = at;
       view.meter.pause();
     } else if (!this.#paused && !isUnit(jpeg)) {
-      view.picture.show({ jpeg, segment });
+      view.picture.show({ jpeg, segment, small: view.small > 0 });
     }
     if (isUnit(jpeg) && segment && view.stream) view.stream.take({ data: jpeg, segment });
   }
@@ -200,7 +212,7 @@ export class Viewer {
    * H.264 where it does not. Films are made of JPEG.
    */
   #decideCodec() {
-    const can = this.#offered && decodes() && !this.#slow && [...this.#views.values()].every((view) => view.picture && !view.followed);
+    const can = this.#offered && decodes() && !this.#slow && !this.#rests && [...this.#views.values()].every((view) => view.picture && !view.followed);
     const wanted = this.#chosen ? this.#chosen === "h264" : this.#narrow;
     const codec = can && wanted ? "h264" : "jpeg";
     if (codec === this.#codec) return;
@@ -237,7 +249,7 @@ export class Viewer {
     if (early) this.#take(view, early, readSegment(early), now());
   }
 
-  #drawn(camera, view, { jpeg, segment }, { width, height, at }) {
+  #drawn(camera, view, { jpeg, segment, small }, { width, height, at }) {
     const known = segment && this.#clock.known;
     const captured = known ? segment.captured / 1000 - this.#clock.offset : null;
     view.meter.shown(at, known ? at - captured : null);
@@ -248,7 +260,7 @@ export class Viewer {
       view.size = size;
       this.#post({ type: "size", camera, width, height });
     }
-    if (view.followed && jpeg) this.#post({ type: "frame", camera, jpeg });
+    if (view.followed && jpeg && !small) this.#post({ type: "frame", camera, jpeg });
     // The page need not wait for the next report to say that there is a picture.
     if (first) this.#report();
   }
@@ -272,7 +284,24 @@ export class Viewer {
   #limit(limits) {
     this.#limits = limits;
     for (const view of this.#views.values()) view.meter.pause();
-    this.#connection.send({ type: "want", ...limits });
+    this.#connection.send({ type: "want", ...this.#least() });
+  }
+
+  /** The limits that hold: the person's, or those of one who looks another way. */
+  #least() {
+    if (!this.#rests) return this.#limits;
+    return { ...RESTING, fps: Math.min(this.#limits.fps || RESTING.fps, RESTING.fps) };
+  }
+
+  #rest(on) {
+    this.#rests = on;
+    for (const view of this.#views.values()) {
+      view.meter.pause();
+      // Small ones may be on their way yet.
+      view.small = on ? 0 : SMALL;
+    }
+    this.#connection.send({ type: "want", ...NO_LIMITS, ...this.#least() });
+    this.#decideCodec();
   }
 
   #pause(paused) {
@@ -296,11 +325,12 @@ export class Viewer {
     const at = now();
     const views = {};
     for (const [camera, view] of this.#views) {
-      const interval = Math.max(view.interval, 1000 / (this.#limits.fps || Infinity));
+      const interval = Math.max(view.interval, 1000 / (this.#least().fps || Infinity));
       const stands = standing({ ...view, interval }, { now: at, paused: this.#paused });
-      views[camera] = { ...view.meter.read(at), ...stands, size: view.size ?? "" };
+      views[camera] = { ...view.meter.read(at), ...stands, size: view.size ?? "", small: view.small > 0 };
     }
     const roundTrip = this.#connection.isOpen ? this.#clock.roundTrip : null;
-    this.#post({ type: "report", views, roundTrip });
+    const offset = this.#clock.known ? this.#clock.offset : null;
+    this.#post({ type: "report", views, roundTrip, offset });
   }
 }

@@ -33,9 +33,41 @@ const WORDS = {
   rate: ["Data rate", "Datenrate"],
   picture: ["Picture", "Bild"],
   pictureText: ["{size} px, JPEG quality {quality}", "{size} px, JPEG-Qualität {quality}"],
-  codec: ["Coding", "Kodierung"],
+  codec: ["Way", "Weg"],
   codecAuto: ["automatic", "automatisch"],
-  codecHint: ["Automatic: JPEG while the connection carries it at its best, else H.264.", "Automatisch: JPEG, solange die Verbindung es am besten trägt, sonst H.264."],
+  codecHint: [
+    "Automatic: JPEG while the connection carries it at its best, else H.264, and WebRTC where it stays slow.",
+    "Automatisch: JPEG, solange die Verbindung es am besten trägt, sonst H.264, und WebRTC, wo sie langsam bleibt.",
+  ],
+  // By which way pictures come, and why.
+  way: ["Way", "Weg"],
+  webrtc: ["WebRTC", "WebRTC"],
+  socket: ["WebSocket", "WebSocket"],
+  "by-itself": ["the connection is good enough for it", "die Verbindung ist gut genug dafür"],
+  "by-chosen": ["as chosen", "wie gewählt"],
+  "by-slow": ["the link is slow or loses packets", "die Leitung ist langsam oder verliert Pakete"],
+  "by-sound": ["for the sound", "für den Ton"],
+  "by-trial": ["WebRTC is being tried", "WebRTC wird versucht"],
+  "by-ends": ["until the WebSocket has pictures", "bis der WebSocket Bilder hat"],
+  "not-unable": ["this browser has no WebRTC", "dieser Browser hat kein WebRTC"],
+  "not-unoffered": ["this server offers no WebRTC", "dieser Server bietet kein WebRTC an"],
+  "not-secure": ["in JPEG, for H.264 needs https or WebRTC", "in JPEG, denn H.264 braucht https oder WebRTC"],
+  "not-films": ["a film or a floating picture is made of it", "eine Aufnahme oder das Minifenster braucht ihn"],
+  "not-silent": ["WebRTC does not come through (is UDP blocked?)", "WebRTC kommt nicht durch (ist UDP gesperrt?)"],
+  "not-lost": ["WebRTC has lost its connection", "WebRTC hat die Verbindung verloren"],
+  "not-refused": ["WebRTC was refused: {words}", "WebRTC wurde abgelehnt: {words}"],
+  triedAgain: ["next attempt in {span}", "nächster Versuch in {span}"],
+  nowWebrtc: ["Pictures come by WebRTC now: {why}.", "Die Bilder kommen jetzt über WebRTC: {why}."],
+  noWebrtc: ["Pictures come by WebSocket: {why}.", "Die Bilder kommen über WebSocket: {why}."],
+  byReports: ["what WebRTC carries", "was WebRTC trägt"],
+  // Sound.
+  sound: ["Sound", "Ton"],
+  soundOn: ["The sound of {name} is on.", "Der Ton von {name} ist an."],
+  soundOff: ["The sound is off.", "Der Ton ist aus."],
+  noSound: ["This camera has no sound here.", "Diese Kamera hat hier keinen Ton."],
+  soundIsOff: ["off", "aus"],
+  soundIsOn: ["on, {level}", "an, {level}"],
+  soundNeeds: ["needs WebRTC", "braucht WebRTC"],
   why: ["Why", "Warum"],
   top: ["the best there is", "das Beste, was es gibt"],
   limit: ["your limit, or one set for you", "Ihre Grenze, oder eine für Sie gesetzte"],
@@ -129,6 +161,7 @@ const WORDS = {
   keyDetails: ["Details", "Details"],
   keyAdjust: ["Adjust, for everybody", "Einstellen, für alle"],
   keyFull: ["Full screen", "Vollbild"],
+  keySound: ["Sound on and off", "Ton an und aus"],
   keyFloat: ["Picture in picture", "Bild im Bild"],
   keyRotate: ["Rotate by a quarter", "Um ein Viertel drehen"],
   keyMirror: ["Mirror", "Spiegeln"],
@@ -205,6 +238,17 @@ export function frames(fps) {
   return `${fixed(fps, fps < 9.95 ? 1 : 0)} fps`;
 }
 
+/** A level of sound: `−23 dB`; a dash where none comes. */
+export function decibels(level) {
+  return typeof level === "number" ? `${fixed(Math.round(level), 0).replace("-", "−")} dB` : "–";
+}
+
+/** By which way pictures come, and why. */
+export function wayText({ way, why, words, seconds }) {
+  const text = `${say(way)}: ${say(why, { words })}`;
+  return seconds > 0 ? `${text}, ${say("triedAgain", { span: span(seconds * 1000) })}` : text;
+}
+
 /** A time of day; with the date where it is not today's. */
 export function clock(ms) {
   const time = new Date(ms);
@@ -216,6 +260,7 @@ export function clock(ms) {
 export function because(reason, full) {
   if (!reason) return "–";
   if (reason === "top") return say(full ? "top" : "reasonTop");
+  if (reason === "webrtc") return say(full ? "byReports" : "webrtc");
   if (reason === "limit") return say(full ? "limit" : "reasonLimit");
   const link = /^link (.*)$/.exec(reason);
   return link ? say(full ? "link" : "reasonLink", { rate: link[1] }) : reason;
