@@ -29,10 +29,32 @@ pub struct Stats {
     pub cameras: Vec<CameraStats>,
     /// One per connected client, oldest first.
     pub clients: Vec<ClientStats>,
+    /// The connection to NATS; nothing where none is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nats: Option<NatsStats>,
     /// Clients that were refused because `max-clients` was reached.
     pub refused: i64,
     /// Clients that were dropped because they broke the protocol or took nothing for `client-timeout`.
     pub dropped_clients: i64,
+}
+
+/// The connection to NATS, by which cameras go from host to host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct NatsStats {
+    /// The servers of the configuration.
+    pub servers: String,
+    /// True while there is a connection.
+    pub connected: bool,
+    /// Why there is none, or what is refused; else empty.
+    pub reason: String,
+    /// Messages on our subjects that are none of ours, and were dropped.
+    pub foreign: i64,
+    /// Pictures that came too late to be shown, and were dropped.
+    pub stale: i64,
+    /// Pictures that were not published, being larger than the server takes (`max_payload`).
+    pub too_large: i64,
 }
 
 /// What a camera is doing.
@@ -258,6 +280,8 @@ pub enum Transport {
     Rtsp,
     /// WebRTC, by WHEP.
     Webrtc,
+    /// NATS: other machines that take the camera over.
+    Nats,
 }
 
 /// One connected client.

@@ -313,6 +313,14 @@ fn stats() -> Stats {
         stuck: vec!["capture-main".into()],
         cameras: vec![camera()],
         clients: vec![client()],
+        nats: Some(NatsStats {
+            servers: "nats://127.0.0.1:4222".into(),
+            connected: true,
+            reason: "reason".into(),
+            foreign: 1,
+            stale: 2,
+            too_large: 3,
+        }),
         refused: 0,
         dropped_clients: 0,
     }

@@ -63,6 +63,7 @@ impl Watched {
             Transport::H264 => "h264",
             Transport::Rtsp => "rtsp",
             Transport::Webrtc => "webrtc",
+            Transport::Nats => "nats",
         }
         .into()
     }

@@ -43,6 +43,7 @@ use crate::{
         readiness::Readiness,
         tls::{Files, Tls},
     },
+    meters::NatsMeters,
     metrics,
     news::News,
     report,
@@ -61,6 +62,8 @@ use crate::{
     viewer::{tcp, viewers::Viewers},
 };
 
+#[cfg(feature = "nats")]
+use crate::fleet;
 #[cfg(feature = "rtsp")]
 use crate::rtsp;
 #[cfg(feature = "whep")]
@@ -154,7 +157,11 @@ impl Daemon {
             &config.clients,
             rules,
         ));
-        let state = State::new(viewers, heartbeats.clone(), log, path, config).with_tls(tls);
+        let servers = &config.nats.servers;
+        let nats = (!servers.is_empty()).then(|| Arc::new(NatsMeters::new(servers)));
+        let state = State::new(viewers, heartbeats.clone(), log, path, config)
+            .with_tls(tls)
+            .with_nats(nats);
         let state = Arc::new(state);
         let recording = state.recorders.spawn();
         recording.context("the threads that record can't be started")?;
@@ -162,7 +169,8 @@ impl Daemon {
         if let Some(returning) = returning {
             returning.serve(&state, &served);
         }
-        let (listening, control) = sockets.serve(served, &heartbeats)?;
+        let (mut listening, control) = sockets.serve(served, &heartbeats)?;
+        connect_nats(&runtime, &state, &mut listening)?;
         let hook = Hook::spawn(Arc::clone(&state)).context("the hook can't be started")?;
         let notify = Arc::<Notify>::default();
         runtime.spawn(report::run(Arc::clone(&state), Arc::clone(&notify)));
@@ -374,6 +382,21 @@ impl Sockets {
             .context("the control plane can't be started")?;
         Ok((listening, control))
     }
+}
+
+/// Connects to NATS, where it is configured; what lacks it has been refused before.
+#[cfg(feature = "nats")]
+fn connect_nats(runtime: &Runtime, state: &State, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
+    let Some(meters) = state.nats.clone() else {
+        return Ok(());
+    };
+    let config = state.general(|config| config.nats.clone());
+    runtime.block_on(fleet::start(&config, &state.viewers, meters, tasks))
+}
+
+#[cfg(not(feature = "nats"))]
+fn connect_nats(_: &Runtime, _: &State, _: &mut JoinSet<()>) -> anyhow::Result<()> {
+    Ok(())
 }
 
 #[cfg(feature = "rtsp")]

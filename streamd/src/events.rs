@@ -82,6 +82,12 @@ events! {
     NO_DESCRIPTORS = "6f8193a5bdcf47176e9c05a4867f6c24";
     /// A part of the daemon has panicked.
     PANICKED = "7092a4b6ced048287fad16b597807d25";
+    /// The connection to NATS is there.
+    NATS_CONNECTED = "13d0c84be2f54f0f9a3f6b7e5c1d2a90";
+    /// The connection to NATS is not there, or was lost.
+    NATS_AWAY = "24e1d95cf3065a1fab407c8f6d2e3ba1";
+    /// NATS or a machine there refuses something, or is not as it should be.
+    NATS_TROUBLE = "35f2ea6d04176b20bc518d907e3f4cb2";
     /// So many lines about clients were left out of the log.
     LEFT_OUT = "81a3b5c7dfe1493990be27c6a8918e26";
     /// Somebody showed a token in the login form, and it is good.

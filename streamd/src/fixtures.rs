@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use streamd_protocol::stats::{
     CameraState, CameraStats, ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats,
-    RecordingState, RecordingStats, RenditionStats, SoundStats, Stats, Transport,
+    NatsStats, RecordingState, RecordingStats, RenditionStats, SoundStats, Stats, Transport,
 };
 
 use crate::{
@@ -55,6 +55,14 @@ pub fn stats() -> Stats {
             camera("side", CameraState::Lost),
         ],
         clients: vec![client(26, Transport::Mjpeg), client(27, Transport::Tcp)],
+        nats: Some(NatsStats {
+            servers: "nats://127.0.0.1:4222".into(),
+            connected: true,
+            reason: String::new(),
+            foreign: 5,
+            stale: 6,
+            too_large: 7,
+        }),
         refused: 4,
         dropped_clients: 1,
     }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! [`camera`] joins the first half of the way, [`state`] is what all doors that stand beside it
-//! hold: [`http`], [`control`], [`metrics`]; `rtsp` and `whep` are doors too. What can be asked for through them is in [`calls`]. [`supervise`] speaks with systemd. [`daemon`] starts
+//! hold: [`http`], [`control`], [`metrics`]; `rtsp` and `whep` are doors too, and `fleet` is the way to other machines. What can be asked for through them is in [`calls`]. [`supervise`] speaks with systemd. [`daemon`] starts
 //! and stops all of them, and says in which order and why.
 
 pub mod access;
@@ -22,6 +22,8 @@ pub mod encode;
 pub mod events;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "nats")]
+pub mod fleet;
 pub mod hook;
 pub mod http;
 pub mod hub;

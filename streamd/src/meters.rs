@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use streamd_protocol::stats::LatencyStats;
 
 use crate::media::Timestamp;
@@ -35,6 +36,8 @@ pub struct CaptureCounters {
     pub captured: Counter,
     /// The number of the last frame handed on, the daemon's own pictures counted.
     pub sequence: Counter,
+    /// Numbers that were left out before frames of another machine came here.
+    pub elsewhere: Counter,
     /// Frames the driver lost, by gaps in its sequence numbers.
     pub driver_lost: Counter,
     /// Frames that arrived broken (`V4L2_BUF_FLAG_ERROR`, truncated MJPG) and were dropped.
@@ -45,6 +48,73 @@ pub struct CaptureCounters {
     pub given_up: Counter,
     /// Frames left out to keep the wanted rate, or overtaken by a newer one in the driver's queue.
     pub skipped: Counter,
+}
+
+/// What is counted and known of NATS.
+#[derive(Debug, Default)]
+pub struct NatsMeters {
+    /// The servers of the configuration.
+    pub servers: String,
+    /// Messages on our subjects that are none of ours.
+    pub foreign: Counter,
+    /// Pictures that came too late to be shown.
+    pub stale: Counter,
+    /// Pictures that are larger than the server takes.
+    pub too_large: Counter,
+    condition: Mutex<NatsCondition>,
+}
+
+/// How the connection to NATS is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NatsCondition {
+    /// It is there.
+    pub connected: bool,
+    /// Why it is not; empty where it is.
+    pub away: String,
+    /// What is wrong beside that, by topic; else empty.
+    pub trouble: [String; 3],
+}
+
+/// What may be wrong with NATS beside the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NatsTopic {
+    /// The server, or its stream.
+    Stream,
+    /// The machine's name.
+    Name,
+    /// The pictures that are published.
+    Pictures,
+}
+
+impl NatsMeters {
+    /// For these servers.
+    pub fn new(servers: &[impl ToString]) -> Self {
+        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        Self {
+            servers: servers.join(", "),
+            ..Self::default()
+        }
+    }
+
+    /// The connection is there, or is not for this reason.
+    pub fn set_connection(&self, connected: bool, why: &str) {
+        let mut condition = self.condition.lock();
+        condition.connected = connected;
+        condition.away = why.into();
+    }
+
+    /// What is wrong beside the connection; empty for nothing. True if that is news.
+    pub fn complain(&self, topic: NatsTopic, what: &str) -> bool {
+        let place = &mut self.condition.lock().trouble[topic as usize];
+        let news = place != what;
+        what.clone_into(place);
+        news
+    }
+
+    /// How it is.
+    pub fn condition(&self) -> NatsCondition {
+        self.condition.lock().clone()
+    }
 }
 
 /// The upper bounds of the encode-time buckets, seconds: from a quarter of VGA to 4K.

@@ -212,6 +212,7 @@ fn resumed(
         Transport::Rtsp => crate::rtsp::resumed(state)?,
         #[cfg(not(feature = "rtsp"))]
         Transport::Rtsp => anyhow::bail!("this streamd was built without RTSP"),
+        Transport::Nats => anyhow::bail!("other machines ask for their pictures themselves"),
         Transport::Webrtc => anyhow::bail!("a session of WebRTC has keys that are not handed over"),
     })
 }

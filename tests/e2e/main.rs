@@ -15,6 +15,7 @@ mod encrypted;
 mod events;
 mod faults;
 mod feeds;
+mod fleet;
 mod limits;
 mod misbehaviour;
 mod own_stream;

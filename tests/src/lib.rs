@@ -6,6 +6,7 @@
 //! - [`unit`]: pictures in H.264; [`ear`]: sound; [`mp4`]: recordings of both.
 //! - [`proxy`]: what may be between the two.
 //! - [`device`]: cameras that do not exist, and misbehave as they are told; [`film`]: what they film.
+//! - [`nats`]: a server of NATS.
 //! - [`usage`]: what a process uses; [`said`]: what a process has said so far; [`binaries`]: where the programs are.
 //!
 //! A test waits for what is to happen and never for time to pass. Every wait ends after
@@ -17,6 +18,7 @@ pub mod device;
 pub mod ear;
 pub mod film;
 pub mod mp4;
+pub mod nats;
 pub mod picture;
 pub mod proxy;
 pub mod rtsp;

@@ -264,7 +264,7 @@ fn hand_over(command: &mut Command, descriptors: Vec<(String, OwnedFd)>) {
 }
 
 /// A loopback address that no other test has, by process and count: no port is ever taken already.
-fn own_address() -> IpAddr {
+pub(crate) fn own_address() -> IpAddr {
     static COUNT: AtomicU16 = AtomicU16::new(0);
     let [.., high, low] = std::process::id().to_be_bytes();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -74,6 +74,14 @@ pub fn render(stats: &Stats, screen: Screen) -> String {
         );
         page += "\n";
     }
+    if let Some(nats) = &stats.nats {
+        let (servers, reason) = (table::clean(&nats.servers), table::line(&nats.reason));
+        page += &match (nats.connected, reason.is_empty()) {
+            (true, true) => format!("NATS: connected ({servers})\n"),
+            (true, false) => table::alarm(&format!("NATS: {reason}"), screen) + "\n",
+            (false, _) => table::alarm(&format!("NATS: not connected: {reason}"), screen) + "\n",
+        };
+    }
     if stats.refused > 0 {
         let refused = units::count(stats.refused, "client");
         page += &format!("{refused} refused: max-clients was reached\n");

@@ -147,6 +147,28 @@ pub enum DeviceError {
         /// Why.
         why: String,
     },
+    /// A camera of another machine of which nothing is known.
+    #[error("{host} has not been heard of for {seconds} s")]
+    Unheard {
+        /// The machine.
+        host: String,
+        /// For how long, s.
+        seconds: u64,
+    },
+    /// A camera of another machine that is lost there, or is not to be had.
+    #[error("{host}: {why}")]
+    Elsewhere {
+        /// The machine.
+        host: String,
+        /// What it says.
+        why: String,
+    },
+    /// What brings the cameras of other machines does not.
+    #[error("NATS: {why}")]
+    Engine {
+        /// Why.
+        why: String,
+    },
     /// Anything else the kernel says.
     #[error("{}: {step}: {}", path.display(), errno.desc())]
     Io {

@@ -23,6 +23,7 @@ mod orders;
 mod pace;
 mod post;
 mod pulse;
+pub mod remote;
 mod retry;
 mod ring;
 mod source;

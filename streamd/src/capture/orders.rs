@@ -4,14 +4,20 @@ use std::{io, sync::Arc};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
-use super::Settings;
+use super::{
+    Settings,
+    remote::{Arrived, Heard, Inbox},
+};
 
 /// The mailbox of one capture thread. Each value in it replaces the one before. Its lock is held
 /// for an assignment or a clone, never while anything waits.
 #[derive(Debug)]
 pub struct Orders {
     told: Mutex<Told>,
+    remote: Mutex<Inbox>,
+    changed: Notify,
     wake: EventFd,
 }
 
@@ -35,6 +41,8 @@ impl Orders {
                 watched: false,
                 stop: false,
             }),
+            remote: Mutex::default(),
+            changed: Notify::new(),
             wake: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
         }))
     }
@@ -49,6 +57,44 @@ impl Orders {
         self.tell(|told| told.watched = watched);
     }
 
+    /// What is known of a camera of another machine.
+    pub fn hear(&self, heard: Heard) {
+        let news = {
+            let mut inbox = self.remote.lock();
+            let news = inbox.heard != heard;
+            inbox.heard = heard;
+            news
+        };
+        if news {
+            self.wake();
+        }
+    }
+
+    /// A picture of a camera of another machine has come; true if it takes the place of one that
+    /// was not taken yet.
+    pub fn arrive(&self, arrived: Arrived) -> bool {
+        let overtakes = self.remote.lock().newest.replace(arrived).is_some();
+        self.wake();
+        overtakes
+    }
+
+    /// What is known of a camera of another machine, and its picture, if one has come.
+    pub(super) fn take_remote(&self) -> (Heard, Option<Arrived>) {
+        let mut inbox = self.remote.lock();
+        (inbox.heard.clone(), inbox.newest.take())
+    }
+
+    /// Waits until something new has been told; for the one who brings what comes of a camera of
+    /// another machine.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Whether somebody watches, by the last word.
+    pub fn is_watched(&self) -> bool {
+        self.told.lock().watched
+    }
+
     /// Ends the thread.
     pub(super) fn stop(&self) {
         self.tell(|told| told.stop = true);
@@ -56,6 +102,7 @@ impl Orders {
 
     fn tell(&self, change: impl FnOnce(&mut Told)) {
         change(&mut self.told.lock());
+        self.changed.notify_one();
         self.wake();
     }
 

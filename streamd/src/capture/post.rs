@@ -333,8 +333,11 @@ impl Post {
 
 impl Desk {
     fn hand_on(&mut self, mut frame: RawFrame, counters: &CaptureCounters) -> Result<bool, String> {
-        counters.sequence.add(1);
-        frame.sequence = counters.sequence.get();
+        // A frame of another machine has its number from there; what that left out never came here.
+        let next = counters.sequence.get() + 1;
+        frame.sequence = frame.sequence.max(next);
+        counters.elsewhere.add(frame.sequence - next);
+        counters.sequence.add(frame.sequence + 1 - next);
         self.sink.frame(frame)
     }
 

@@ -16,6 +16,8 @@ pub(super) enum Found {
     Camera(Box<Stream>),
     /// The test pattern, and why, if that was not asked for.
     Pattern(String),
+    /// A camera of another machine: what comes of it comes by the orders.
+    Remote,
     /// Nothing.
     Lost(DeviceError),
 }
@@ -28,6 +30,10 @@ pub(super) fn find(settings: &Settings, dev: &Path, was_there: bool, post: &Post
         Device::Test => {
             post.claims.release(&settings.name);
             Found::Pattern(String::new())
+        }
+        Device::Nats(_) => {
+            post.claims.release(&settings.name);
+            Found::Remote
         }
         Device::Path(path) => at(path, settings, post),
         Device::ById(name) => at(&names::link(dev, "by-id", name), settings, post),
@@ -178,7 +184,7 @@ impl Rejected {
 /// What the kernel is asked to tell of for this device.
 pub(super) fn watch_for(device: &Device, dev: &Path) -> Option<WatchFor> {
     match device {
-        Device::Test => None,
+        Device::Test | Device::Nats(_) => None,
         Device::Auto | Device::Usb(_) | Device::Serial(_) => Some(WatchFor::AnyVideo(dev.into())),
         Device::Path(path) => Some(WatchFor::Path(path.clone())),
         Device::ById(name) => Some(WatchFor::Path(names::link(dev, "by-id", name))),
@@ -189,7 +195,7 @@ pub(super) fn watch_for(device: &Device, dev: &Path) -> Option<WatchFor> {
 /// Whether something is there that could be opened later without any event (see [`super::retry`]).
 pub(super) fn may_return_unannounced(device: &Device, dev: &Path) -> bool {
     match device {
-        Device::Test => false,
+        Device::Test | Device::Nats(_) => false,
         Device::Auto => !devices::nodes(dev).is_empty(),
         Device::Path(path) => path.symlink_metadata().is_ok(),
         Device::ById(name) => names::link(dev, "by-id", name).symlink_metadata().is_ok(),

@@ -9,6 +9,7 @@ use super::{
     blank::Blank,
     error::{DeviceError, Kind},
     pace::Ticker,
+    remote::Far,
     stream::Stream,
     test_pattern::TestPattern,
 };
@@ -31,6 +32,8 @@ pub(super) enum State {
     /// Its device is open, and does not deliver yet, or any more: open is not alive. What stands in
     /// for it stays until it does.
     Returning(Box<Stream>, StandIn),
+    /// It is a camera of another machine, and is there.
+    Remote(Box<Far>),
     /// No device is open; this stands in for it.
     Without(StandIn),
 }
@@ -143,7 +146,7 @@ impl State {
     pub fn stand_in(&self) -> Option<&StandIn> {
         match self {
             Self::Returning(_, stand_in) | Self::Without(stand_in) => Some(stand_in),
-            Self::Starting | Self::Open(_) => None,
+            Self::Starting | Self::Open(_) | Self::Remote(_) => None,
         }
     }
 
@@ -151,7 +154,7 @@ impl State {
     pub fn stand_in_mut(&mut self) -> Option<&mut StandIn> {
         match self {
             Self::Returning(_, stand_in) | Self::Without(stand_in) => Some(stand_in),
-            Self::Starting | Self::Open(_) => None,
+            Self::Starting | Self::Open(_) | Self::Remote(_) => None,
         }
     }
 
@@ -184,6 +187,7 @@ impl State {
     pub fn known(&self) -> Known {
         match self {
             Self::Open(stream) | Self::Returning(stream, StandIn::Loss(_)) => Some(known(stream)),
+            Self::Remote(far) => Some((far.remote.host.clone(), far.layout())),
             Self::Without(StandIn::Loss(loss)) => loss.known.clone(),
             _ => None,
         }
@@ -195,7 +199,7 @@ impl State {
             Self::Open(stream) => (Some(stream), None),
             Self::Returning(stream, stand_in) => (Some(stream), Some(stand_in)),
             Self::Without(stand_in) => (None, Some(stand_in)),
-            Self::Starting => (None, None),
+            Self::Starting | Self::Remote(_) => (None, None),
         }
     }
 
@@ -223,6 +227,12 @@ impl State {
             status.card.clone_from(&camera.card);
             status.layout = Some(camera.layout);
             status.driver_fps = camera.driver_fps;
+        }
+        if let Self::Remote(far) = self {
+            status.path = format!("nats:{}/{}", far.remote.host, far.remote.camera);
+            status.card.clone_from(&far.remote.host);
+            status.layout = Some(far.layout());
+            status.driver_fps = far.remote.fps;
         }
         if matches!(self, Self::Starting) {
             status.state = CameraState::Starting;

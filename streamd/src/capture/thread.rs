@@ -2,6 +2,7 @@
 //! something to show coming whatever the device does.
 
 mod life;
+mod remote;
 
 use std::{io, os::fd::AsFd, sync::Arc, sync::atomic::Ordering, thread, time::Duration};
 
@@ -92,6 +93,7 @@ impl Worker {
             self.serve(woken.device);
             if woken.orders {
                 self.obey();
+                self.follow();
             }
             if woken.plug && self.hotplug.drain() {
                 self.plugged();
@@ -252,6 +254,9 @@ impl Worker {
         if let Some(StandIn::Pattern(pattern)) = self.state.stand_in_mut() {
             pattern.ticker = Ticker::new(fps, Timestamp::now());
             pattern.fps = fps.get();
+        }
+        if let State::Remote(far) = &mut self.state {
+            far.set_fps(fps);
         }
         match self.state.stream_mut().map(|stream| stream.set_fps(fps)) {
             Some(Err(error)) => self.lose(error),

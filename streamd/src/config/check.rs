@@ -253,6 +253,57 @@ pub fn devices(file: &str, text: &str, document: &DeTable<'_>, config: &Config) 
     faults
 }
 
+/// What is asked of NATS and lacks something.
+pub fn nats(file: &str, text: &str, document: &DeTable<'_>, config: &Config) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut add = |path: &[&str], message: String, help: &str| {
+        let value = find(document, path);
+        let span = value.map_or(0..0, Spanned::span);
+        faults.push(Fault::new(file, text, span, message, help));
+    };
+    let servers = "needed: servers in [nats], as in servers = [\"nats://127.0.0.1:4222\"]";
+    let nats = &config.nats;
+    let has_servers = !nats.servers.is_empty();
+    if !nats.publish.is_empty() {
+        if !has_servers {
+            let message = "nats.publish: there is no server to publish to";
+            add(&["nats", "publish"], message.into(), servers);
+        }
+        if nats.host.is_none() {
+            let message = "nats.publish: this machine has no name for others";
+            let help = "needed: host in [nats], as in host = \"robot7\"";
+            add(&["nats", "publish"], message.into(), help);
+        }
+    }
+    for name in &nats.publish {
+        let message = match config.camera.get(name).map(|camera| &camera.device) {
+            None => format!("nats.publish: there is no camera {name}"),
+            Some(Device::Nats(_)) => {
+                format!("nats.publish: {name} is the camera of another machine")
+            }
+            Some(_) => continue,
+        };
+        let help = "allowed: cameras of this machine, by their names in this file";
+        add(&["nats", "publish"], message, help);
+    }
+    for (name, camera) in &config.camera {
+        let path = [CAMERA, name.as_str(), "device"];
+        match &camera.device {
+            Device::Nats(remote) if !has_servers => {
+                let message = format!("{CAMERA}.{name}.device: nats:{remote}: there is no server");
+                add(&path, message, servers);
+            }
+            Device::Nats(remote) if nats.host.as_ref() == Some(&remote.host) => {
+                let message =
+                    format!("{CAMERA}.{name}.device: nats:{remote} is a camera of this machine");
+                add(&path, message, "allowed: cameras of other machines");
+            }
+            _ => {}
+        }
+    }
+    faults
+}
+
 /// What a camera's device is called, by one name for those that mean the same link; `None` where
 /// several cameras may say it.
 fn node(device: &Device) -> Option<String> {
@@ -261,7 +312,7 @@ fn node(device: &Device) -> Option<String> {
         format!("/dev/v4l/{folder}/{name}")
     };
     match device {
-        Device::Auto | Device::Test => None,
+        Device::Auto | Device::Test | Device::Nats(_) => None,
         Device::ById(name) => Some(link("by-id", name)),
         Device::ByPath(name) => Some(link("by-path", name)),
         Device::Path(path) => {

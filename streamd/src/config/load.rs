@@ -60,6 +60,7 @@ pub fn parse(text: &str, file: &str) -> Result<Config, Error> {
     let mut faults = check::listeners(file, text, document.get_ref(), &config);
     faults.extend(check::tls(file, text, document.get_ref(), &config));
     faults.extend(check::devices(file, text, document.get_ref(), &config));
+    faults.extend(check::nats(file, text, document.get_ref(), &config));
     if faults.is_empty() {
         Ok(config)
     } else {

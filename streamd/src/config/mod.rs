@@ -10,6 +10,7 @@ mod changes;
 mod check;
 mod error;
 mod load;
+mod nats;
 mod record;
 pub mod schema;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use audio::Audio;
 pub use changes::{Change, Changes, reloaded};
 pub use error::{EX_CONFIG, Error, Fault};
 pub use load::{DEFAULT_PATH, load, parse};
+pub use nats::Nats;
 pub use record::Record;
 pub use text::{CREDENTIAL, check_filter, credential_file as credential, is_user_name};
 use values::{
@@ -62,6 +64,8 @@ pub struct Config {
     pub webrtc: Webrtc,
     /// Prometheus metrics.
     pub metrics: Metrics,
+    /// Cameras from host to host.
+    pub nats: Nats,
     /// The program that is run when something happens.
     pub hook: Hook,
     /// The cameras, in the order of the file.
@@ -84,6 +88,7 @@ impl Default for Config {
             rtsp: Rtsp::default(),
             webrtc: Webrtc::default(),
             metrics: Metrics::default(),
+            nats: Nats::default(),
             hook: Hook::default(),
             camera: IndexMap::from([(CameraName::main(), main)]),
         }
@@ -111,6 +116,11 @@ impl Config {
 
     /// What this build can't do of it, for people.
     pub fn lacking(&self) -> Option<String> {
+        if !cfg!(feature = "nats") && !self.nats.servers.is_empty() {
+            return Some(
+                "nats.servers: this streamd was built without NATS (the feature `nats`)".into(),
+            );
+        }
         let mut cameras = self.camera.iter();
         let (name, _) = cameras.find(|(_, camera)| camera.audio.is_some())?;
         (!cfg!(feature = "sound")).then(|| {
@@ -134,7 +144,15 @@ impl Config {
         };
         let large = self.camera.iter().filter_map(large);
         let proxies = self.unserved_proxies().chain(self.unproven_proxies());
-        large.chain(proxies).collect()
+        large.chain(proxies).chain(self.open_servers()).collect()
+    }
+
+    /// Servers of NATS on the network to which pictures and credentials go as anybody can read them.
+    fn open_servers(&self) -> impl Iterator<Item = String> {
+        let open = |server: &&values::Server| !server.tls && !server.is_local();
+        self.nats.servers.iter().filter(open).map(|server| {
+            format!("nats.servers: {server}: what goes there is not encrypted; tls:// is")
+        })
     }
 
     /// The control socket in force: as configured, else by the environment, else `/run/streamd/control`.

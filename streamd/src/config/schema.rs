@@ -12,18 +12,19 @@ use super::{
         UserName,
     },
     values::{
-        Address, Anonymous, Bandwidth, BitRate, Caption, Chroma, Command, Congestion, ControlValue,
-        Crop, Datagrams, Device, Directory, Duration, Encoder, Every, File, Flip, Format, Fps,
-        FrameTimeout, GrayRange, Input, Keep, Listen, MaxClients, On, PerSecond, PreRoll, Prefer,
-        Proxy, ProxyHeader, Quality, RecordCodec, RecordMode, Rotate, Rung, Segment, Size,
-        SoundBitRate, SoundChannels, SoundDevice, Space, Standard, UserRole, Value,
+        Address, Anonymous, Bandwidth, BitRate, CameraName, Caption, Chroma, Command, Congestion,
+        ControlValue, Crop, Datagrams, Device, Directory, Duration, Encoder, Every, File, Flip,
+        Format, Fps, FrameTimeout, GrayRange, Input, Keep, Listen, Machine, MaxClients, On,
+        PerSecond, PreRoll, Prefer, Proxy, ProxyHeader, Quality, RecordCodec, RecordMode, Rotate,
+        Rung, Segment, Server, Size, SoundBitRate, SoundChannels, SoundDevice, Space, Standard,
+        UserRole, Value,
     },
 };
 
 /// The tables of the file. `camera` holds one table a camera, by name.
-pub const TABLES: [&str; 11] = [
-    "log", "control", "access", "tls", "clients", "http", "rtsp", "webrtc", "metrics", "hook",
-    CAMERA,
+pub const TABLES: [&str; 12] = [
+    "log", "control", "access", "tls", "clients", "http", "rtsp", "webrtc", "metrics", "nats",
+    "hook", CAMERA,
 ];
 
 /// The table of the cameras.
@@ -207,6 +208,11 @@ pub const KEYS: &[Key] = {
         key::<Address>("webrtc", "public-address", Restart, One),
         key::<Listen>("metrics", "listen", Restart, OneOrList),
         key::<bool>("metrics", "tls", Restart, One),
+        key::<Server>("nats", "servers", Restart, List),
+        key::<CredentialPath>("nats", "credentials", Restart, One),
+        key::<CredentialPath>("nats", "ca-file", Restart, One),
+        key::<Machine>("nats", "host", Restart, One),
+        key::<CameraName>("nats", "publish", Restart, List),
         key::<Command>("hook", "command", Live, One),
         key::<On>("hook", "events", Live, List),
         key::<Duration>("hook", "timeout", Live, One),

@@ -591,3 +591,58 @@ fn a_path_with_a_nul_in_it_is_none() {
         assert!(refused.contains("is not allowed"), "{refused}");
     }
 }
+
+#[test]
+fn what_is_asked_of_nats_and_lacks_something_is_named() {
+    let servers = "[nats]\nservers = [\"nats://a\"]\n";
+    for (text, part) in [
+        (
+            "[camera.main]\ndevice = \"nats:robot7/main\"\n".to_owned(),
+            "camera.main.device: nats:robot7/main: there is no server",
+        ),
+        (
+            "[nats]\nhost = \"a\"\npublish = [\"main\"]\n[camera.main]\n".into(),
+            "nats.publish: there is no server to publish to",
+        ),
+        (
+            format!("{servers}publish = [\"main\"]\n[camera.main]\n"),
+            "nats.publish: this machine has no name for others",
+        ),
+        (
+            format!("{servers}host = \"a\"\npublish = [\"rear\"]\n[camera.main]\n"),
+            "nats.publish: there is no camera rear",
+        ),
+        (
+            format!(
+                "{servers}host = \"a\"\npublish = [\"main\"]\n[camera.main]\ndevice = \"nats:b/main\"\n"
+            ),
+            "nats.publish: main is the camera of another machine",
+        ),
+        (
+            format!("{servers}host = \"a\"\n[camera.main]\ndevice = \"nats:a/main\"\n"),
+            "nats:a/main is a camera of this machine",
+        ),
+        (
+            format!("{servers}host = \"a.b\"\n"),
+            "nats.host: \"a.b\" is not allowed",
+        ),
+        (
+            "[nats]\nservers = [\"nats://user:word@a\"]\n".into(),
+            "without a user (that is in `credentials`)",
+        ),
+        (
+            "[camera.main]\ndevice = \"nats:a.b/main\"\n".into(),
+            "camera.main.device: \"nats:a.b/main\" is not allowed",
+        ),
+    ] {
+        let said = refused(&text);
+        assert!(said.contains(part), "{part}:\n{said}");
+    }
+    let whole = format!(
+        "{servers}host = \"a\"\npublish = [\"main\"]\n[camera.main]\n[camera.b]\ndevice = \"nats:b/main\"\n"
+    );
+    let config = parse(&whole, "f").unwrap();
+    assert_eq!(config.camera[1].device.to_string(), "nats:b/main");
+    let open = config.warnings();
+    assert!(open.iter().any(|w| w.contains("nats://a:4222")), "{open:?}");
+}

@@ -46,6 +46,7 @@ mod audio;
 mod bit_rate;
 mod controls;
 mod hook;
+mod nats;
 mod network;
 mod picture;
 mod record;
@@ -57,6 +58,7 @@ pub use audio::{SoundBitRate, SoundChannels, SoundDevice};
 pub use bit_rate::{BitRate, Encoder};
 pub use controls::{ControlValue, Controls, key as control_key};
 pub use hook::{Command, On};
+pub use nats::{Machine, Remote, Server};
 pub use network::{Address, Bandwidth, Congestion, Datagrams, Listen, MaxClients, PerSecond};
 pub use picture::{Chroma, Format, Fps, GrayRange, Prefer, Quality, Rung, Size};
 pub use record::{Directory, Every, Keep, PreRoll, RecordCodec, RecordMode, Segment, Space};
@@ -119,6 +121,8 @@ pub enum Device {
     ById(String),
     /// The same in `/dev/v4l/by-path`.
     ByPath(String),
+    /// A camera of another machine, by NATS.
+    Nats(Remote),
 }
 
 impl FromStr for Device {
@@ -150,6 +154,7 @@ impl Device {
             "serial" if is_name(name) => Some(Self::Serial(name.into())),
             "by-id" if is_name(name) => Some(Self::ById(name.into())),
             "by-path" if is_name(name) => Some(Self::ByPath(name.into())),
+            "nats" => name.parse().ok().map(Self::Nats),
             _ => None,
         }
     }
@@ -157,7 +162,7 @@ impl Device {
 
 impl Value for Device {
     fn allowed() -> String {
-        "an absolute path, \"usb:PORT\", \"serial:NUMBER\", \"by-id:NAME\", \"by-path:NAME\", \"auto\" or \"test\"".into()
+        "an absolute path, \"usb:PORT\", \"serial:NUMBER\", \"by-id:NAME\", \"by-path:NAME\", \"nats:HOST/CAMERA\", \"auto\" or \"test\"".into()
     }
 }
 
@@ -171,6 +176,7 @@ impl fmt::Display for Device {
             Self::Serial(serial) => write!(f, "serial:{serial}"),
             Self::ById(name) => write!(f, "by-id:{name}"),
             Self::ByPath(name) => write!(f, "by-path:{name}"),
+            Self::Nats(remote) => write!(f, "nats:{remote}"),
         }
     }
 }

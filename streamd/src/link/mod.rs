@@ -3,8 +3,10 @@
 //! Kernel: [`bound`], [`listener`], [`socket`], [`readiness`]; TLS between it and a viewer:
 //! [`channel`]. Deciding, without I/O or a clock:
 //! [`estimate`], [`gate`], [`reader`], [`adapt`], [`bit_rate`], [`delivery`], [`receipts`]; of datagrams,
-//! `feedback`.
+//! `feedback`; of the server of a stream, `acks`.
 
+#[cfg(feature = "nats")]
+pub mod acks;
 pub mod adapt;
 mod bind;
 pub mod bit_rate;

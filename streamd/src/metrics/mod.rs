@@ -24,13 +24,14 @@ use crate::{
     state::State,
 };
 
-const TRANSPORTS: [(Transport, &str); 6] = [
+const TRANSPORTS: [(Transport, &str); 7] = [
     (Transport::Tcp, "tcp"),
     (Transport::Websocket, "websocket"),
     (Transport::Mjpeg, "mjpeg"),
     (Transport::H264, "h264"),
     (Transport::Rtsp, "rtsp"),
     (Transport::Webrtc, "webrtc"),
+    (Transport::Nats, "nats"),
 ];
 
 const STATES: [(CameraState, &str); 4] = [
@@ -414,7 +415,29 @@ impl Scrape {
         );
         let strays = [(vec![], self.strays as i64)];
         numbers(encoder, &head, MetricType::Counter, strays)?;
+        self.nats(encoder)?;
         self.renditions(encoder)
+    }
+
+    /// The connection to NATS, where one is configured.
+    fn nats(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(nats) = &self.stats.nats else {
+            return Ok(());
+        };
+        let head = family("nats_connected", "Whether there is a connection to NATS");
+        let connected = [(vec![], nats.connected.into())];
+        numbers(encoder, &head, MetricType::Gauge, connected)?;
+        let head = family(
+            "nats_dropped",
+            "Messages and pictures of NATS that were dropped: foreign, stale, too_large",
+        );
+        let dropped = [
+            ("foreign", nats.foreign),
+            ("stale", nats.stale),
+            ("too_large", nats.too_large),
+        ];
+        let dropped = dropped.map(|(reason, count)| (vec![("reason", reason)], count));
+        numbers(encoder, &head, MetricType::Counter, dropped)
     }
 
     fn renditions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

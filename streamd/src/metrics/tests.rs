@@ -60,6 +60,8 @@ fn every_family_is_there() {
         "streamd_calls_refused_total 9",
         "streamd_rtsp_broken_total 5",
         "streamd_webrtc_strays_total 6",
+        "streamd_nats_connected 1",
+        "streamd_nats_dropped_total{reason=\"stale\"} 6",
         "streamd_rendition_clients{camera=\"front\",quality=\"80\",width=\"640\"} 2",
         "streamd_sent_bytes_total{camera=\"front\"} 45000000",
         "streamd_frames_not_sent_total{camera=\"front\",reason=\"slow_link\"} 7",

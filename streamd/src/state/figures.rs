@@ -1,12 +1,15 @@
 //! What is counted, put together: the one [`Stats`] that control, HTTP, metrics and the log read.
 
-use streamd_protocol::stats::{CameraState, CameraStats, RenditionStats, SoundStats, Stats};
+use streamd_protocol::stats::{
+    CameraState, CameraStats, NatsStats, RenditionStats, SoundStats, Stats,
+};
 
 use super::State;
 use crate::{
     camera::{Camera, Maker},
     hub::TrackUse,
     media::{Level, Timestamp, Track},
+    meters::NatsMeters,
     sound::Sound,
 };
 
@@ -30,6 +33,7 @@ impl State {
                 .iter()
                 .map(|c| c.stats(now))
                 .collect(),
+            nats: self.nats.as_deref().map(nats_stats),
             refused: self.sum(|camera| camera.refused.get()),
             dropped_clients: self.sum(|camera| camera.dropped_clients.get()),
         }
@@ -136,6 +140,25 @@ fn camera_stats(camera: &Camera, now: Timestamp) -> CameraStats {
             .collect(),
         recording: None,
         sound: camera.sound().and_then(|sound| sound_stats(sound)),
+    }
+}
+
+fn nats_stats(nats: &NatsMeters) -> NatsStats {
+    let condition = nats.condition();
+    NatsStats {
+        servers: nats.servers.clone(),
+        connected: condition.connected,
+        reason: match condition.connected {
+            true => {
+                let mut troubles = condition.trouble.to_vec();
+                troubles.retain(|trouble| !trouble.is_empty());
+                troubles.join("; ")
+            }
+            false => condition.away,
+        },
+        foreign: nats.foreign.get() as i64,
+        stale: nats.stale.get() as i64,
+        too_large: nats.too_large.get() as i64,
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     },
     link::tls::Tls,
     media::{Packet, Timestamp, Track},
+    meters::NatsMeters,
     record::Recorders,
     supervise::{heartbeat::Heartbeats, log::LogLevel},
     viewer::{framing::Goodbye, viewers::Viewers},
@@ -43,6 +44,8 @@ pub struct State {
     /// The settings in force that belong to no camera: its `camera` is empty, since each camera
     /// owns its own.
     general: Mutex<Config>,
+    /// The connection to NATS, where one is configured.
+    pub nats: Option<Arc<NatsMeters>>,
     /// What encrypted listeners show.
     pub tls: Option<Arc<Tls>>,
     started: Timestamp,
@@ -116,6 +119,7 @@ impl State {
             log,
             path,
             general: Mutex::new(without_cameras(config)),
+            nats: None,
             tls: None,
             started: Timestamp::now(),
         }
@@ -125,6 +129,11 @@ impl State {
     pub fn with_tls(self, tls: Option<Tls>) -> Self {
         let tls = tls.map(Arc::new);
         Self { tls, ..self }
+    }
+
+    /// The same with a connection to NATS.
+    pub fn with_nats(self, nats: Option<Arc<NatsMeters>>) -> Self {
+        Self { nats, ..self }
     }
 
     /// The configuration in force.

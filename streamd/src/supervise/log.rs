@@ -62,9 +62,16 @@ impl LogLevel {
     }
 }
 
+/// A library that logs each attempt to connect; what is worth a line of it, our own code says.
+const OWN_VOICE: &str = "async_nats";
+
 fn parse(filter: &str) -> Result<EnvFilter, String> {
     check_filter(filter)?;
-    EnvFilter::try_new(filter).map_err(|error| format!("log level {filter:?}: {error}"))
+    let filter = match filter.contains(OWN_VOICE) {
+        true => filter.to_owned(),
+        false => format!("{filter},{OWN_VOICE}=off"),
+    };
+    EnvFilter::try_new(&filter).map_err(|error| format!("log level {filter:?}: {error}"))
 }
 
 /// Starts logging for the whole process; once.

@@ -59,6 +59,9 @@ pub struct Feed {
     /// No frame captured before this, by what the client may be sent.
     affordable: Timestamp,
     last: Option<(u64, Timestamp)>,
+    /// Of a camera of another machine: the numbers that were left out on their way here, as far as
+    /// they have been looked at, and those of them that no gap has been put down to.
+    elsewhere: (u64, u64),
     /// Why its picture stands in for the camera's; `None` if it does not.
     lost: Option<String>,
     /// Whether the gate was shut since the last frame, and by whom.
@@ -132,6 +135,7 @@ impl Feed {
             due: Timestamp::default(),
             affordable: Timestamp::default(),
             last: None,
+            elsewhere: (camera.captured.elsewhere.get(), 0),
             lost: None,
             held_up: None,
             place,
@@ -423,6 +427,7 @@ impl Feed {
                 .sequence
                 .saturating_sub(sequence + 1)
                 .min(u32::MAX.into()) as u32;
+            missed -= self.left_out_elsewhere(missed);
             let early = self.due().since(captured).as_secs_f64() * self.settings.config.fps.get();
             paced = missed.min(early as u32);
             missed -= paced;
@@ -470,6 +475,16 @@ impl Feed {
     pub fn delivered(&mut self, sequence: u64, busy: Option<Duration>) {
         let interval = Duration::from_secs_f64(1.0 / self.wanted());
         self.adapt.delivered(sequence, busy, &self.steps, interval);
+    }
+
+    /// Of so many frames that are missing, those that never came here: nobody here left them out.
+    fn left_out_elsewhere(&mut self, missing: u32) -> u32 {
+        let now = self.camera().captured.elsewhere.get();
+        let (before, rest) = self.elsewhere;
+        let all = rest + (now - before);
+        let of_these = all.min(missing.into());
+        self.elsewhere = (now, all - of_these);
+        of_these as u32
     }
 
     fn count(&self, out: &LeftOut) {

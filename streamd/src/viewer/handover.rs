@@ -152,9 +152,11 @@ impl Viewer {
                 let config = &place.camera().settings().config;
                 (config.congestion, config.tls)
             }
-            Transport::Websocket | Transport::Mjpeg | Transport::H264 | Transport::Webrtc => {
-                (http.congestion, http.tls)
-            }
+            Transport::Websocket
+            | Transport::Mjpeg
+            | Transport::H264
+            | Transport::Webrtc
+            | Transport::Nats => (http.congestion, http.tls),
         };
         if tls && socket.is_tcp() {
             return Err(NotResumed::Plain);

@@ -146,7 +146,7 @@ fn names(code: &str, room: &str) -> bool {
 #[test]
 fn what_decides_about_a_link_does_no_io_and_reads_no_clock() {
     for file in [
-        "estimate", "gate", "adapt", "bit_rate", "delivery", "receipts", "budget",
+        "estimate", "gate", "adapt", "bit_rate", "delivery", "receipts", "acks", "budget",
     ] {
         let code = code_of(&format!("link/{file}"));
         assert!(!code.is_empty(), "there is no {file}");

@@ -41,7 +41,8 @@ impl Worker {
 
     /// Something has happened that may let the device be opened.
     pub(super) fn plugged_unless_open(&mut self) {
-        if self.state.stream().is_none() {
+        let is_remote = matches!(self.settings().device, Device::Nats(_));
+        if self.state.stream().is_none() && !is_remote {
             self.retry.reset();
             self.post.rejected.lock().forget();
             self.open();
@@ -56,6 +57,11 @@ impl Worker {
         match source::find(self.settings(), dev, was_there, &self.post) {
             Found::Camera(stream) => self.adopt(stream),
             Found::Pattern(reason) => self.show_pattern(reason),
+            Found::Remote => {
+                self.retry.cancel();
+                self.report();
+                self.follow();
+            }
             Found::Lost(error) => self.lose(error),
         }
     }
@@ -207,7 +213,7 @@ impl Worker {
     fn note_loss(&self, error: &DeviceError) -> Loss {
         let now = Timestamp::now();
         let (loss, news) = Loss::after(&self.state, error, now);
-        if matches!(self.state, State::Open(_)) {
+        if matches!(self.state, State::Open(_) | State::Remote(_)) {
             self.post.counters.losses.add(1);
         }
         if news {
@@ -284,13 +290,13 @@ impl Worker {
         }
     }
 
-    fn log_opened(&self) {
+    pub(super) fn log_opened(&self) {
         self.state.log_opened(self.settings());
     }
 
     /// Says in the log which faults have not come back.
     pub(super) fn say_what_is_over(&self) {
-        if !matches!(self.state, State::Open(_)) {
+        if !matches!(self.state, State::Open(_) | State::Remote(_)) {
             return;
         }
         for fault in self.post.faults.lock().over(Timestamp::now()) {

@@ -180,6 +180,12 @@ impl Header {
                 self.is_jfif |= body.starts_with(b"JFIF\0") && body.len() >= 14;
                 is_label = true;
             }
+            // Of the machine that the picture comes from: it gets a label of this one.
+            streamd_protocol::stream::APP_MARKER
+                if body.starts_with(streamd_protocol::stream::APP_NAME) =>
+            {
+                is_label = true;
+            }
             0xEE if body.starts_with(b"Adobe") && body.len() >= 12 => {
                 self.adobe = Some(body[11]);
                 is_label = true;

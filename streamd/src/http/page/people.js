@@ -9,7 +9,7 @@ import { coding, duration, frames, say } from "./words.js";
 /** Milliseconds in which the second press counts. */
 const SURE = 5000;
 
-const TRANSPORTS = { tcp: "TCP", websocket: "WebSocket", mjpeg: "MJPEG", h264: "H.264", rtsp: "RTSP", webrtc: "WebRTC" };
+const TRANSPORTS = { tcp: "TCP", websocket: "WebSocket", mjpeg: "MJPEG", h264: "H.264", rtsp: "RTSP", webrtc: "WebRTC", nats: "NATS" };
 
 /** What may be limited, how it is said, and the values to choose from here; 0 is no limit. */
 const LIMITS = {

@@ -97,6 +97,7 @@ pub fn stats() -> Stats {
         stuck: Vec::new(),
         cameras: vec![camera],
         clients: clients.to_vec(),
+        nats: None,
         refused: 0,
         dropped_clients: 0,
     }

@@ -1,0 +1,58 @@
+//! How far another machine's clock is ahead of ours, by questions that it answers with its time: of
+//! late ones the quickest is the best, since both ways of it were the shortest. No I/O, no clock.
+
+use std::{collections::VecDeque, time::Duration};
+
+/// So many questions count.
+const KEPT: usize = 8;
+
+/// What is known of another machine's clock.
+#[derive(Debug, Default)]
+pub struct Clocks(VecDeque<(Duration, i64)>);
+
+impl Clocks {
+    /// A question took so long and was answered at `there`; it was answered for us at `here`. Both
+    /// in µs since the epoch.
+    pub fn answered(&mut self, took: Duration, there: u64, here: u64) {
+        if self.0.len() == KEPT {
+            self.0.pop_front();
+        }
+        let half = (took.as_micros() / 2) as i64;
+        let ahead = (there as i64).wrapping_add(half).wrapping_sub(here as i64);
+        self.0.push_back((took, ahead));
+    }
+
+    /// By how many µs its clock is ahead of ours; `None` before the first answer.
+    pub fn ahead(&self) -> Option<i64> {
+        let quickest = self.0.iter().min_by_key(|(took, _)| *took);
+        quickest.map(|(_, ahead)| *ahead)
+    }
+
+    /// A time of its clock by ours; `None` before the first answer.
+    pub fn ours(&self, there: u64) -> Option<u64> {
+        Some(there.saturating_add_signed(self.ahead()?.checked_neg()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quickest_answer_tells_the_clock() {
+        let mut clocks = Clocks::default();
+        assert_eq!(clocks.ours(5), None);
+        let ms = Duration::from_millis;
+        // It is 1 s ahead. The way there took 10 ms, the way back 190 ms, then 10 ms.
+        clocks.answered(ms(200), 2_010_000, 1_200_000);
+        assert_eq!(clocks.ahead(), Some(910_000));
+        clocks.answered(ms(20), 3_010_000, 2_020_000);
+        assert_eq!(clocks.ahead(), Some(1_000_000));
+        assert_eq!(clocks.ours(5_000_000), Some(4_000_000));
+        // Its clock was set; the old answers are forgotten in time.
+        for _ in 0..KEPT {
+            clocks.answered(ms(30), 15_000, 1_030_000);
+        }
+        assert_eq!(clocks.ahead(), Some(-1_000_000));
+    }
+}

@@ -1,0 +1,278 @@
+//! One camera that is published: who wants it, and, while somebody does, its pictures.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use streamd_protocol::{
+    limits::Limits,
+    stats::{CameraState, Transport},
+    stream,
+};
+
+use super::{
+    wants::Wants,
+    words::{Answer, Want},
+};
+use crate::{
+    access::role::Shown,
+    camera::Camera,
+    link::{budget::Budget, estimate::Forecast},
+    media::{Origin, Packet, Timestamp},
+    viewer::{
+        coming,
+        feed::{Feed, HeldUp},
+        framing::Goodbye,
+        registry::Guard,
+        viewers::Viewers,
+    },
+};
+
+/// Bytes a second of a link of which nothing is known: more than any has.
+const UNKNOWN: f64 = 1e12;
+
+/// A camera that is published.
+pub struct Outlet {
+    camera: Arc<Camera>,
+    viewers: Arc<Viewers>,
+    /// Where its pictures go.
+    pub subject: String,
+    wants: Wants,
+    open: Option<Open>,
+    /// Bytes that the server takes, once a picture had more.
+    room: Option<u32>,
+}
+
+/// What there is while somebody wants it: it is a client of the camera like others.
+struct Open {
+    feed: Feed,
+    entry: Guard,
+    budget: Budget,
+    limits: Limits,
+}
+
+impl Outlet {
+    /// A camera that nobody wants yet.
+    pub fn new(camera: Arc<Camera>, viewers: Arc<Viewers>, subject: String) -> Self {
+        Self {
+            camera,
+            viewers,
+            subject,
+            wants: Wants::default(),
+            open: None,
+            room: None,
+        }
+    }
+
+    /// The camera's name.
+    pub fn name(&self) -> &str {
+        &self.camera.name
+    }
+
+    /// Whether somebody wants it.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// A machine says what it wants.
+    ///
+    /// # Errors
+    /// When that can't be had: it is none of ours.
+    pub fn want(&mut self, want: Want, now: Timestamp) -> Result<(), ()> {
+        let said = stream::Want {
+            fps: want.fps,
+            quality: want.quality,
+            max_width: want.max_width,
+            ..stream::Want::default()
+        };
+        Limits::default().apply(&said).map_err(|_| ())?;
+        if want.id.is_empty() || want.id.len() > 64 {
+            return Err(());
+        }
+        self.wants.say(want, now);
+        Ok(())
+    }
+
+    /// How the camera is.
+    pub fn answer(&self) -> Answer {
+        let status = self.camera.status();
+        let (width, height) = self.camera.size();
+        Answer {
+            time: Timestamp::now().unix_micros(),
+            reason: match status.state {
+                CameraState::Lost => status.reason,
+                _ => String::new(),
+            },
+            state: status.state,
+            width,
+            height,
+            fps: self.camera.settings().config.fps.get(),
+        }
+    }
+
+    /// When it is to be looked after.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.wants.until()
+    }
+
+    /// Begins or ends, by who wants it; `peer` is the server.
+    pub fn look(&mut self, peer: &str, now: Timestamp) {
+        match (self.wants.limits(now), &mut self.open) {
+            (None, None) => {}
+            (None, Some(_)) => self.close(Goodbye::Closed),
+            (Some(limits), Some(open)) if open.limits != limits => {
+                open.limits = limits;
+                // In its range each of them is, having been looked at one by one.
+                let _ = open.entry.want(&stream::Want {
+                    fps: Some(limits.fps.unwrap_or(0.0)),
+                    quality: Some(limits.quality.unwrap_or(0)),
+                    max_width: Some(limits.max_width.unwrap_or(0)),
+                    ..stream::Want::default()
+                });
+            }
+            (Some(_), Some(_)) => {}
+            (Some(limits), None) => self.begin(peer, limits, now),
+        }
+    }
+
+    fn begin(&mut self, peer: &str, limits: Limits, now: Timestamp) {
+        let place = match self.viewers.admit(Some(&self.camera.name), peer) {
+            Ok(place) => place,
+            Err(refused) => {
+                tracing::debug!(camera = self.camera.name, "not published: {refused}");
+                return;
+            }
+        };
+        let watches = coming::Watches {
+            camera: &self.camera.name,
+            transport: Transport::Nats,
+            limits,
+        };
+        let (peer, who) = (peer.to_owned(), Shown::default());
+        let entry = coming::enter(&self.viewers, peer, "", who, &watches);
+        self.open = Some(Open {
+            feed: Feed::new(1, place, limits, now),
+            entry,
+            budget: Budget::default(),
+            limits,
+        });
+    }
+
+    /// Ends it, as long as nobody says anew what it wants.
+    pub fn close(&mut self, why: Goodbye) {
+        self.wants = Wants::default();
+        if let Some(open) = self.open.take() {
+            coming::part(&self.viewers, &open.entry, why);
+        }
+    }
+
+    /// Nothing may be sent for now.
+    pub fn rest(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.feed.rest(HeldUp::Link);
+        }
+    }
+
+    /// Does what the figures' owner is told to: limits, an end.
+    pub fn poll_orders(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(open) = &mut self.open else {
+            return Poll::Pending;
+        };
+        let Some(orders) = open.entry.take_orders(cx.waker()) else {
+            return Poll::Pending;
+        };
+        open.feed.set_limits(orders.limits);
+        if let Some(why) = orders.end {
+            self.close(why);
+        }
+        Poll::Ready(())
+    }
+
+    /// The next picture, of the rendition that the link carries.
+    pub fn poll_picture(
+        &mut self,
+        forecast: Option<Forecast>,
+        cx: &Context<'_>,
+    ) -> Poll<Arc<Packet>> {
+        let Some(open) = &mut self.open else {
+            return Poll::Pending;
+        };
+        let most = self.viewers.bandwidth.of_each();
+        let forecast = match (forecast, most.is_finite()) {
+            (Some(forecast), true) => Some(Forecast { most, ..forecast }),
+            (None, true) => Some(Forecast {
+                rate: most,
+                lump: 0.0,
+                most,
+            }),
+            // To leave out what is too large, something has to be expected of the link.
+            (None, false) if self.room.is_some() => Some(Forecast {
+                rate: UNKNOWN,
+                lump: 0.0,
+                most: f64::INFINITY,
+            }),
+            (forecast, false) => forecast,
+        };
+        let now = Timestamp::now();
+        if !open.feed.waits()
+            && let Some(change) = open.feed.decide(now, forecast, self.room)
+            && let Some(figures) = open.entry.figures().feed(open.feed.id)
+            && figures.gets.replace(change).is_some()
+        {
+            figures.changes += 1;
+        }
+        let next = open.feed.next(cx.waker());
+        next.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// A picture has gone out, or was left out: then `bytes` is 0.
+    pub fn sent(&mut self, packet: &Packet, bytes: usize) {
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        let now = Timestamp::now();
+        let most = self.viewers.bandwidth.of_each();
+        open.feed.afford(open.budget.spend(bytes, most, now));
+        let left_out = open.feed.sent(packet);
+        let is_frame = bytes > 0 && packet.origin != Origin::Blank;
+        self.camera.sent.add(is_frame.into());
+        self.camera.bytes.add(bytes as u64);
+        if let Some(figures) = open.entry.figures().feed(open.feed.id) {
+            figures.sent(bytes, is_frame, &left_out, now);
+        }
+    }
+
+    /// A picture had more bytes than the server takes, which is so many; true if that is news.
+    pub fn is_too_large(&mut self, room: usize) -> bool {
+        let room = u32::try_from(room).ok();
+        std::mem::replace(&mut self.room, room) != room
+    }
+
+    /// The server has a picture.
+    pub fn delivered(&mut self, arrived: &Arrived) {
+        let Some(open) = &mut self.open else {
+            return;
+        };
+        open.feed.delivered(arrived.sequence, arrived.busy);
+        let mut figures = open.entry.figures();
+        (figures.rtt, figures.link_rate, figures.backlog) = arrived.link;
+        if let Some(figures) = figures.feed(open.feed.id) {
+            figures.latency.add(arrived.latency);
+        }
+        self.camera.delivery.add(arrived.latency);
+    }
+}
+
+/// A picture that the server has.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived {
+    /// Its number.
+    pub sequence: u64,
+    /// From its capture until the server had it.
+    pub latency: std::time::Duration,
+    /// For how long the link would have been busy with it, had it this camera's share of it alone.
+    pub busy: Option<std::time::Duration>,
+    /// Round trip, rate and bytes on their way, for the figures.
+    pub link: (std::time::Duration, f64, u32),
+}

@@ -1,0 +1,142 @@
+//! A real server of NATS, on an address of its own, and somebody there who says what nobody should.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+use crate::{PATIENCE, eventually, setup::own_address};
+
+/// The port of NATS.
+const PORT: u16 = 4222;
+
+/// A server that runs. It is killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    folder: tempfile::TempDir,
+    /// Where it listens.
+    pub address: SocketAddr,
+    child: Child,
+}
+
+impl Server {
+    /// The usual server.
+    #[track_caller]
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// One with these lines in its configuration.
+    ///
+    /// # Panics
+    /// If `nats-server` is not installed, or does not start.
+    #[track_caller]
+    pub fn with(lines: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let address = SocketAddr::from((own_address(), PORT));
+        let config = format!(
+            "listen: \"{address}\"\njetstream {{ store_dir: {:?}, max_mem: 64M }}\n{lines}\n",
+            folder.path().join("store")
+        );
+        fs::write(folder.path().join("nats.conf"), config).expect("a fresh folder");
+        let child = spawn(folder.path());
+        let server = Self {
+            folder,
+            address,
+            child,
+        };
+        server.wait_until_there();
+        server
+    }
+
+    /// Kills it; it is there again after [`Self::restart`].
+    pub fn kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again, empty.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(self.folder.path());
+        self.wait_until_there();
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id() as i32);
+        kill(pid, signal).expect("the server is our child, and not reaped yet");
+    }
+
+    #[track_caller]
+    fn wait_until_there(&self) {
+        eventually("a server of NATS", || {
+            let connected = TcpStream::connect(self.address);
+            connected.map(drop).map_err(|error| error.to_string())
+        });
+    }
+
+    /// Says all of this, each a subject and what is sent there, as anybody can who may connect.
+    ///
+    /// # Panics
+    /// If the server does not take it.
+    #[track_caller]
+    pub fn say(&self, messages: &[(&str, &[u8])]) {
+        let mut stream = TcpStream::connect(self.address).expect("the server is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        let mut bytes = b"CONNECT {\"verbose\":false}\r\n".to_vec();
+        for (subject, payload) in messages {
+            bytes.extend(format!("PUB {subject} {}\r\n", payload.len()).bytes());
+            bytes.extend_from_slice(payload);
+            bytes.extend(b"\r\n");
+        }
+        bytes.extend(b"PING\r\n");
+        stream.write_all(&bytes).expect("the server reads");
+        let mut said = BufReader::new(stream).lines();
+        let answer = said.find_map(|line| {
+            let line = line.expect("the server answers");
+            (line.starts_with("PONG") || line.starts_with("-ERR")).then_some(line)
+        });
+        assert_eq!(answer.as_deref(), Some("PONG"));
+    }
+
+    /// The table of a daemon that connects to it.
+    pub fn table(&self, keys: &str) -> String {
+        format!("[nats]\nservers = [\"nats://{}\"]\n{keys}\n", self.address)
+    }
+}
+
+fn spawn(folder: &Path) -> Child {
+    let program = [
+        "/usr/sbin/nats-server",
+        "/usr/bin/nats-server",
+        "/usr/local/bin/nats-server",
+    ]
+    .map(PathBuf::from)
+    .into_iter()
+    .find(|path| path.exists())
+    .expect("nats-server is not installed (apt-get install nats-server)");
+    let mut command = Command::new(program);
+    command.arg("-c").arg(folder.join("nats.conf"));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().expect("a program that was just found")
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
