@@ -84,18 +84,18 @@ fn a_camera_of_another_host_is_watched_as_it_is_with_its_numbers_and_times() {
     }
     let mut originals = HashMap::new();
     let last = pictures[29].app.sequence;
-    while !originals.contains_key(&last) {
+    // The viewer there may have left some of them out, and is beyond them then.
+    loop {
         let picture = live(&mut there);
-        assert!(
-            picture.app.sequence <= last + 1000,
-            "{last} was never there"
-        );
-        originals.insert(picture.app.sequence, picture);
+        let sequence = picture.app.sequence;
+        originals.insert(sequence, picture);
+        if sequence >= last {
+            break;
+        }
     }
     let mut same = 0;
     for picture in &pictures {
         let Some(original) = originals.get(&picture.app.sequence) else {
-            // The viewer there has left it out.
             continue;
         };
         assert!(
