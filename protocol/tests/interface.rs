@@ -548,7 +548,10 @@ fn the_enums() {
     }
     {
         use Transport::*;
-        same("Transport", &[Tcp, Websocket, Mjpeg, H264, Rtsp, Webrtc]);
+        same(
+            "Transport",
+            &[Tcp, Websocket, Mjpeg, H264, Rtsp, Webrtc, Nats],
+        );
     }
     {
         same("Codec", &Codec::ALL);

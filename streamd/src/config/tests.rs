@@ -88,8 +88,7 @@ fn a_device_has_a_path_or_a_name_that_stays() {
 
 #[test]
 fn an_unknown_table_says_where_the_key_belongs() {
-    let tables =
-        "= allowed: log, control, access, tls, clients, http, rtsp, webrtc, metrics, hook, camera";
+    let tables = "= allowed: log, control, access, tls, clients, http, rtsp, webrtc, metrics, nats, hook, camera";
     assert_eq!(
         refused("quality = 70"),
         format!(
@@ -342,6 +341,9 @@ fn the_shipped_file_shows_every_key_at_its_default() {
         config.webrtc.listen = (key.is_empty() || key.contains("8189")).then(port);
         let public = || "198.51.100.7".parse().unwrap();
         config.webrtc.public_address = is("public-address").then(public);
+        config.nats.credentials = is("credentials").then(|| "/etc/streamd/nats.creds".into());
+        config.nats.ca_file = is("ca-file").then(|| "/etc/streamd/nats-ca.pem".into());
+        config.nats.host = is("host").then(|| "robot7".parse().unwrap());
         config.camera[0].audio = is("audio").then(Audio::default);
     };
     without(&mut filled, "");

@@ -6,6 +6,10 @@ use std::{collections::VecDeque, time::Duration};
 /// So many questions count.
 const KEPT: usize = 8;
 
+/// A clock is known by one quick answer, or by so many: a single one may have waited on one of its ways.
+const QUICK: Duration = Duration::from_millis(20);
+const SEVERAL: usize = 3;
+
 /// What is known of another machine's clock.
 #[derive(Debug, Default)]
 pub struct Clocks(VecDeque<(Duration, i64)>);
@@ -20,6 +24,11 @@ impl Clocks {
         let half = (took.as_micros() / 2) as i64;
         let ahead = (there as i64).wrapping_add(half).wrapping_sub(here as i64);
         self.0.push_back((took, ahead));
+    }
+
+    /// Whether that is enough to say how old a picture is.
+    pub fn are_known(&self) -> bool {
+        self.0.len() >= SEVERAL || self.0.iter().any(|(took, _)| *took <= QUICK)
     }
 
     /// By how many µs its clock is ahead of ours; `None` before the first answer.
@@ -45,8 +54,9 @@ mod tests {
         let ms = Duration::from_millis;
         // It is 1 s ahead. The way there took 10 ms, the way back 190 ms, then 10 ms.
         clocks.answered(ms(200), 2_010_000, 1_200_000);
-        assert_eq!(clocks.ahead(), Some(910_000));
+        assert_eq!((clocks.ahead(), clocks.are_known()), (Some(910_000), false));
         clocks.answered(ms(20), 3_010_000, 2_020_000);
+        assert!(clocks.are_known());
         assert_eq!(clocks.ahead(), Some(1_000_000));
         assert_eq!(clocks.ours(5_000_000), Some(4_000_000));
         // Its clock was set; the old answers are forgotten in time.

@@ -36,7 +36,7 @@ use crate::{
 
 /// How often it is said what is wanted; and, until that is answered for the first time, how soon again.
 const SAYS: Duration = Duration::from_secs(2);
-const SAYS_ANEW: Duration = Duration::from_millis(200);
+const SAYS_ANEW: Duration = Duration::from_millis(100);
 
 /// Between two looks at what has not come.
 const LOOKS: Duration = Duration::from_millis(500);
@@ -236,7 +236,8 @@ impl<'t> Taking<'t> {
             return;
         }
         talk.watched = watched;
-        let soon = !talk.answered && now.since(self.heard) < SILENT;
+        let lacks = !talk.answered || !self.clocks.are_known();
+        let soon = lacks && now.since(self.heard) < SILENT;
         talk.says = now + if soon { SAYS_ANEW } else { SAYS };
         talk.asked = (talk.asked.0 + 1, now);
         let config = &self.taker.camera.settings().config;
@@ -435,8 +436,10 @@ impl<'t> Taking<'t> {
             self.engine.meters.stale.add(1);
             return;
         }
-        // Before the first answer nobody knows how old it is.
-        let Some(captured) = self.clocks.ours(label.captured_us) else {
+        // Before the first answers nobody knows how old it is.
+        let are_known = self.clocks.are_known();
+        let ours = self.clocks.ours(label.captured_us);
+        let Some(captured) = ours.filter(|_| are_known) else {
             return;
         };
         let captured = Timestamp::from_unix_nanos(captured.saturating_mul(1000)).min(now);

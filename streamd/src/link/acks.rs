@@ -2,7 +2,7 @@
 //! on its way there, and what the link carries.
 //!
 //! It is to pictures handed to somebody else's connection what the kernel's acknowledgements are to
-//! those of our own sockets. How long the bare path takes is told by probes, which are empty: a
+//! those of our own connections. How long the bare path takes is told by probes, which are empty: a
 //! picture's own acknowledgement has its transfer in it.
 //!
 //! No I/O, no clock.
@@ -178,7 +178,7 @@ mod tests {
 
     proptest! {
         /// Over an ideal link of any rate and delay, which carries what is sent one after the other:
-        /// the rate is found, and the gate lets no more than one picture wait.
+        /// the rate is found, and the gate lets no more wait than the path holds, and one picture.
         #[test]
         fn finds_the_rate_and_lets_no_queue_grow(
             rate in 100_000.0..5_000_000.0f64,
@@ -206,7 +206,9 @@ mod tests {
                     now += 1.0;
                 }
                 let waits = (free - now).max(0.0) * rate / 1e3;
-                let most = 60_000.0 + 3_000.0;
+                // One picture, what the gate always lets through, and what the path holds: it may all
+                // have been sent at once. By a rate that may be a twentieth too high.
+                let most = 60_000.0 + 3_000.0 + rate / 1e3 * rtt * 1.05;
                 prop_assert!(waits <= most, "{waits} bytes wait at {now}");
                 free = free.max(now) + *bytes as f64 / rate * 1e3;
                 acks.sent(i, *bytes, at(now));
