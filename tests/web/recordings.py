@@ -127,7 +127,7 @@ def cut(folder, camera):
         with open(path, "rb") as file:
             data = file.read()
         # Those of pictures: sound has track 2.
-        count = lambda data: len(re.findall(rb"tfhd....\0\0\0\1", data, re.DOTALL))
+        count = lambda data: len(re.findall(rb"tfhd....\x00\x00\x00\x01", data, re.DOTALL))
         fragments = count(data)
         for _ in range(4):
             end = random.randrange(len(data) // 3, len(data) + 1)

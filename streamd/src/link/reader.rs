@@ -8,8 +8,7 @@
 //!
 //! Neither tells when it is read later, unless more is sent. So the time between two frames is what
 //! is adapted: longer by half after each frame that found others unread, shorter by a fifth after
-//! each that did not, as additive or multiplicative increase and decrease have it in congestion
-//! control. Frames are left out then, and the newest goes: the picture stays as good as it is,
+//! each that did not, as multiplicative increase and decrease have it in congestion control. Frames are left out then, and the newest goes: the picture stays as good as it is,
 //! because it is not the bytes that such a reader has no time for.
 //!
 //! No I/O, no clock.
@@ -30,16 +29,24 @@ const AT_ONCE: Duration = Duration::from_millis(25);
 const OWN: (f64, f64) = (2.0, 1.25);
 const MORE: u32 = 4 * 1024;
 
-/// So many frames in a row find others unread before anything is done about it.
+/// So many frames in a row find others unread, or are read late, before anything is done about it: on a
+/// busy machine who keeps up may be late as well.
 const FIRST: u32 = 3;
+const LATE: u32 = 10;
 
-/// The time between two frames grows and shrinks by this.
+/// The time between two frames grows and shrinks by this; a long one by half, since who has only
+/// paused has soon read what there is.
 const LONGER: f64 = 1.5;
 const SHORTER: f64 = 0.8;
+const HALF: f64 = 0.5;
+const LONG: Duration = Duration::from_millis(200);
 
-/// It is not shorter than this, or it is none; and not longer.
+/// It is not shorter than this, or it is none.
 const SHORTEST: Duration = Duration::from_millis(10);
-const LONGEST: Duration = Duration::from_secs(2);
+
+/// It is not longer than this; and than that after so many frames that found others unread.
+const LONGEST: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+const MANY: u32 = 20;
 
 /// So many frames, ever further apart, that left the window as it was were all read: the buffer has
 /// become smaller.
@@ -64,8 +71,9 @@ pub struct Reader {
     /// The largest window, and the last one.
     most: u32,
     last: u32,
-    /// Frames in a row that found others unread.
+    /// Frames in a row that found others unread, and that were read late.
     behind: u32,
+    late: u32,
     /// Of them, those that left the window as it was.
     unchanged: u32,
     /// Time from one frame to the next at least; zero for any.
@@ -94,20 +102,24 @@ impl Reader {
 
     /// A frame has been acknowledged whole.
     pub fn taken(&mut self, frame: &Taken) {
-        if !(self.window_is_behind(frame) | Self::read_late(frame)) {
-            self.behind = 0;
+        let (is_behind, is_late) = (self.window_is_behind(frame), Self::read_late(frame));
+        self.behind = if is_behind { self.behind + 1 } else { 0 };
+        self.late = if is_late { self.late + 1 } else { 0 };
+        if !is_behind && !is_late {
             self.unchanged = 0;
-            self.interval = self.interval.mul_f64(SHORTER);
+            let by = if self.interval > LONG { HALF } else { SHORTER };
+            self.interval = self.interval.mul_f64(by);
             if self.interval < SHORTEST {
                 self.interval = Duration::ZERO;
             }
-            return;
-        }
-        self.behind += 1;
-        if self.is_slow() {
-            self.interval = self.interval.mul_f64(LONGER).min(LONGEST);
-        } else if self.behind >= FIRST {
-            self.interval = self.gap.clamp(SHORTEST, LONGEST).mul_f64(LONGER);
+        } else if self.is_slow() {
+            let most = match self.behind.max(self.late) > MANY {
+                true => LONGEST.1,
+                false => LONGEST.0,
+            };
+            self.interval = self.interval.mul_f64(LONGER).min(most);
+        } else if self.behind >= FIRST || self.late >= LATE {
+            self.interval = self.gap.clamp(SHORTEST, LONGEST.0).mul_f64(LONGER);
         }
     }
 
@@ -286,6 +298,36 @@ mod tests {
     }
 
     #[test]
+    fn who_has_paused_gets_every_frame_again_soon() {
+        for segment in [1448, 65_483] {
+            let mut reader = Reader::default();
+            let mut peer = Peer::new(segment, 5);
+            play(&mut reader, &mut peer, 0, 5);
+            peer.reads = 9000;
+            play(&mut reader, &mut peer, 5000, 4);
+            play(&mut reader, &mut peer, 9000, 3);
+            let (read, oldest) = play(&mut reader, &mut peer, 12_000, 5);
+            assert_eq!((read, oldest), (30, 0), "{segment}");
+        }
+    }
+
+    #[test]
+    fn who_keeps_up_late_gets_every_frame() {
+        let mut reader = Reader::default();
+        for n in 0..300 {
+            reader.sent(Timestamp::from_nanos(n * 33_000_000));
+            let late = n % 8 < 6;
+            reader.taken(&Taken {
+                bytes: 20_000,
+                took: Some(Duration::from_millis(if late { 30 } else { 20 })),
+                segment: 65_483,
+                window: Some(900_000 - if n % 2 == 0 { 20_000 } else { 0 }),
+            });
+            assert!(!reader.is_slow(), "{n}");
+        }
+    }
+
+    #[test]
     fn a_buffer_that_has_become_smaller_holds_nobody_up() {
         let mut reader = Reader::default();
         let mut peer = Peer::new(1448, 5);
@@ -304,7 +346,7 @@ mod tests {
         peer.reads = u64::MAX / 2;
         play(&mut reader, &mut peer, 5000, 30);
         assert!(
-            peer.unread.len() < 30,
+            peer.unread.len() < 45,
             "{} frames unread",
             peer.unread.len()
         );

@@ -41,6 +41,8 @@ impl Signals {
     /// # Errors
     /// The kernel refuses the handlers or the socket pair behind the stream.
     pub fn take() -> io::Result<Self> {
+        // The stream first: of a signal that comes in between, it has to hear.
+        let stream = signal_hook_tokio::Signals::new([SIGHUP, SIGTERM, SIGINT])?;
         let seen = Arc::new(AtomicUsize::new(0));
         for (signal, code) in [(SIGTERM, 128 + SIGTERM), (SIGINT, 128 + SIGINT)] {
             let seen = Arc::clone(&seen);
@@ -53,7 +55,7 @@ impl Signals {
                 })?;
             }
         }
-        signal_hook_tokio::Signals::new([SIGHUP, SIGTERM, SIGINT]).map(Self)
+        Ok(Self(stream))
     }
 
     /// The next signal. Signals of one kind that come faster than they are taken count once.

@@ -129,16 +129,24 @@ fn headline(model: &Model) -> Paragraph<'static> {
     Paragraph::new(text).bold()
 }
 
-/// A line for each camera without signal, as many as there is room for.
+/// A line for each camera without signal or without its sound, as many as there is room for.
 fn lost(model: &Model) -> Vec<String> {
-    let lost = |camera: &&CameraStats| camera.state == CameraState::Lost;
-    let lost: Vec<_> = model.cameras().iter().filter(lost).collect();
-    let line = |camera: &&CameraStats| {
-        let (name, reason) = (clean(&camera.name), clean_long(&camera.reason));
-        format!("NO SIGNAL: {name}: {reason}")
+    let picture = |camera: &CameraStats| {
+        let is_lost = camera.state == CameraState::Lost;
+        is_lost.then(|| ("NO SIGNAL", clean(&camera.name), clean_long(&camera.reason)))
     };
-    let mut lines: Vec<_> = lost.iter().take(LOST).map(line).collect();
-    if let (Some(last), more @ 1..) = (lines.last_mut(), lost.len().saturating_sub(LOST)) {
+    let sound = |camera: &CameraStats| {
+        let sound = camera.sound.as_ref()?;
+        let is_lost = sound.state == CameraState::Lost;
+        is_lost.then(|| ("NO SOUND", clean(&camera.name), clean_long(&sound.reason)))
+    };
+    let lost = model.cameras().iter();
+    let lost = lost.flat_map(|camera| [picture(camera), sound(camera)]);
+    let line = |(what, name, reason)| format!("{what}: {name}: {reason}");
+    let mut lines: Vec<_> = lost.flatten().map(line).collect();
+    let more = lines.len().saturating_sub(LOST);
+    lines.truncate(LOST);
+    if let (Some(last), 1..) = (lines.last_mut(), more) {
         *last = format!("(and {more} more) {last}");
     }
     lines

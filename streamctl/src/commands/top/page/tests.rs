@@ -2,7 +2,7 @@
 
 use ratatui::{Terminal, backend::TestBackend};
 use streamd_protocol::stats::{
-    ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats, Stats, Transport,
+    ClientStats, DroppedStats, FeedStats, LatencyStats, LimitStats, SoundStats, Stats, Transport,
 };
 
 use super::{super::columns::Sort, *};
@@ -193,6 +193,34 @@ fn what_is_wrong_is_said() {
     assert!(page(&mut model, 80, 24).contains("STUCK: capture-main does not move"));
     model.trouble = Some("no streamd at /run/streamd/control".into());
     assert!(page(&mut model, 80, 24).contains("NO DATA for 0s: no streamd at"));
+}
+
+#[test]
+fn sound_that_is_lost_is_said() {
+    let mut model = Model::new(Sort::Id);
+    let mut silent = stats();
+    silent.cameras[0].sound = Some(SoundStats {
+        device: "hw:1".into(),
+        card: String::new(),
+        state: CameraState::Lost,
+        reason: "no such device".into(),
+        channels: 1,
+        bit_rate: 64_000,
+        listeners: 1,
+        level_db: None,
+        peak_db: None,
+        packets: 0,
+        dropped: 0,
+        overruns: 0,
+        losses: 1,
+    });
+    model.update(silent);
+    let name = &stats().cameras[0].name;
+    let said = page(&mut model, 80, 24);
+    assert!(
+        said.contains(&format!("NO SOUND: {name}: no such device")),
+        "{said}"
+    );
 }
 
 #[test]
