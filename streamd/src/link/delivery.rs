@@ -83,11 +83,6 @@ pub struct Acknowledged {
     pub congested: bool,
     /// Bytes of the window that the peer advertises.
     pub peer_window: Option<u32>,
-    /// Time that it held us up, in all.
-    pub receiver_limited: Duration,
-    /// The receiver holds acknowledgements back whether or not its program reads, as one does that
-    /// sends something itself.
-    pub holds_back: bool,
 }
 
 /// A frame that has arrived, or has been acknowledged.
@@ -125,8 +120,6 @@ pub struct Deliveries {
     /// Last bytes of bodies, and when they were acknowledged.
     bodies: VecDeque<(u32, Option<Timestamp>)>,
     reader: Reader,
-    /// How long the peer's window had held us up at the last acknowledgement.
-    receiver_limited: Duration,
 }
 
 impl Deliveries {
@@ -198,7 +191,10 @@ impl Deliveries {
         let sent = self.sent[index];
         self.sent.drain(..=index);
         let min_rtt = estimate.min_rtt(ack.min_rtt);
-        self.read(&sent, ack, estimate.begin(sent.began, min_rtt));
+        self.reader.taken(&Taken {
+            bytes: u32::try_from(sent.bytes).unwrap_or(u32::MAX),
+            window: ack.peer_window,
+        });
         let at = self.prompt(&sent, ack.at, estimate.begin(sent.began, min_rtt));
         let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
         // A poor estimate is better than none.
@@ -221,18 +217,6 @@ impl Deliveries {
             busy,
             by: By::Kernel,
         })
-    }
-
-    /// What the acknowledgement of a frame tells of who reads it; it could have come at `begin`.
-    fn read(&mut self, sent: &Sent, ack: &Acknowledged, begin: Timestamp) {
-        let before = std::mem::replace(&mut self.receiver_limited, ack.receiver_limited);
-        let tells = !ack.holds_back && before == ack.receiver_limited;
-        self.reader.taken(&Taken {
-            bytes: u32::try_from(sent.bytes).unwrap_or(u32::MAX),
-            took: tells.then(|| ack.at.since(begin)),
-            segment: ack.segment,
-            window: ack.peer_window,
-        });
     }
 
     /// When a frame's end would have been acknowledged by a receiver that holds nothing back: as soon
@@ -301,8 +285,6 @@ mod tests {
             sent_again: 0,
             congested: false,
             peer_window: None,
-            receiver_limited: Duration::ZERO,
-            holds_back: false,
         }
     }
 
@@ -347,23 +329,10 @@ mod tests {
         };
         assert!(slow(|_| {}), "the window shrinks");
         assert!(!slow(|ack| ack.peer_window = Some(1_000_000)));
-        let late = |ack: &mut Acknowledged| {
-            ack.peer_window = None;
-            ack.segment = 65_483;
-        };
-        assert!(slow(late), "of a program beside us each is late");
         assert!(
             !slow(|ack| ack.peer_window = None),
-            "of others that may be the link"
+            "older kernels do not say"
         );
-        assert!(!slow(|ack| {
-            (ack.peer_window, ack.segment) = (None, 65_483);
-            ack.holds_back = true;
-        }));
-        assert!(!slow(|ack| {
-            (ack.peer_window, ack.segment) = (None, 65_483);
-            ack.receiver_limited = Duration::from_millis(ack.key.into());
-        }));
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Whether who is at the other end takes the frames that its kernel has taken for it.
 //!
 //! A script that looks at each picture for 100 ms takes ten a second. Its kernel acknowledges thirty,
-//! and keeps them: megabytes, and so seconds. Two things tell of it. The window that the peer's
-//! kernel advertises (RFC 9293, section 3.8.6) is what its buffer has room for: it shrinks by what
-//! is not read. And between programs of one machine, where a frame is a single segment, Linux
-//! acknowledges it as soon as a waiting program has read it, else up to 41 ms later (delayed ACK).
+//! and keeps them: megabytes, and so seconds. What tells of it is the window that the peer's kernel
+//! advertises (RFC 9293, section 3.8.6): what its buffer has room for. It shrinks by what is not read.
 //!
-//! Neither tells when it is read later, unless more is sent. So the time between two frames is what
-//! is adapted: longer by half after each frame that found others unread, shorter by a fifth after
-//! each that did not, as multiplicative increase and decrease have it in congestion control. Frames are left out then, and the newest goes: the picture stays as good as it is,
-//! because it is not the bytes that such a reader has no time for.
+//! It does not tell when that is read later, unless more is sent. So the time between two frames is
+//! what is adapted: longer by half after each frame that found others unread, shorter by a fifth after
+//! each that did not, as multiplicative increase and decrease have it in congestion control. Frames
+//! are left out then, and the newest goes: the picture stays as good as it is, because it is not the
+//! bytes that such a reader has no time for.
 //!
 //! No I/O, no clock.
 
@@ -17,22 +16,14 @@ use std::time::Duration;
 
 use crate::media::Timestamp;
 
-/// Segments at least so large are those of loopback.
-const LOCAL_SEGMENT: u32 = 16 * 1024;
-
-/// A frame that a waiting program reads is acknowledged sooner than this on loopback.
-const AT_ONCE: Duration = Duration::from_millis(25);
-
 /// The window shrinks by the frame that has just come, and by the bookkeeping of the peer's kernel,
 /// whoever reads it: by so many times the frame's bytes at most, of a reader that was in time so far
 /// and of one that was not, and so many more.
 const OWN: (f64, f64) = (2.0, 1.25);
 const MORE: u32 = 4 * 1024;
 
-/// So many frames in a row find others unread, or are read late, before anything is done about it: on a
-/// busy machine who keeps up may be late as well.
+/// So many frames in a row find others unread before anything is done about it.
 const FIRST: u32 = 3;
-const LATE: u32 = 10;
 
 /// The time between two frames grows and shrinks by this; a long one by half, since who has only
 /// paused has soon read what there is.
@@ -57,10 +48,6 @@ const ALL_READ: u32 = 5;
 pub struct Taken {
     /// Its bytes on the wire.
     pub bytes: u32,
-    /// How long its last byte took, beyond the round trip; `None` where that tells of something else.
-    pub took: Option<Duration>,
-    /// Bytes of a full segment.
-    pub segment: u32,
     /// The window that the peer advertises, in bytes; `None` where the kernel does not say.
     pub window: Option<u32>,
 }
@@ -71,9 +58,8 @@ pub struct Reader {
     /// The largest window, and the last one.
     most: u32,
     last: u32,
-    /// Frames in a row that found others unread, and that were read late.
+    /// Frames in a row that found others unread.
     behind: u32,
-    late: u32,
     /// Of them, those that left the window as it was.
     unchanged: u32,
     /// Time from one frame to the next at least; zero for any.
@@ -102,29 +88,29 @@ impl Reader {
 
     /// A frame has been acknowledged whole.
     pub fn taken(&mut self, frame: &Taken) {
-        let (is_behind, is_late) = (self.window_is_behind(frame), Self::read_late(frame));
-        self.behind = if is_behind { self.behind + 1 } else { 0 };
-        self.late = if is_late { self.late + 1 } else { 0 };
-        if !is_behind && !is_late {
-            self.unchanged = 0;
+        if !self.is_behind(frame) {
+            self.behind = 0;
             let by = if self.interval > LONG { HALF } else { SHORTER };
             self.interval = self.interval.mul_f64(by);
             if self.interval < SHORTEST {
                 self.interval = Duration::ZERO;
             }
-        } else if self.is_slow() {
-            let most = match self.behind.max(self.late) > MANY {
+            return;
+        }
+        self.behind += 1;
+        if self.is_slow() {
+            let most = match self.behind > MANY {
                 true => LONGEST.1,
                 false => LONGEST.0,
             };
             self.interval = self.interval.mul_f64(LONGER).min(most);
-        } else if self.behind >= FIRST || self.late >= LATE {
+        } else if self.behind >= FIRST {
             self.interval = self.gap.clamp(SHORTEST, LONGEST.0).mul_f64(LONGER);
         }
     }
 
     /// Whether the window tells of more unread than this frame.
-    fn window_is_behind(&mut self, frame: &Taken) -> bool {
+    fn is_behind(&mut self, frame: &Taken) -> bool {
         let Some(window) = frame.window else {
             return false;
         };
@@ -150,13 +136,6 @@ impl Reader {
         }
         true
     }
-
-    /// Whether a program of this machine did not wait for it.
-    fn read_late(frame: &Taken) -> bool {
-        frame.segment >= LOCAL_SEGMENT
-            && frame.bytes <= frame.segment
-            && frame.took.is_some_and(|took| took > AT_ONCE)
-    }
 }
 
 #[cfg(test)]
@@ -168,7 +147,6 @@ mod tests {
         /// Bytes of its buffer, and how many of them it advertises at most.
         buffer: u32,
         window: u32,
-        segment: u32,
         bytes: u32,
         /// When the unread frames went out.
         unread: Vec<u64>,
@@ -176,21 +154,17 @@ mod tests {
         reads: u64,
         /// How long it works on a picture.
         works: Duration,
-        /// Frames that its kernel acknowledges at once, as it does at the start.
-        quick: u32,
     }
 
     impl Peer {
-        fn new(segment: u32, works: u64) -> Self {
+        fn new(works: u64) -> Self {
             Self {
                 buffer: 950_000,
                 window: 900_000,
-                segment,
                 bytes: 20_000,
                 unread: Vec::new(),
                 reads: 0,
                 works: Duration::from_millis(works),
-                quick: 16,
             }
         }
 
@@ -220,7 +194,6 @@ mod tests {
     fn play(reader: &mut Reader, peer: &mut Peer, from: u64, seconds: u64) -> (u64, u64) {
         let end = from + seconds * 1000;
         let (mut read, mut oldest) = (0, 0);
-        let mut acks: Vec<(u64, u64)> = Vec::new();
         for now in from..end {
             let at = Timestamp::from_nanos(now * 1_000_000);
             let ages = peer.read_until(now);
@@ -228,27 +201,13 @@ mod tests {
             if now > from + seconds * 500 {
                 oldest = ages.into_iter().fold(oldest, u64::max);
             }
-            // Acknowledged when all is read, when another one comes, or when it has been held back.
-            acks.retain(|(sent, until)| {
-                let due = now >= *until || peer.segment < LOCAL_SEGMENT || peer.unread.is_empty();
-                if due {
-                    reader.taken(&Taken {
-                        bytes: peer.bytes,
-                        took: Some(Duration::from_millis(now - sent)),
-                        segment: peer.segment,
-                        window: Some(peer.window()),
-                    });
-                }
-                !due
-            });
-            let is_frame = now % 33 == 0;
-            if is_frame && at >= reader.due() {
-                acks.iter_mut().for_each(|ack| ack.1 = now);
+            if now % 33 == 0 && at >= reader.due() {
                 reader.sent(at);
                 peer.unread.push(now);
-                let held_back = if peer.quick > 0 { 0 } else { 41 };
-                peer.quick = peer.quick.saturating_sub(1);
-                acks.push((now, now + held_back));
+                reader.taken(&Taken {
+                    bytes: peer.bytes,
+                    window: Some(peer.window()),
+                });
             }
         }
         (read / seconds, oldest)
@@ -256,59 +215,47 @@ mod tests {
 
     #[test]
     fn who_reads_at_once_gets_every_frame() {
-        for segment in [1448, 65_483] {
-            let mut reader = Reader::default();
-            let (read, oldest) = play(&mut reader, &mut Peer::new(segment, 5), 0, 10);
-            assert_eq!((read, oldest, reader.is_slow()), (30, 0, false));
-        }
+        let mut reader = Reader::default();
+        let (read, oldest) = play(&mut reader, &mut Peer::new(5), 0, 10);
+        assert_eq!((read, oldest, reader.is_slow()), (30, 0, false));
     }
 
     #[test]
     fn who_is_slow_gets_new_frames_at_its_own_pace() {
-        for (segment, works, least, most) in [
-            (65_483, 50, 15, 150),
-            (65_483, 100, 7, 250),
-            (65_483, 300, 2, 700),
-            // Here there is the window alone, and part of the buffer is not in it.
-            (1448, 100, 7, 900),
-            (1448, 300, 2, 2600),
-        ] {
+        // Part of the buffer is not in the window: two frames and a half.
+        for (works, least, most) in [(50, 15, 400), (100, 7, 700), (300, 2, 1800)] {
             let mut reader = Reader::default();
-            let mut peer = Peer::new(segment, works);
+            let mut peer = Peer::new(works);
             let (read, oldest) = play(&mut reader, &mut peer, 0, 40);
             assert!(
                 read >= least && oldest <= most,
-                "{works} ms by {segment}: {read} a second, up to {oldest} ms old"
+                "{works} ms: {read} a second, up to {oldest} ms old"
             );
         }
     }
 
     #[test]
     fn who_is_quick_again_gets_every_frame_again() {
-        for segment in [1448, 65_483] {
-            let mut reader = Reader::default();
-            let mut peer = Peer::new(segment, 300);
-            play(&mut reader, &mut peer, 0, 20);
-            assert!(reader.is_slow());
-            peer.works = Duration::from_millis(5);
-            play(&mut reader, &mut peer, 20_000, 10);
-            let (read, oldest) = play(&mut reader, &mut peer, 30_000, 10);
-            assert_eq!((read, oldest), (30, 0), "{segment}");
-        }
+        let mut reader = Reader::default();
+        let mut peer = Peer::new(300);
+        play(&mut reader, &mut peer, 0, 20);
+        assert!(reader.is_slow());
+        peer.works = Duration::from_millis(5);
+        play(&mut reader, &mut peer, 20_000, 10);
+        let (read, oldest) = play(&mut reader, &mut peer, 30_000, 10);
+        assert_eq!((read, oldest), (30, 0));
     }
 
     #[test]
     fn who_has_paused_gets_every_frame_again_soon() {
-        for segment in [1448, 65_483] {
-            let mut reader = Reader::default();
-            let mut peer = Peer::new(segment, 5);
-            play(&mut reader, &mut peer, 0, 5);
-            peer.reads = 9000;
-            play(&mut reader, &mut peer, 5000, 4);
-            play(&mut reader, &mut peer, 9000, 3);
-            let (read, oldest) = play(&mut reader, &mut peer, 12_000, 5);
-            assert_eq!((read, oldest), (30, 0), "{segment}");
-        }
+        let mut reader = Reader::default();
+        let mut peer = Peer::new(5);
+        play(&mut reader, &mut peer, 0, 5);
+        peer.reads = 9000;
+        play(&mut reader, &mut peer, 5000, 4);
+        play(&mut reader, &mut peer, 9000, 3);
+        let (read, oldest) = play(&mut reader, &mut peer, 12_000, 5);
+        assert_eq!((read, oldest), (30, 0));
     }
 
     #[test]
@@ -316,12 +263,11 @@ mod tests {
         let mut reader = Reader::default();
         for n in 0..300 {
             reader.sent(Timestamp::from_nanos(n * 33_000_000));
-            let late = n % 8 < 6;
+            // One or two frames are unread whenever one arrives.
+            let unread = 20_000 * (1 + n as u32 % 2);
             reader.taken(&Taken {
                 bytes: 20_000,
-                took: Some(Duration::from_millis(if late { 30 } else { 20 })),
-                segment: 65_483,
-                window: Some(900_000 - if n % 2 == 0 { 20_000 } else { 0 }),
+                window: Some(900_000 - unread),
             });
             assert!(!reader.is_slow(), "{n}");
         }
@@ -330,7 +276,7 @@ mod tests {
     #[test]
     fn a_buffer_that_has_become_smaller_holds_nobody_up() {
         let mut reader = Reader::default();
-        let mut peer = Peer::new(1448, 5);
+        let mut peer = Peer::new(5);
         play(&mut reader, &mut peer, 0, 5);
         peer.window = 300_000;
         play(&mut reader, &mut peer, 5000, 10);
@@ -341,7 +287,7 @@ mod tests {
     #[test]
     fn who_stops_gets_little_more() {
         let mut reader = Reader::default();
-        let mut peer = Peer::new(65_483, 5);
+        let mut peer = Peer::new(5);
         play(&mut reader, &mut peer, 0, 5);
         peer.reads = u64::MAX / 2;
         play(&mut reader, &mut peer, 5000, 30);

@@ -330,8 +330,6 @@ impl Wire {
                 sent_again: info.sent_again,
                 congested: is_congested(&info),
                 peer_window: info.peer_window,
-                receiver_limited: info.receiver_limited,
-                holds_back: self.receipts.only_talks(),
             };
             if let Some(frame) = self.deliveries.acknowledged(&ack, &mut self.estimate) {
                 arrived(&self.receipts, frame);
