@@ -27,6 +27,7 @@ pub struct Model {
     pub multi_planar: bool,
     /// Whether it is no camera, and makes H.264 of what it is given in one of its formats, in any
     /// size.
+    #[serde(default)]
     pub encodes: bool,
     /// Whether its film is played by `CLOCK_MONOTONIC`, each picture once in an interval, so that
     /// whoever has the film knows which one is before the camera. Else it begins with the stream.
