@@ -313,7 +313,7 @@ mod tests {
     fn what_is_acknowledged_and_not_read_makes_a_slow_reader() {
         let slow = |change: fn(&mut Acknowledged)| {
             let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
-            for n in 1..10 {
+            for n in 1..16 {
                 way.written(Sent {
                     began: at(n * 100),
                     ..sent(n, true)

@@ -22,8 +22,9 @@ use crate::media::Timestamp;
 const OWN: (f64, f64) = (2.0, 1.25);
 const MORE: u32 = 4 * 1024;
 
-/// So many frames in a row find others unread before anything is done about it.
-const FIRST: u32 = 3;
+/// So many frames in a row find others unread before anything is done about it: on a busy machine who
+/// keeps up on the whole stands still for some.
+const FIRST: u32 = 10;
 
 /// The time between two frames grows and shrinks by this; a long one by half, since who has only
 /// paused has soon read what there is.
