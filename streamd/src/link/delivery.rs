@@ -313,13 +313,13 @@ mod tests {
     fn what_is_acknowledged_and_not_read_makes_a_slow_reader() {
         let slow = |change: fn(&mut Acknowledged)| {
             let (mut way, mut estimate) = (Deliveries::default(), Estimate::default());
-            for n in 1..16 {
+            for n in 1..24 {
                 way.written(Sent {
                     began: at(n * 100),
                     ..sent(n, true)
                 });
                 let mut ack = Acknowledged {
-                    peer_window: Some(1_000_000 - n as u32 * 50_000),
+                    peer_window: Some(2_000_000 - n as u32 * 50_000),
                     ..ack(n, n * 100 + 60)
                 };
                 change(&mut ack);
@@ -328,7 +328,7 @@ mod tests {
             way.reader().is_slow()
         };
         assert!(slow(|_| {}), "the window shrinks");
-        assert!(!slow(|ack| ack.peer_window = Some(1_000_000)));
+        assert!(!slow(|ack| ack.peer_window = Some(2_000_000)));
         assert!(
             !slow(|ack| ack.peer_window = None),
             "older kernels do not say"

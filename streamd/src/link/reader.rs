@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use crate::media::Timestamp;
 
-/// The window shrinks by the frame that has just come, and by the bookkeeping of the peer's kernel,
-/// whoever reads it: by so many times the frame's bytes at most, of a reader that was in time so far
-/// and of one that was not, and so many more.
-const OWN: (f64, f64) = (2.0, 1.25);
-const MORE: u32 = 4 * 1024;
+/// So much unread, in frames and in bytes, makes a slow reader: who keeps up on the whole may have some.
+const MUCH: (f64, u32) = (8.0, 64 * 1024);
+
+/// The window of a slow one shrinks by the frame that has just come, and by the bookkeeping of its
+/// kernel: by so many times the frame's bytes at most, and so many more.
+const OWN: (f64, u32) = (1.25, 4 * 1024);
 
 /// So many frames in a row find others unread before anything is done about it: on a busy machine who
 /// keeps up on the whole stands still for some.
@@ -117,11 +118,16 @@ impl Reader {
         };
         let last = std::mem::replace(&mut self.last, window);
         self.most = self.most.max(window);
-        let times = if self.is_slow() { OWN.1 } else { OWN.0 };
-        let own = (f64::from(frame.bytes) * times) as u32;
-        let unread = self.most - window > own.saturating_add(MORE);
-        // Or nothing was read since the last frame.
-        let behind = unread || last.saturating_sub(window) > frame.bytes / 2;
+        let unread = self.most - window;
+        let times = |times: f64| (f64::from(frame.bytes) * times) as u32;
+        let behind = match self.is_slow() {
+            false => unread > times(MUCH.0).max(MUCH.1),
+            // Or nothing was read since the last frame.
+            true => {
+                unread > times(OWN.0).saturating_add(OWN.1)
+                    || last.saturating_sub(window) > frame.bytes / 2
+            }
+        };
         if !behind || !self.is_slow() {
             self.unchanged = 0;
             return behind;
@@ -224,7 +230,7 @@ mod tests {
     #[test]
     fn who_is_slow_gets_new_frames_at_its_own_pace() {
         // Part of the buffer is not in the window: two frames and a half.
-        for (works, least, most) in [(50, 15, 400), (100, 7, 700), (300, 2, 1800)] {
+        for (works, least, most) in [(50, 14, 900), (100, 7, 1000), (300, 2, 2400)] {
             let mut reader = Reader::default();
             let mut peer = Peer::new(works);
             let (read, oldest) = play(&mut reader, &mut peer, 0, 40);
