@@ -263,6 +263,7 @@ mod tests {
         (stats.cameras, stats.clients) = (vec![], vec![]);
         (stats.healthy, stats.stuck) = (true, vec![]);
         (stats.refused, stats.dropped_clients) = (0, 0);
+        stats.nats = None;
         assert_snapshot!(render(&stats, at(80)), @r"
         streamd 0.1.0, pid 812, up 2h 03m: 2 cameras, 3 clients, 30.0 fps
 

@@ -19,12 +19,13 @@ use crate::{
     access::role::Shown,
     camera::Camera,
     link::{budget::Budget, estimate::Forecast},
-    media::{Origin, Packet, Timestamp},
+    media::{Packet, Timestamp},
     viewer::{
         coming,
         feed::{Feed, HeldUp},
         framing::Goodbye,
         registry::Guard,
+        single,
         viewers::Viewers,
     },
 };
@@ -198,32 +199,15 @@ impl Outlet {
         let Some(open) = &mut self.open else {
             return Poll::Pending;
         };
+        // To leave out what is too large, something has to be expected of the link.
+        let unknown = self.room.map(|_| Forecast {
+            rate: UNKNOWN,
+            lump: 0.0,
+            most: f64::INFINITY,
+        });
         let most = self.viewers.bandwidth.of_each();
-        let forecast = match (forecast, most.is_finite()) {
-            (Some(forecast), true) => Some(Forecast { most, ..forecast }),
-            (None, true) => Some(Forecast {
-                rate: most,
-                lump: 0.0,
-                most,
-            }),
-            // To leave out what is too large, something has to be expected of the link.
-            (None, false) if self.room.is_some() => Some(Forecast {
-                rate: UNKNOWN,
-                lump: 0.0,
-                most: f64::INFINITY,
-            }),
-            (forecast, false) => forecast,
-        };
-        let now = Timestamp::now();
-        if !open.feed.waits()
-            && let Some(change) = open.feed.decide(now, forecast, self.room)
-            && let Some(figures) = open.entry.figures().feed(open.feed.id)
-            && figures.gets.replace(change).is_some()
-        {
-            figures.changes += 1;
-        }
-        let next = open.feed.next(cx.waker());
-        next.map_or(Poll::Pending, Poll::Ready)
+        let forecast = Forecast::within(forecast, most).or(unknown);
+        single::next_picture(&mut open.feed, &open.entry, forecast, self.room, cx)
     }
 
     /// A picture has gone out, or was left out: then `bytes` is 0.
@@ -231,16 +215,8 @@ impl Outlet {
         let Some(open) = &mut self.open else {
             return;
         };
-        let now = Timestamp::now();
-        let most = self.viewers.bandwidth.of_each();
-        open.feed.afford(open.budget.spend(bytes, most, now));
-        let left_out = open.feed.sent(packet);
-        let is_frame = bytes > 0 && packet.origin != Origin::Blank;
-        self.camera.sent.add(is_frame.into());
-        self.camera.bytes.add(bytes as u64);
-        if let Some(figures) = open.entry.figures().feed(open.feed.id) {
-            figures.sent(bytes, is_frame, &left_out, now);
-        }
+        let spent = (&mut open.budget, self.viewers.bandwidth.of_each());
+        single::count(&mut open.feed, &open.entry, packet, bytes, spent);
     }
 
     /// A picture had more bytes than the server takes, which is so many; true if that is news.

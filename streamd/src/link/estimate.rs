@@ -89,6 +89,19 @@ pub struct Forecast {
 }
 
 impl Forecast {
+    /// What is known of a link, if anything, where so many bytes a second may be sent at most.
+    #[cfg(any(feature = "nats", feature = "rtsp", feature = "whep"))]
+    pub fn within(known: Option<Self>, most: f64) -> Option<Self> {
+        match known {
+            Some(forecast) => Some(Self { most, ..forecast }),
+            None => most.is_finite().then_some(Self {
+                rate: most,
+                lump: 0.0,
+                most,
+            }),
+        }
+    }
+
     /// Seconds that a frame of so many bytes takes, with `sure` standard deviations added.
     pub fn time(&self, bytes: f64, sure: f64) -> f64 {
         let on_the_link = (bytes + sure * (bytes * self.lump).sqrt()) / self.rate;

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::media::Timestamp;
 
 /// So much unread, in frames and in bytes, makes a slow reader: who keeps up on the whole may have some.
-const MUCH: (f64, u32) = (8.0, 64 * 1024);
+const MUCH: (f64, u32) = (3.0, 24 * 1024);
 
 /// The window of a slow one shrinks by the frame that has just come, and by the bookkeeping of its
 /// kernel: by so many times the frame's bytes at most, and so many more.
@@ -25,7 +25,7 @@ const OWN: (f64, u32) = (1.25, 4 * 1024);
 
 /// So many frames in a row find others unread before anything is done about it: on a busy machine who
 /// keeps up on the whole stands still for some.
-const FIRST: u32 = 10;
+const FIRST: u32 = 5;
 
 /// The time between two frames grows and shrinks by this; a long one by half, since who has only
 /// paused has soon read what there is.
@@ -33,6 +33,10 @@ const LONGER: f64 = 1.5;
 const SHORTER: f64 = 0.8;
 const HALF: f64 = 0.5;
 const LONG: Duration = Duration::from_millis(200);
+
+/// A window with room for so many frames is not full: where it stays as it is, the buffer has become
+/// smaller. One that is full stays as it is because nothing is read.
+const ROOM: u32 = 4;
 
 /// It is not shorter than this, or it is none.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -111,8 +115,9 @@ impl Reader {
             };
             self.interval = self.interval.mul_f64(LONGER).min(most);
         } else if self.behind >= FIRST {
-            // A window that stays as it is has nothing more unread in it: the buffer has become smaller.
-            if self.from < self.last.saturating_add(frame.bytes) {
+            // A window that stays as it is has nothing more unread in it.
+            let shrinks = self.from >= self.last.saturating_add(frame.bytes);
+            if !shrinks && self.last > frame.bytes.saturating_mul(ROOM) {
                 self.most = self.last;
                 self.behind = 0;
                 return;
@@ -240,7 +245,7 @@ mod tests {
     #[test]
     fn who_is_slow_gets_new_frames_at_its_own_pace() {
         // Part of the buffer is not in the window: two frames and a half.
-        for (works, least, most) in [(50, 14, 900), (100, 7, 1000), (300, 2, 2400)] {
+        for (works, least, most) in [(50, 14, 500), (100, 7, 800), (300, 2, 2000)] {
             let mut reader = Reader::default();
             let mut peer = Peer::new(works);
             let (read, oldest) = play(&mut reader, &mut peer, 0, 40);

@@ -1,13 +1,7 @@
 //! A viewer that gets its pictures in datagrams: no more than one picture is ever under way, in
 //! small bursts, and a picture that can't be got rid of is given up for a newer one.
 
-use std::{
-    future::poll_fn,
-    io,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
 use streamd_protocol::{limits::Limits, stats::Transport, stream::Want};
 use tokio::time::Instant;
@@ -26,12 +20,13 @@ use crate::{
     access::{counts::Share, role::Shown},
     camera::Place,
     link::{budget::Budget, estimate::Forecast},
-    media::{Origin, Packet, Timestamp},
+    media::{Packet, Timestamp},
     viewer::{
         coming,
         feed::{Feed, HeldUp},
         framing::{Goodbye, Violation},
         registry::Guard,
+        single,
         viewers::Viewers,
     },
 };
@@ -188,7 +183,8 @@ impl Watcher {
         let mut word = [0; 16];
         let (entry, feed) = (&self.entry, &mut self.feed);
         let is_sending = self.outgoing.is_some();
-        let most = self.viewers.bandwidth.of_each();
+        // Nothing is known of the link but what may be sent.
+        let forecast = Forecast::within(None, self.viewers.bandwidth.of_each());
         let is_paused = entry.limits().paused;
         tokio::select! {
             biased;
@@ -203,7 +199,7 @@ impl Watcher {
             got = self.pair.rtp.recv(&mut word) => Event::Answered(got),
             heard = listen(&mut self.listening, &mut self.session, is_paused) => Event::Heard(heard),
             () = tokio::time::sleep_until(self.next), if is_sending => Event::Burst,
-            packet = poll_fn(|cx| next(feed, entry, most, cx)), if !is_sending => Event::Picture(packet),
+            packet = poll_fn(|cx| single::next_picture(feed, entry, forecast, None, cx)), if !is_sending => Event::Picture(packet),
             () = tokio::time::sleep_until(self.end) => Event::Over,
         }
     }
@@ -324,37 +320,10 @@ impl Watcher {
         let Some(sent) = self.outgoing.take() else {
             return;
         };
-        let most = self.viewers.bandwidth.of_each();
         let bytes = sent.datagrams.bytes();
-        let then = self.budget.spend(bytes, most, Timestamp::now());
-        self.feed.afford(then);
-        let left_out = self.feed.sent(&sent.packet);
-        let camera = self.feed.camera();
-        let is_frame = sent.packet.origin != Origin::Blank;
-        camera.sent.add(is_frame.into());
-        camera.bytes.add(bytes as u64);
-        if let Some(figures) = self.entry.figures().feed(self.feed.id) {
-            figures.sent(bytes, is_frame, &left_out, Timestamp::now());
-        }
+        let spent = (&mut self.budget, self.viewers.bandwidth.of_each());
+        single::count(&mut self.feed, &self.entry, &sent.packet, bytes, spent);
     }
-}
-
-/// The next picture, in the rendition that the feed decides on.
-fn next(feed: &mut Feed, entry: &Guard, most: f64, cx: &Context<'_>) -> Poll<Arc<Packet>> {
-    // Nothing is known of the link but what may be sent.
-    let forecast = most.is_finite().then_some(Forecast {
-        rate: most,
-        lump: 0.0,
-        most,
-    });
-    if !feed.waits()
-        && let Some(change) = feed.decide(Timestamp::now(), forecast, None)
-        && let Some(figures) = entry.figures().feed(feed.id)
-        && figures.gets.replace(change).is_some()
-    {
-        figures.changes += 1;
-    }
-    feed.next(cx.waker()).map_or(Poll::Pending, Poll::Ready)
 }
 
 /// What the client reports of what it gets.

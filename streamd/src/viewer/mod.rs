@@ -15,6 +15,8 @@ mod hear;
 mod listening;
 mod outgoing;
 pub mod registry;
+#[cfg(any(feature = "nats", feature = "rtsp", feature = "whep"))]
+pub mod single;
 mod talk;
 pub mod tcp;
 pub mod viewers;

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     net::SocketAddr,
     sync::Arc,
-    task::{Context, Poll},
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -32,13 +32,14 @@ use crate::{
         feedback::{Feedback, Reported},
         gate::{Gate, Verdict},
     },
-    media::{Origin, Packet, Timestamp},
+    media::{Packet, Timestamp},
     sound,
     viewer::{
         coming,
         feed::{Feed, HeldUp},
         framing::Goodbye,
         registry::Guard,
+        single,
         viewers::Viewers,
     },
 };
@@ -207,7 +208,7 @@ impl Watcher {
         let gate = self.again.map(|again| Instant::now() + again.since(now));
         let next = gate.map_or(self.tick, |gate| gate.min(self.tick));
         let most = self.viewers.bandwidth.of_each();
-        let forecast = self.feedback.forecast(now);
+        let forecast = Forecast::within(self.feedback.forecast(now), most);
         let (entry, feed) = (&self.entry, &mut self.feed);
         let hears = self.connected && !entry.limits().paused;
         tokio::select! {
@@ -219,7 +220,7 @@ impl Watcher {
             () = self.seat.end.cancelled() => Happened::Ended,
             came = self.seat.datagrams.recv() => Happened::Came(came),
             packet = listening::next(&mut self.listening, hears) => Happened::Sound(packet),
-            packet = poll_fn(|cx| next_picture(feed, entry, forecast, most, cx)), if may_send => Happened::Picture(packet),
+            packet = poll_fn(|cx| single::next_picture(feed, entry, forecast, None, cx)), if may_send => Happened::Picture(packet),
             () = tokio::time::sleep_until(next.into()) => Happened::Tick,
         }
     }
@@ -451,16 +452,8 @@ impl Watcher {
     fn count(&mut self, packet: &Packet) {
         let most = self.viewers.bandwidth.of_each();
         let bytes = packet.bytes.len() * self.copies();
-        let then = self.budget.spend(bytes, most, Timestamp::now());
-        self.feed.afford(then);
-        let left_out = self.feed.sent(packet);
-        let camera = self.feed.camera();
-        let is_frame = packet.origin != Origin::Blank;
-        camera.sent.add(is_frame.into());
-        camera.bytes.add(bytes as u64);
-        if let Some(figures) = self.entry.figures().feed(self.feed.id) {
-            figures.sent(bytes, is_frame, &left_out, Timestamp::now());
-        }
+        let spent = (&mut self.budget, most);
+        single::count(&mut self.feed, &self.entry, packet, bytes, spent);
     }
 }
 
@@ -474,31 +467,4 @@ fn is_media(datagram: &[u8]) -> bool {
 fn instant(at: Timestamp, now: Instant) -> Instant {
     let ago = Timestamp::now().since(at);
     now.checked_sub(ago).unwrap_or(now)
-}
-
-/// The next picture, of the level that the feed decides on.
-fn next_picture(
-    feed: &mut Feed,
-    entry: &Guard,
-    forecast: Option<Forecast>,
-    most: f64,
-    cx: &Context<'_>,
-) -> Poll<Arc<Packet>> {
-    let forecast = match (forecast, most.is_finite()) {
-        (Some(forecast), true) => Some(Forecast { most, ..forecast }),
-        (None, true) => Some(Forecast {
-            rate: most,
-            lump: 0.0,
-            most,
-        }),
-        (forecast, false) => forecast,
-    };
-    if !feed.waits()
-        && let Some(change) = feed.decide(Timestamp::now(), forecast, None)
-        && let Some(figures) = entry.figures().feed(feed.id)
-        && figures.gets.replace(change).is_some()
-    {
-        figures.changes += 1;
-    }
-    feed.next(cx.waker()).map_or(Poll::Pending, Poll::Ready)
 }
