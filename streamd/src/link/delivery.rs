@@ -191,6 +191,7 @@ impl Deliveries {
         let sent = self.sent[index];
         self.sent.drain(..=index);
         let min_rtt = estimate.min_rtt(ack.min_rtt);
+        let by_reader = self.reader.holds_up(sent.bytes);
         self.reader.taken(&Taken {
             bytes: u32::try_from(sent.bytes).unwrap_or(u32::MAX),
             window: ack.peer_window,
@@ -198,7 +199,7 @@ impl Deliveries {
         let at = self.prompt(&sent, ack.at, estimate.begin(sent.began, min_rtt));
         let by_loss = sent.sent_again != ack.sent_again && !ack.congested;
         // A poor estimate is better than none.
-        let busy = if (sent.disturbed || by_loss) && estimate.rate().is_some() {
+        let busy = if (sent.disturbed || by_loss || by_reader) && estimate.rate().is_some() {
             estimate.disturbed(at);
             None
         } else {
@@ -239,9 +240,12 @@ impl Deliveries {
     }
 
     /// How far the oldest frame has come whose stamp is awaited, when the kernel's key of the next
-    /// byte to be acknowledged is `next`.
+    /// byte to be acknowledged is `next`; nothing where it waits for its reader.
     pub fn progress(&self, next: u32, min_rtt: Duration) -> Option<Progress> {
         let first = self.sent.iter().find(|sent| sent.stamped)?;
+        if self.reader.holds_up(first.bytes) {
+            return None;
+        }
         let start = first.key.wrapping_add(1).wrapping_sub(first.bytes as u32);
         // Keys wrap: what is behind the start is a negative distance.
         let bytes = (next.wrapping_sub(start) as i32).max(0);

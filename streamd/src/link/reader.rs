@@ -34,6 +34,10 @@ const SHORTER: f64 = 0.8;
 const HALF: f64 = 0.5;
 const LONG: Duration = Duration::from_millis(200);
 
+/// A window that has no room for so many frames is full, and nothing is waited for any more: the next
+/// ones would stand still on this side, and look like a link that is slow.
+const FULL: u32 = 2;
+
 /// A window with room for so many frames is not full: where it stays as it is, the buffer has become
 /// smaller. One that is full stays as it is because nothing is read.
 const ROOM: u32 = 4;
@@ -93,6 +97,11 @@ impl Reader {
         !self.interval.is_zero()
     }
 
+    /// Whether a frame of so many bytes waits for it, and not for the link.
+    pub fn holds_up(&self, bytes: usize) -> bool {
+        self.is_slow() && (self.last as usize) < bytes.saturating_mul(FULL as usize)
+    }
+
     /// A frame has been acknowledged whole.
     pub fn taken(&mut self, frame: &Taken) {
         if !self.is_behind(frame) {
@@ -114,7 +123,7 @@ impl Reader {
                 false => LONGEST.0,
             };
             self.interval = self.interval.mul_f64(LONGER).min(most);
-        } else if self.behind >= FIRST {
+        } else if self.behind >= FIRST || self.last < frame.bytes.saturating_mul(FULL) {
             // A window that stays as it is has nothing more unread in it.
             let shrinks = self.from >= self.last.saturating_add(frame.bytes);
             if !shrinks && self.last > frame.bytes.saturating_mul(ROOM) {
@@ -170,8 +179,9 @@ mod tests {
         buffer: u32,
         window: u32,
         bytes: u32,
-        /// When the unread frames went out.
+        /// When the unread frames went out, and one that it has no room for.
         unread: Vec<u64>,
+        waits: Option<u64>,
         /// When it will read again.
         reads: u64,
         /// How long it works on a picture.
@@ -185,6 +195,7 @@ mod tests {
                 window: 900_000,
                 bytes: 20_000,
                 unread: Vec::new(),
+                waits: None,
                 reads: 0,
                 works: Duration::from_millis(works),
             }
@@ -205,9 +216,17 @@ mod tests {
             ages
         }
 
-        fn window(&self) -> u32 {
+        fn room(&self) -> u32 {
             let unread = self.bytes * self.unread.len() as u32;
-            self.buffer.saturating_sub(unread).min(self.window)
+            self.buffer.saturating_sub(unread)
+        }
+
+        fn has_room(&self) -> bool {
+            self.room() >= self.bytes
+        }
+
+        fn window(&self) -> u32 {
+            self.room().min(self.window)
         }
     }
 
@@ -223,9 +242,15 @@ mod tests {
             if now > from + seconds * 500 {
                 oldest = ages.into_iter().fold(oldest, u64::max);
             }
-            if now % 33 == 0 && at >= reader.due() {
+            if now % 33 == 0 && at >= reader.due() && peer.waits.is_none() {
                 reader.sent(at);
-                peer.unread.push(now);
+                peer.waits = Some(now);
+            }
+            if let Some(sent) = peer.waits
+                && peer.has_room()
+            {
+                peer.waits = None;
+                peer.unread.push(sent);
                 reader.taken(&Taken {
                     bytes: peer.bytes,
                     window: Some(peer.window()),
@@ -254,6 +279,21 @@ mod tests {
                 "{works} ms: {read} a second, up to {oldest} ms old"
             );
         }
+    }
+
+    #[test]
+    fn a_full_window_is_waited_for_no_longer() {
+        let mut reader = Reader::default();
+        let mut peer = Peer::new(300);
+        (peer.buffer, peer.window) = (106_000, 106_000);
+        // Five frames fill it.
+        play(&mut reader, &mut peer, 0, 1);
+        assert!(reader.holds_up(20_000));
+        let (read, oldest) = play(&mut reader, &mut peer, 1000, 40);
+        assert!(
+            read >= 2 && oldest <= 2000,
+            "{read} a second, up to {oldest} ms old"
+        );
     }
 
     #[test]
