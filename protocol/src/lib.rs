@@ -5,11 +5,13 @@
 //! - [`stats`]: what the daemon counts.
 //! - [`control`]: the control socket's methods, replies and errors.
 //! - [`client`]: a blocking client of the control socket.
+//! - [`fleet`]: what machines that share cameras on NATS agree on.
 //! - [`recording`]: what recordings are, and how they are joined.
 //! - [`printable`]: what of a foreign text may be shown.
 
 pub mod client;
 pub mod control;
+pub mod fleet;
 pub mod limits;
 pub mod printable;
 pub mod recording;

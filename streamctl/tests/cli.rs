@@ -526,6 +526,7 @@ fn every_verb_has_a_man_page_and_is_completed() {
         "token",
         "audit",
         "certificate",
+        "nats",
         "top",
         "watch",
         "events",

@@ -3,6 +3,8 @@
 use std::{
     collections::HashMap,
     fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -12,7 +14,12 @@ use streamd_protocol::{
     stream::{AppSegment, is_stand_in},
 };
 use streamd_tests::{
-    daemon::Daemon, eventually, nats::Server, picture::Picture, setup::Setup, viewer::Viewer,
+    daemon::{Daemon, streamctl},
+    eventually,
+    nats::{self, Server},
+    picture::Picture,
+    setup::Setup,
+    viewer::Viewer,
 };
 
 /// A host whose camera `main` others may have; with more lines for its tables and its camera.
@@ -371,4 +378,132 @@ fn a_host_has_its_own_subjects_alone_and_who_is_nobody_has_none() {
     let stats = other.stats();
     assert!(stats.clients.is_empty(), "nobody could ask it for anything");
     assert_eq!(nats(&relay.stats()).foreign, 0);
+}
+
+/// A fleet whose server, users and seeds are as `streamctl nats init` has written them.
+struct Written {
+    server: Server,
+    folder: Setup,
+}
+
+impl Written {
+    fn new() -> Self {
+        let (folder, address) = (Setup::default(), nats::fresh_address());
+        let (files, store) = (folder.file("nats"), folder.file("store"));
+        let line = format!(
+            "nats init --host robot7 --host robot8 --relay wall --server {address} --listen {address} --store {} {}",
+            store.display(),
+            files.display()
+        );
+        let printed = streamctl(&folder.control(), &line);
+        for part in [
+            "host = \"robot7\"",
+            &format!("servers = [\"nats://{address}\"]"),
+        ] {
+            assert!(printed.succeeded().contains(part), "{printed:?}");
+        }
+        streamctl(&folder.control(), &line).failed(73, &["it is there already"]);
+        let server = Server::by(files.join("nats-server.conf"), None, address);
+        Self { server, folder }
+    }
+
+    fn seed_file(&self, name: &str) -> PathBuf {
+        self.folder.file("nats").join(format!("{name}.nk"))
+    }
+
+    fn seed(&self, name: &str) -> String {
+        let seed = fs::read_to_string(self.seed_file(name)).expect("it was written");
+        seed.trim().to_owned()
+    }
+
+    /// The keys of `[nats]` for a machine.
+    fn keys(&self, name: &str) -> String {
+        format!("credentials = {:?}", self.seed_file(name))
+    }
+
+    fn relay(&self, camera: &str) -> Daemon {
+        let keys = format!("host = \"wall\"\n{}", self.keys("wall"));
+        relay_with(&self.server, camera, &keys, "")
+    }
+}
+
+#[test]
+fn a_fleet_works_by_what_streamctl_has_written_and_each_host_has_its_own_alone() {
+    let fleet = Written::new();
+    let mode = |file: PathBuf| fs::metadata(file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(fleet.seed_file("robot7")), 0o600);
+    let relay = fleet.relay("robot7/main");
+    let robot7 = host_with(&fleet.server, "robot7", &fleet.keys("robot7"), "");
+    let mut viewer = relay.viewer();
+    live(&mut viewer);
+    let seed = fleet.seed("robot8");
+    let theirs = [
+        "SUB streamd.v1.robot7.> 1",
+        "SUB streamd.v1.*.presence 2",
+        "SUB streamd.v1.*.*.want 3",
+        "SUB > 4",
+        "SUB _INBOX.> 5",
+        "SUB _INBOX.robot7.> 6",
+        "SUB _INBOX.wall.> 7",
+        "SUB $JS.API.> 8",
+        "PUB streamd.v1.robot7.main.jpeg 0\r\n",
+        "PUB streamd.v1.robot7.main.want 0\r\n",
+        "PUB streamd.v1.robot7.presence 0\r\n",
+        "PUB streamd.v1.robot7.probe 0\r\n",
+        "PUB _INBOX.wall.1 0\r\n",
+        "PUB $SRV.PING 0\r\n",
+        "PUB $JS.API.STREAM.DELETE.streamd 0\r\n",
+        "PUB $JS.API.STREAM.PURGE.streamd 0\r\n",
+        "PUB $JS.API.STREAM.MSG.GET.streamd 0\r\n",
+        "PUB $JS.API.CONSUMER.CREATE.streamd 0\r\n",
+    ]
+    .map(str::to_owned);
+    let refused = fleet.server.refusals(&seed, &theirs);
+    assert_eq!(refused.len(), theirs.len(), "{refused:?}");
+    let own = [
+        "SUB streamd.v1.robot8.> 1",
+        "SUB _INBOX.robot8.> 2",
+        "PUB streamd.v1.robot8.presence 0\r\n",
+    ]
+    .map(str::to_owned);
+    assert_eq!(fleet.server.refusals(&seed, &own), [""; 0]);
+    // The relay may take, and nothing else in the name of others.
+    let relays = [
+        "SUB streamd.v1.robot7.> 1",
+        "PUB streamd.v1.robot7.main.jpeg 0\r\n",
+        "PUB streamd.v1.robot7.presence 0\r\n",
+        "PUB $JS.API.STREAM.DELETE.streamd 0\r\n",
+    ]
+    .map(str::to_owned);
+    let refused = fleet.server.refusals(&fleet.seed("wall"), &relays);
+    assert_eq!(refused.len(), relays.len(), "{refused:?}");
+    live(&mut viewer);
+    for daemon in [&relay, &robot7] {
+        let stats = daemon.stats();
+        assert!(nats(&stats).reason.is_empty(), "{stats:?}");
+        assert_eq!(nats(&stats).foreign, 0);
+        let log = daemon.log.all();
+        assert!(
+            !log.iter().any(|line| line.contains("Violation")),
+            "{log:?}"
+        );
+    }
+}
+
+#[test]
+fn a_host_that_is_added_later_is_let_in_after_a_reload_of_the_server() {
+    let fleet = Written::new();
+    let files = fleet.folder.file("nats");
+    let line = format!("nats add --host robot9 {}", files.display());
+    let added = streamctl(&fleet.folder.control(), &line);
+    let printed = added.succeeded();
+    let server = format!("servers = [\"nats://{}\"]", fleet.server.address);
+    assert!(
+        printed.contains(&server) && printed.contains("host = \"robot9\""),
+        "{printed}"
+    );
+    fleet.server.signal(Signal::SIGHUP);
+    let _host = host_with(&fleet.server, "robot9", &fleet.keys("robot9"), "");
+    live(&mut fleet.relay("robot9/main").viewer());
+    streamctl(&fleet.folder.control(), &line).failed(73, &["robot9.nk: it is there already"]);
 }

@@ -8,6 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use base64::Engine as _;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -21,7 +22,9 @@ const PORT: u16 = 4222;
 /// A server that runs. It is killed when dropped.
 #[derive(Debug)]
 pub struct Server {
-    folder: tempfile::TempDir,
+    config: PathBuf,
+    /// What it needs, where that is ours.
+    _folder: Option<tempfile::TempDir>,
     /// Where it listens.
     pub address: SocketAddr,
     child: Child,
@@ -41,15 +44,23 @@ impl Server {
     #[track_caller]
     pub fn with(lines: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let address = SocketAddr::from((own_address(), PORT));
+        let address = fresh_address();
         let config = format!(
             "listen: \"{address}\"\njetstream {{ store_dir: {:?}, max_mem: 64M }}\n{lines}\n",
             folder.path().join("store")
         );
-        fs::write(folder.path().join("nats.conf"), config).expect("a fresh folder");
-        let child = spawn(folder.path());
+        let file = folder.path().join("nats.conf");
+        fs::write(&file, config).expect("a fresh folder");
+        Self::by(file, Some(folder), address)
+    }
+
+    /// One by a configuration that is there, which has it listen at this address.
+    #[track_caller]
+    pub fn by(config: PathBuf, folder: Option<tempfile::TempDir>, address: SocketAddr) -> Self {
+        let child = spawn(&config);
         let server = Self {
-            folder,
+            config,
+            _folder: folder,
             address,
             child,
         };
@@ -68,7 +79,7 @@ impl Server {
     #[track_caller]
     pub fn restart(&mut self) {
         self.kill();
-        self.child = spawn(self.folder.path());
+        self.child = spawn(&self.config);
         self.wait_until_there();
     }
 
@@ -110,13 +121,58 @@ impl Server {
         assert_eq!(answer.as_deref(), Some("PONG"));
     }
 
+    /// Sends these lines of the protocol as the user with this seed; what the server says against them.
+    ///
+    /// # Panics
+    /// If the user may not even connect.
+    #[track_caller]
+    pub fn refusals(&self, seed: &str, lines: &[String]) -> Vec<String> {
+        let stream = TcpStream::connect(self.address).expect("the server is there");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        let mut said = BufReader::new(stream.try_clone().expect("a descriptor is left")).lines();
+        let mut next = || said.next().expect("it goes on").expect("it answers");
+        let info: serde_json::Value = next()
+            .strip_prefix("INFO ")
+            .and_then(|info| serde_json::from_str(info).ok())
+            .expect("a server says what it is");
+        let nonce = info["nonce"].as_str().expect("it asks for a key");
+        let pair = nkeys::KeyPair::from_seed(seed).expect("a seed");
+        let signed = pair.sign(nonce.as_bytes()).expect("a seed can sign");
+        let signed = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(signed);
+        let key = pair.public_key();
+        let mut all = format!(
+            "CONNECT {{\"verbose\":false,\"nkey\":{key:?},\"sig\":{signed:?}}}\r\nPING\r\n"
+        );
+        for line in lines {
+            all += &format!("{line}\r\n");
+        }
+        all += "PING\r\n";
+        (&stream)
+            .write_all(all.as_bytes())
+            .expect("the server reads");
+        assert_eq!(next(), "PONG", "the user may connect");
+        let mut refused = Vec::new();
+        loop {
+            match next() {
+                line if line == "PONG" => return refused,
+                line if line.starts_with("-ERR") => refused.push(line),
+                _ => {}
+            }
+        }
+    }
+
     /// The table of a daemon that connects to it.
     pub fn table(&self, keys: &str) -> String {
         format!("[nats]\nservers = [\"nats://{}\"]\n{keys}\n", self.address)
     }
 }
 
-fn spawn(folder: &Path) -> Child {
+/// An address that no other server has.
+pub fn fresh_address() -> SocketAddr {
+    (own_address(), PORT).into()
+}
+
+fn spawn(config: &Path) -> Child {
     let program = [
         "/usr/sbin/nats-server",
         "/usr/bin/nats-server",
@@ -127,7 +183,7 @@ fn spawn(folder: &Path) -> Child {
     .find(|path| path.exists())
     .expect("nats-server is not installed (apt-get install nats-server)");
     let mut command = Command::new(program);
-    command.arg("-c").arg(folder.join("nats.conf"));
+    command.arg("-c").arg(config);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

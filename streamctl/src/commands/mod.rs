@@ -12,6 +12,7 @@ mod get;
 mod kick;
 mod log_level;
 mod man;
+mod nats;
 mod record;
 mod reload;
 mod set;
@@ -44,6 +45,7 @@ pub enum Verb {
     Token(token::Args),
     Audit(audit::Args),
     Certificate(certificate::Args),
+    Nats(nats::Args),
     Top(top::Args),
     Events(events::Args),
     Watch(Box<watch::Args>),
@@ -69,6 +71,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Token(args) => token::run(args, session),
         Verb::Audit(args) => audit::run(args, session),
         Verb::Certificate(args) => certificate::run(&args, session),
+        Verb::Nats(args) => nats::run(args, session),
         Verb::Completions(args) => completions::run(args),
         Verb::Top(args) => top::run(args, session),
         Verb::Events(args) => events::run(args, session),

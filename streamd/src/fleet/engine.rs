@@ -4,6 +4,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use async_nats::{Client, ClientError, ConnectOptions, Event, Message, ServerError};
+use streamd_protocol::fleet::INBOX;
 use tokio::sync::watch;
 
 use crate::{
@@ -54,7 +55,7 @@ impl Engine {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let host = config.host.as_ref();
         let name = host.map_or("streamd".to_owned(), |host| format!("streamd {host}"));
-        let inbox = host.map_or("_INBOX".to_owned(), |host| format!("_INBOX.{host}"));
+        let inbox = host.map_or(INBOX.to_owned(), |host| format!("{INBOX}.{host}"));
         let (tell, condition) = watch::channel(Condition::default());
         let teller = Arc::new(Teller {
             tell,
@@ -185,6 +186,10 @@ impl Teller {
             Event::ClientError(ClientError::Other(why)) => self.away(&words(&why)),
             Event::ServerError(ServerError::AuthorizationViolation) => {
                 self.away(&words("authorization violation"));
+            }
+            // Who merely has cameras need not make the stream.
+            Event::ServerError(ServerError::Other(what)) if what.contains("$JS.API.STREAM.") => {
+                tracing::debug!("NATS: {what}");
             }
             Event::ServerError(ServerError::Other(what)) => {
                 tracing::warn!(message_id = events::NATS_TROUBLE, "NATS: {what}");

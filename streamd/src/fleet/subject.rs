@@ -2,8 +2,7 @@
 
 use crate::config::values::{CameraName, Machine, Remote};
 
-/// The stream that holds the newest picture of each camera, and nothing older.
-pub const STREAM: &str = "streamd";
+pub use streamd_protocol::fleet::STREAM;
 
 /// What the stream takes: pictures, and the probes of who publishes them.
 pub const TAKEN: [&str; 2] = ["streamd.v1.*.*.jpeg", "streamd.v1.*.probe"];

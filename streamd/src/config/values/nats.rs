@@ -3,6 +3,7 @@
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use streamd_protocol::fleet;
 
 use super::{CameraName, Value, refused};
 
@@ -87,9 +88,6 @@ impl fmt::Display for Server {
 pub struct Machine(String);
 
 impl Machine {
-    /// Its longest, in bytes: that of a label of DNS.
-    pub const MAX: usize = 63;
-
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -99,8 +97,7 @@ impl Machine {
 impl FromStr for Machine {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        match (1..=Self::MAX).contains(&text.len()) && text.bytes().all(legal) {
+        match fleet::is_name(text) {
             true => Ok(Self(text.into())),
             false => Err(refused::<Self>("host", text)),
         }
@@ -109,7 +106,7 @@ impl FromStr for Machine {
 
 impl Value for Machine {
     fn allowed() -> String {
-        "1 to 63 letters, digits, `-` or `_`".into()
+        fleet::NAME_ALLOWED.into()
     }
 }
 
