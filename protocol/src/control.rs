@@ -7,6 +7,7 @@ mod access;
 mod camera;
 mod error;
 mod event;
+mod host;
 mod recording;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub use self::{
     },
     error::{Error, NoSuchCamera},
     event::{EVENTS_ALIVE_S, Event, EventKind, WatchEventsReply},
+    host::{Host, HostCamera, ListHostsReply},
     recording::{ListRecordingsReply, Recording, SetRecordingReply},
 };
 use crate::stats::{ClientStats, Stats};
@@ -261,6 +263,9 @@ methods! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<i64>,
     ) -> ListAuditReply;
+
+    /// The machines that are heard of on NATS, with their cameras.
+    ListHosts() -> ListHostsReply;
 
     /// What happens, as it happens: as a stream only.
     WatchEvents() -> WatchEventsReply;

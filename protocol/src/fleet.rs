@@ -1,5 +1,7 @@
 //! What the machines that share cameras on NATS, and who writes the server's configuration, agree on.
 
+use std::time::Duration;
+
 /// The stream that holds the newest picture of each camera, and nothing older.
 pub const STREAM: &str = "streamd";
 
@@ -8,6 +10,12 @@ pub const SUBJECTS: &str = "streamd.v1";
 
 /// What answers come back to begins with this; with the machine's name behind it, where it has one.
 pub const INBOX: &str = "_INBOX";
+
+/// A machine says so often that it is there.
+pub const PRESENT: Duration = Duration::from_secs(2);
+
+/// Who has not been heard of for so long is gone, and has left its name.
+pub const SILENT: Duration = Duration::from_secs(6);
 
 /// The longest name of a machine, in bytes: that of a label of DNS.
 const LONGEST: usize = 63;

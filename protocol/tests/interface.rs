@@ -439,6 +439,22 @@ fn the_methods_for_tokens() {
 }
 
 #[test]
+fn the_method_for_hosts() {
+    let cameras = vec![HostCamera {
+        name: "main".into(),
+        state: Some(CameraState::Idle),
+        taken_as: String::new(),
+    }];
+    let hosts = vec![Host {
+        name: "robot7".into(),
+        heard: true,
+        seconds: 7.5,
+        cameras,
+    }];
+    method_conforms(ListHosts {}, &ListHostsReply { hosts });
+}
+
+#[test]
 fn no_method_is_described_that_does_not_exist() {
     let interface = interface();
     let described = interface.methods().map(|m| m.name().as_str());
@@ -475,6 +491,7 @@ fn errors() -> Vec<Error> {
             message: message(),
         },
         Error::DevicesUnavailable { message: message() },
+        Error::HostsUnavailable { message: message() },
         Error::RecordingUnavailable {
             camera: "main".into(),
             message: message(),

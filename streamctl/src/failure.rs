@@ -140,7 +140,8 @@ fn refused_code(error: &control::Error) -> u8 {
         Error::InvalidValue { .. } | Error::InvalidParameter { .. } => DATA,
         Error::ConfigurationInvalid { .. } => CONFIG,
         Error::CameraTimeout { .. } | Error::TooManyConnections { .. } => TRY_AGAIN,
-        Error::DevicesUnavailable { .. }
+        Error::HostsUnavailable { .. }
+        | Error::DevicesUnavailable { .. }
         | Error::ControlsUnavailable { .. }
         | Error::RecordingUnavailable { .. }
         | Error::TokensUnavailable { .. } => IO,

@@ -519,6 +519,7 @@ fn every_verb_has_a_man_page_and_is_completed() {
         "set",
         "kick",
         "devices",
+        "hosts",
         "controls",
         "snapshot",
         "reload",

@@ -25,6 +25,7 @@ mod fixtures;
 #[cfg(feature = "nats")]
 pub mod fleet;
 pub mod hook;
+pub mod hosts;
 pub mod http;
 pub mod hub;
 pub mod link;

@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use streamd_protocol::stats::LatencyStats;
 
-use crate::media::Timestamp;
+use crate::{hosts::Hosts, media::Timestamp};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -61,6 +61,8 @@ pub struct NatsMeters {
     pub stale: Counter,
     /// Pictures that are larger than the server takes.
     pub too_large: Counter,
+    /// Who else is there.
+    pub hosts: Hosts,
     condition: Mutex<NatsCondition>,
 }
 

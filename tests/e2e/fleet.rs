@@ -9,7 +9,9 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use streamd_protocol::{
+    control::{Host, ListHosts},
     stats::{CameraState, NatsStats, Stats, Transport},
     stream::{AppSegment, is_stand_in},
 };
@@ -336,7 +338,8 @@ fn user(name: &str, key: &str) -> String {
     format!(
         "{{ nkey: {key}, permissions: {{
              publish: {{ allow: [\"streamd.v1.{name}.>\"] }},
-             subscribe: {{ allow: [\"streamd.v1.{name}.>\", \"_INBOX.{name}.>\"] }},
+             subscribe: {{ allow: [\"streamd.v1.{name}.>\", \"_INBOX.{name}.>\",
+                 \"$SRV.*\", \"$SRV.*.streamd\", \"$SRV.*.streamd.*\"] }},
              allow_responses: true }} }}"
     )
 }
@@ -506,4 +509,76 @@ fn a_host_that_is_added_later_is_let_in_after_a_reload_of_the_server() {
     let _host = host_with(&fleet.server, "robot9", &fleet.keys("robot9"), "");
     live(&mut fleet.relay("robot9/main").viewer());
     streamctl(&fleet.folder.control(), &line).failed(73, &["robot9.nk: it is there already"]);
+}
+
+#[test]
+fn hosts_are_listed_with_their_cameras_and_those_that_are_gone_are_said_to_be() {
+    let server = Server::start();
+    let relay = relay(&server, "robot7/main");
+    assert!(relay.streamctl("hosts").succeeded().starts_with("no host"));
+    let robot7 = host(&server, "robot7");
+    let _robot8 = host_with(&server, "robot8", "", "device = \"/dev/does-not-exist\"");
+    let hosts = |fit: &dyn Fn(&[Host]) -> bool| {
+        eventually("hosts", || {
+            let hosts = relay.call(&ListHosts {}).expect("it listens").hosts;
+            fit(&hosts)
+                .then(|| hosts.clone())
+                .ok_or(format!("{hosts:?}"))
+        })
+    };
+    let both = hosts(&|hosts| hosts.len() == 2 && hosts.iter().all(|host| host.heard));
+    assert_eq!(
+        (both[0].name.as_str(), both[1].name.as_str()),
+        ("robot7", "robot8")
+    );
+    let taken = |host: &Host| host.cameras[0].taken_as.clone();
+    assert_eq!(
+        (taken(&both[0]), taken(&both[1])),
+        ("main".into(), String::new())
+    );
+    let _viewer = relay.viewer();
+    let is = |host: &Host, state| host.cameras[0].state == Some(state);
+    hosts(&|hosts| is(&hosts[0], CameraState::Streaming) && is(&hosts[1], CameraState::Lost));
+    // Who only has cameras for others does not know who else is there.
+    robot7
+        .streamctl("hosts")
+        .failed(74, &["a relay knows the hosts"]);
+    drop(robot7);
+    let gone = hosts(&|hosts| !hosts[0].heard);
+    assert!(gone[0].seconds >= 6.0 && gone[1].heard, "{gone:?}");
+    let table = relay.streamctl("hosts");
+    assert!(table.succeeded().contains("not for "), "{table:?}");
+}
+
+#[test]
+fn tools_for_nats_find_a_host_as_a_service_with_an_endpoint_for_each_camera() {
+    let fleet = Written::new();
+    let _robot7 = host_with(&fleet.server, "robot7", &fleet.keys("robot7"), "");
+    let relay = fleet.relay("robot7/main");
+    live(&mut relay.viewer());
+    let ask = |subject: &str| -> Value {
+        let seed = fleet.seed("wall");
+        let answer = fleet.server.ask(&seed, subject, "_INBOX.wall.tool");
+        serde_json::from_str(&answer).expect("a service answers in JSON")
+    };
+    let ping = ask("$SRV.PING");
+    assert_eq!(ping["type"], "io.nats.micro.v1.ping_response");
+    assert_eq!(
+        (&ping["name"], &ping["metadata"]["host"]),
+        (&"streamd".into(), &"robot7".into())
+    );
+    let id = ping["id"].as_str().expect("each has a number");
+    let info = ask(&format!("$SRV.INFO.streamd.{id}"));
+    assert_eq!(info["type"], "io.nats.micro.v1.info_response");
+    assert_eq!(
+        info["endpoints"][0]["subject"],
+        "streamd.v1.robot7.main.want"
+    );
+    let stats = ask("$SRV.STATS.streamd");
+    assert_eq!(stats["type"], "io.nats.micro.v1.stats_response");
+    assert_eq!(stats["endpoints"][0]["name"], "main");
+    assert!(
+        stats["endpoints"][0]["num_requests"].as_u64() > Some(0),
+        "{stats}"
+    );
 }

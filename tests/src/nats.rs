@@ -127,11 +127,53 @@ impl Server {
     /// If the user may not even connect.
     #[track_caller]
     pub fn refusals(&self, seed: &str, lines: &[String]) -> Vec<String> {
-        let stream = TcpStream::connect(self.address).expect("the server is there");
+        let mut link = Link::connect(self.address, seed);
+        link.send(&(lines.join("\r\n") + "\r\nPING\r\n"));
+        let mut refused = Vec::new();
+        loop {
+            match link.next() {
+                line if line == "PONG" => return refused,
+                line if line.starts_with("-ERR") => refused.push(line),
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks something as the user with this seed, and gives the first answer, which is one line.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn ask(&self, seed: &str, subject: &str, inbox: &str) -> String {
+        let mut link = Link::connect(self.address, seed);
+        link.send(&format!("SUB {inbox} 1\r\nPUB {subject} {inbox} 0\r\n\r\n"));
+        let head = link.next();
+        assert!(head.starts_with(&format!("MSG {inbox} ")), "{head}");
+        link.next()
+    }
+
+    /// The table of a daemon that connects to it.
+    pub fn table(&self, keys: &str) -> String {
+        format!("[nats]\nservers = [\"nats://{}\"]\n{keys}\n", self.address)
+    }
+}
+
+/// Somebody who is connected.
+struct Link {
+    stream: TcpStream,
+    lines: std::io::Lines<BufReader<TcpStream>>,
+}
+
+impl Link {
+    /// Connects as the user with this seed.
+    #[track_caller]
+    fn connect(address: SocketAddr, seed: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("the server is there");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-        let mut said = BufReader::new(stream.try_clone().expect("a descriptor is left")).lines();
-        let mut next = || said.next().expect("it goes on").expect("it answers");
-        let info: serde_json::Value = next()
+        let lines = BufReader::new(stream.try_clone().expect("a descriptor is left")).lines();
+        let mut link = Self { stream, lines };
+        let info: serde_json::Value = link
+            .next()
             .strip_prefix("INFO ")
             .and_then(|info| serde_json::from_str(info).ok())
             .expect("a server says what it is");
@@ -140,30 +182,24 @@ impl Server {
         let signed = pair.sign(nonce.as_bytes()).expect("a seed can sign");
         let signed = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(signed);
         let key = pair.public_key();
-        let mut all = format!(
+        link.send(&format!(
             "CONNECT {{\"verbose\":false,\"nkey\":{key:?},\"sig\":{signed:?}}}\r\nPING\r\n"
-        );
-        for line in lines {
-            all += &format!("{line}\r\n");
-        }
-        all += "PING\r\n";
-        (&stream)
-            .write_all(all.as_bytes())
-            .expect("the server reads");
-        assert_eq!(next(), "PONG", "the user may connect");
-        let mut refused = Vec::new();
-        loop {
-            match next() {
-                line if line == "PONG" => return refused,
-                line if line.starts_with("-ERR") => refused.push(line),
-                _ => {}
-            }
-        }
+        ));
+        assert_eq!(link.next(), "PONG", "the user may connect");
+        link
     }
 
-    /// The table of a daemon that connects to it.
-    pub fn table(&self, keys: &str) -> String {
-        format!("[nats]\nservers = [\"nats://{}\"]\n{keys}\n", self.address)
+    #[track_caller]
+    fn send(&mut self, text: &str) {
+        self.stream
+            .write_all(text.as_bytes())
+            .expect("the server reads");
+    }
+
+    #[track_caller]
+    fn next(&mut self) -> String {
+        let line = self.lines.next().expect("the server goes on");
+        line.expect("the server answers")
     }
 }
 

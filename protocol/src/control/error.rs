@@ -81,6 +81,13 @@ pub enum Error {
         /// Why, for people.
         message: String,
     },
+    /// Nobody listens to other machines here.
+    #[serde(rename = "io.streamd.Control.HostsUnavailable")]
+    #[error("the hosts can't be listed: {message}")]
+    HostsUnavailable {
+        /// Why, for people.
+        message: String,
+    },
     /// The tokens can't be read or kept.
     #[serde(rename = "io.streamd.Control.TokensUnavailable")]
     #[error("{message}")]

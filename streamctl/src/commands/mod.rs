@@ -9,6 +9,7 @@ mod devices;
 mod doctor;
 mod events;
 mod get;
+mod hosts;
 mod kick;
 mod log_level;
 mod man;
@@ -37,6 +38,7 @@ pub enum Verb {
     Set(set::Args),
     Kick(kick::Args),
     Devices(devices::Args),
+    Hosts(hosts::Args),
     Controls(controls::Args),
     Snapshot(snapshot::Args),
     Record(record::Args),
@@ -63,6 +65,7 @@ pub fn run(verb: Verb, session: &Session, command: Command) -> Result<ExitCode, 
         Verb::Set(args) => set::run(args, session),
         Verb::Kick(args) => kick::run(args, session),
         Verb::Devices(args) => devices::run(args, session),
+        Verb::Hosts(args) => hosts::run(args, session),
         Verb::Controls(args) => controls::run(args, session),
         Verb::Snapshot(args) => snapshot::run(args, session),
         Verb::Record(args) => record::run(args, session),

@@ -172,7 +172,8 @@ fn heard(sound: &SoundStats) -> String {
     }
 }
 
-fn state(state: CameraState) -> (String, Tone) {
+/// What a camera does.
+pub fn state(state: CameraState) -> (String, Tone) {
     let (text, tone) = match state {
         CameraState::Starting => ("starting", Tone::Dim),
         CameraState::Streaming => ("streaming", Tone::Good),

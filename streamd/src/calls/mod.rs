@@ -15,6 +15,7 @@ mod list_audit;
 mod list_clients;
 mod list_controls;
 mod list_devices;
+mod list_hosts;
 mod list_recordings;
 mod list_tokens;
 mod reload;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use streamd_protocol::control::{
     AddToken, Call, Error, GetConfiguration, GetInfo, GetInterfaceDescription, GetPicture,
-    GetStats, INTERFACE, KickClient, ListAudit, ListClients, ListControls, ListDevices,
+    GetStats, INTERFACE, KickClient, ListAudit, ListClients, ListControls, ListDevices, ListHosts,
     ListRecordings, ListTokens, Reload, RevokeToken, RotateToken, SERVICE_INTERFACE, SetCamera,
     SetClient, SetControls, SetLogLevel, SetRecording, WatchEvents,
 };
@@ -64,6 +65,7 @@ const METHODS: &[Entry] = &[
     entry::<GetConfiguration>(),
     entry::<Reload>(),
     entry::<ListDevices>(),
+    entry::<ListHosts>(),
     entry::<ListControls>(),
     entry::<SetControls>(),
     entry::<SetLogLevel>(),

@@ -187,8 +187,12 @@ impl Teller {
             Event::ServerError(ServerError::AuthorizationViolation) => {
                 self.away(&words("authorization violation"));
             }
-            // Who merely has cameras need not make the stream.
-            Event::ServerError(ServerError::Other(what)) if what.contains("$JS.API.STREAM.") => {
+            // Who merely has cameras need not make the stream, nor be found by tools.
+            Event::ServerError(ServerError::Other(what))
+                if ["\"$JS.API.STREAM.", "\"$SRV."]
+                    .iter()
+                    .any(|part| what.contains(part)) =>
+            {
                 tracing::debug!("NATS: {what}");
             }
             Event::ServerError(ServerError::Other(what)) => {

@@ -13,10 +13,12 @@
 
 mod clocks;
 mod engine;
+mod hosts;
 mod name;
 mod outlet;
 mod publish;
 mod pulls;
+mod service;
 mod stream;
 mod subject;
 mod take;
@@ -28,8 +30,8 @@ use std::{fmt::Write, sync::Arc};
 use tokio::task::JoinSet;
 
 use crate::{
-    camera::Cameras,
-    config::Nats,
+    camera::{Camera, Cameras},
+    config::{Nats, values::Device},
     meters::{NatsMeters, NatsTopic},
     viewer::viewers::Viewers,
 };
@@ -57,6 +59,11 @@ pub async fn start(
         let publisher = Publisher::new(engine.clone(), host.clone(), id.clone(), viewers, cameras);
         tasks.spawn(publisher.run());
     }
+    let takes = |camera: &Arc<Camera>| matches!(camera.settings().config.device, Device::Nats(_));
+    // Who only has cameras for others may not hear of other machines, where each has its own subjects.
+    if config.publish.is_empty() || viewers.cameras.iter().any(takes) {
+        tasks.spawn(hosts::listen(engine.clone()));
+    }
     for camera in viewers.cameras.iter() {
         let taker = Taker::new(engine.clone(), id.clone(), Arc::clone(camera));
         tasks.spawn(taker.run());
@@ -64,7 +71,7 @@ pub async fn start(
     Ok(())
 }
 
-fn published(config: &Nats, cameras: &Cameras) -> Vec<Arc<crate::camera::Camera>> {
+fn published(config: &Nats, cameras: &Cameras) -> Vec<Arc<Camera>> {
     let is = |name: &str| {
         config
             .publish

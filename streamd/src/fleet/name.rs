@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
+pub use streamd_protocol::fleet::SILENT;
+
 use super::words::Presence;
 use crate::media::Timestamp;
 
 /// Who wants a name listens for so long before it takes it.
 const LISTENS: Duration = Duration::from_millis(500);
-
-/// Who has not been heard of for so long has left its name.
-pub const SILENT: Duration = Duration::from_secs(6);
 
 /// What is so of our name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +98,7 @@ mod tests {
             holds: false,
             since,
             cameras: Vec::new(),
+            states: Vec::new(),
         }
     }
 

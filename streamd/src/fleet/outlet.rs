@@ -3,6 +3,7 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use streamd_protocol::{
@@ -12,12 +13,15 @@ use streamd_protocol::{
 };
 
 use super::{
+    service::Endpoint,
+    subject,
     wants::Wants,
     words::{Answer, Want},
 };
 use crate::{
     access::role::Shown,
     camera::Camera,
+    config::values::Machine,
     link::{budget::Budget, estimate::Forecast},
     media::{Packet, Timestamp},
     viewer::{
@@ -40,6 +44,8 @@ pub struct Outlet {
     /// Where its pictures go.
     pub subject: String,
     wants: Wants,
+    /// Questions, those of them that were none of ours, and how long the answers took.
+    asked: (u64, u64, Duration),
     open: Option<Open>,
     /// Bytes that the server takes, once a picture had more.
     room: Option<u32>,
@@ -61,6 +67,7 @@ impl Outlet {
             viewers,
             subject,
             wants: Wants::default(),
+            asked: Default::default(),
             open: None,
             room: None,
         }
@@ -93,6 +100,31 @@ impl Outlet {
         }
         self.wants.say(want, now);
         Ok(())
+    }
+
+    /// A question was answered after so long, or was none of ours.
+    pub fn asked(&mut self, understood: Result<(), ()>, took: Duration) {
+        let (asked, errors, busy) = &mut self.asked;
+        *asked += 1;
+        *errors += u64::from(understood.is_err());
+        *busy += took;
+    }
+
+    /// What tools are told of it.
+    pub fn endpoint(&self, host: &Machine) -> Endpoint {
+        let (requests, errors, busy) = self.asked;
+        Endpoint {
+            name: self.camera.name.clone(),
+            subject: subject::wants(host, &self.camera.name),
+            requests,
+            errors,
+            busy,
+        }
+    }
+
+    /// What the camera does.
+    pub fn state(&self) -> CameraState {
+        self.camera.status().state
     }
 
     /// How the camera is.

@@ -11,13 +11,15 @@ use std::{
 
 use async_nats::{Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
+use futures_util::stream::{SelectAll, select_all};
 use serde::Deserialize;
+use streamd_protocol::fleet::PRESENT;
 
 use super::{
     engine::Engine,
     name::{Name, Standing},
     outlet::{Arrived, Outlet},
-    subject,
+    service, subject,
     words::{self, Presence, Want},
 };
 use crate::{
@@ -33,9 +35,6 @@ use crate::{
     meters::NatsTopic,
     viewer::{framing::Goodbye, viewers::Viewers},
 };
-
-/// How often it is said that this machine is there.
-const PRESENT: Duration = Duration::from_secs(2);
 
 /// Where nobody takes pictures, or they are refused, the next one goes after so long.
 const REFUSED: Duration = Duration::from_millis(250);
@@ -70,6 +69,8 @@ pub struct Publisher {
     name: Name,
     standing: Standing,
     link: Link,
+    /// Since when there are cameras for others, µs since the epoch.
+    started: u64,
     /// When it is said next that we are there.
     present: Timestamp,
 }
@@ -92,6 +93,8 @@ struct Ears {
     wants: Subscriber,
     presences: Subscriber,
     replies: Subscriber,
+    /// Tools that look for services.
+    tools: SelectAll<Subscriber>,
     /// What replies come back to, before the number.
     inbox: String,
 }
@@ -101,6 +104,7 @@ enum Happened {
     Want(Message),
     Presence(Message),
     Reply(Message),
+    Tool(Message),
     Ordered,
     Picture(usize, Arc<Packet>),
     Tick,
@@ -115,11 +119,13 @@ impl Publisher {
         viewers: Arc<Viewers>,
         cameras: Vec<Arc<Camera>>,
     ) -> Self {
+        let started = Timestamp::now().unix_micros();
         let presence = Presence {
             id: id.clone(),
             holds: false,
-            since: Timestamp::now().unix_micros(),
+            since: started,
             cameras: cameras.iter().map(|camera| camera.name.clone()).collect(),
+            states: Vec::new(),
         };
         let outlet = |camera: Arc<Camera>| {
             let subject = subject::pictures(&host, &camera.name);
@@ -133,6 +139,7 @@ impl Publisher {
             turn: 0,
             name: Name::new(presence),
             standing: Standing::Wanted,
+            started,
             link: Link::default(),
             present: Timestamp::default(),
         }
@@ -161,7 +168,12 @@ impl Publisher {
     async fn listen(&self) -> Result<Ears, async_nats::SubscribeError> {
         let client = &self.engine.client;
         let inbox = client.new_inbox();
+        let mut tools = Vec::new();
+        for subject in service::subjects(&self.id) {
+            tools.push(client.subscribe(subject).await?);
+        }
         Ok(Ears {
+            tools: select_all(tools),
             wants: client.subscribe(subject::all_wants(&self.host)).await?,
             presences: client.subscribe(subject::presence(&self.host)).await?,
             replies: client.subscribe(format!("{inbox}.*")).await?,
@@ -185,6 +197,7 @@ impl Publisher {
                 }
                 Happened::Want(message) => self.want(message, now).await,
                 Happened::Presence(message) => self.presence(&message, now),
+                Happened::Tool(message) => self.answer_tool(&message).await,
                 Happened::Reply(message) => self.reply(&message, now),
                 Happened::Picture(outlet, packet) => self.send(outlet, packet, &ears, now).await,
                 Happened::Ordered | Happened::Tick => {}
@@ -199,7 +212,12 @@ impl Publisher {
         if now >= self.present {
             self.present = now + PRESENT;
             if let Some(said) = self.name.says() {
-                let (to, said) = (subject::presence(&self.host), words::write(said));
+                let states = self.outlets.iter().map(Outlet::state).collect();
+                let said = Presence {
+                    states,
+                    ..said.clone()
+                };
+                let (to, said) = (subject::presence(&self.host), words::write(&said));
                 self.engine.send(to, None, said).await;
             }
         }
@@ -274,6 +292,7 @@ impl Publisher {
             _ = self.engine.condition.changed() => Happened::Condition,
             Some(message) = ears.replies.next() => Happened::Reply(message),
             Some(message) = ears.wants.next() => Happened::Want(message),
+            Some(message) = ears.tools.next() => Happened::Tool(message),
             Some(message) = ears.presences.next() => Happened::Presence(message),
             happened = happens => happened,
             () = tokio::time::sleep_until(next.into()) => Happened::Tick,
@@ -295,13 +314,38 @@ impl Publisher {
             // Our presence says which there are.
             return;
         };
-        if outlet.want(want, now).is_err() {
-            return self.engine.foreign(&message);
-        }
-        if let Some(reply) = message.reply {
+        let understood = outlet.want(want, now);
+        let reply = message.reply.as_ref().filter(|_| understood.is_ok());
+        if let Some(reply) = reply {
             let answer = words::write(&outlet.answer());
             self.engine.send(reply.to_string(), None, answer).await;
         }
+        outlet.asked(understood, Timestamp::now().since(now));
+        if understood.is_err() {
+            self.engine.foreign(&message);
+        }
+    }
+
+    /// A tool looks for services, or wants to know of this one. Whose name is another one's is none.
+    async fn answer_tool(&self, message: &Message) {
+        let asked = service::asked(&message.subject);
+        let (Some(asked), Some(reply), Standing::Held) = (asked, &message.reply, self.standing)
+        else {
+            return;
+        };
+        let endpoints: Vec<_> = self
+            .outlets
+            .iter()
+            .map(|o| o.endpoint(&self.host))
+            .collect();
+        let answer = service::answer(
+            asked,
+            self.host.as_str(),
+            &self.id,
+            self.started,
+            &endpoints,
+        );
+        self.engine.send(reply.to_string(), None, answer).await;
     }
 
     /// Somebody has, or wants, our name.

@@ -1,6 +1,6 @@
 //! The subjects that cameras are shared by. `docs/guide/fleet.md` has them for people.
 
-use crate::config::values::{CameraName, Machine, Remote};
+use crate::config::values::{CameraName, Machine};
 
 pub use streamd_protocol::fleet::STREAM;
 
@@ -18,8 +18,8 @@ pub fn probes(host: &Machine) -> String {
 }
 
 /// Where a camera is asked for.
-pub fn wants(remote: &Remote) -> String {
-    format!("streamd.v1.{}.{}.want", remote.host, remote.camera)
+pub fn wants(host: &Machine, camera: &str) -> String {
+    format!("streamd.v1.{host}.{camera}.want")
 }
 
 /// Where all cameras of a machine are asked for.
@@ -42,11 +42,12 @@ pub fn presence(host: &Machine) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::values::Remote;
 
     #[test]
     fn a_camera_is_found_in_the_subject_that_asks_for_it() {
         let remote: Remote = "robot7/main".parse().unwrap();
-        let camera = wanted(&wants(&remote));
+        let camera = wanted(&wants(&remote.host, remote.camera.as_str()));
         assert_eq!(camera.as_ref(), Some(&remote.camera));
         for other in [
             "streamd.v1.robot7.main.jpeg",

@@ -249,7 +249,7 @@ impl<'t> Taking<'t> {
             paused: !watched,
         };
         let reply = format!("{}.want.{}", talk.inbox, talk.asked.0);
-        let to = subject::wants(&self.remote);
+        let to = subject::wants(&self.remote.host, self.remote.camera.as_str());
         self.engine.send(to, Some(reply), words::write(&want)).await;
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use streamd_protocol::stats::CameraState;
 
 /// The largest message that is read, in bytes.
-const MOST: usize = 4096;
+const MOST: usize = 16 * 1024;
 
 /// What a machine wants of a camera; it holds for some seconds, and is said again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Presence {
     pub since: u64,
     /// The cameras that it publishes.
     pub cameras: Vec<String>,
+    /// What they do, in the same order.
+    #[serde(default)]
+    pub states: Vec<CameraState>,
 }
 
 /// Reads a message; `None` if it is none of ours.

@@ -5,6 +5,7 @@
 mod controls;
 mod devices;
 mod figures;
+mod hosts;
 mod reload;
 mod tokens;
 

@@ -40,6 +40,7 @@ fn status(error: &Error) -> StatusCode {
         Error::InvalidValue { .. } | Error::InvalidParameter { .. } => StatusCode::BAD_REQUEST,
         Error::PermissionDenied {} => StatusCode::FORBIDDEN,
         Error::ControlsUnavailable { .. }
+        | Error::HostsUnavailable { .. }
         | Error::RecordingUnavailable { .. }
         | Error::CameraTimeout { .. } => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
