@@ -88,17 +88,12 @@ impl Outlet {
     /// # Errors
     /// When that can't be had: it is none of ours.
     pub fn want(&mut self, want: Want, now: Timestamp) -> Result<(), ()> {
-        let said = stream::Want {
-            fps: want.fps,
-            quality: want.quality,
-            max_width: want.max_width,
-            ..stream::Want::default()
-        };
-        Limits::default().apply(&said).map_err(|_| ())?;
+        let mut limits = Limits::default();
+        limits.apply(&want.what).map_err(|_| ())?;
         if want.id.is_empty() || want.id.len() > 64 {
             return Err(());
         }
-        self.wants.say(want, now);
+        self.wants.say(want.id, limits, now);
         Ok(())
     }
 

@@ -1,6 +1,8 @@
 //! Takes a camera of another machine over: says what is wanted of it, pulls its pictures, and hands
 //! them to the capture thread, which goes on with them as if a camera were there.
 
+mod pictures;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -8,18 +10,14 @@ use std::{
 
 use async_nats::{Message, StatusCode, Subscriber};
 use futures_util::StreamExt;
-use serde_json::json;
-use streamd_protocol::{
-    stats::CameraState,
-    stream::{AppSegment, Payload, is_stand_in},
-};
+use streamd_protocol::{stats::CameraState, stream::Want as Wanted};
 
+use self::pictures::{Consumer, REFUSED};
 use super::{
     clocks::Clocks,
     engine::Engine,
     name::SILENT,
-    pulls::{EXPIRES, Least, Pulls},
-    stream::{self, Said},
+    pulls::{Least, Pulls},
     subject,
     words::{self, Answer, Presence, Want},
 };
@@ -27,11 +25,10 @@ use crate::{
     camera::Camera,
     capture::{
         DeviceError,
-        remote::{Arrived, Heard, Remote as Known, told_seconds},
+        remote::{Heard, Remote as Known, told_seconds},
     },
     config::values::{Device, Remote},
     media::Timestamp,
-    meters::NatsTopic,
 };
 
 /// How often it is said what is wanted; and, until that is answered for the first time, how soon again.
@@ -44,20 +41,8 @@ const LOOKS: Duration = Duration::from_millis(500);
 /// Without a connection for so long the camera is lost.
 const AWAY: Duration = Duration::from_secs(2);
 
-/// A picture that is so much later than the quickest of late is not shown.
-const STALE: Duration = Duration::from_millis(500);
-
-/// Nor one that is so old, whatever those before were.
-const OLDEST: Duration = Duration::from_secs(2);
-
 /// A camera whose device may change to one of another machine is looked at so often.
 const ANOTHER: Duration = Duration::from_secs(1);
-
-/// The server forgets who has pulled nothing for so long.
-const INACTIVE: Duration = Duration::from_secs(30);
-
-/// Who asks the server for a consumer that can't be had asks again after so long.
-const REFUSED: Duration = Duration::from_secs(1);
 
 /// What takes a camera, if it is one of another machine.
 pub struct Taker {
@@ -85,17 +70,6 @@ impl Taker {
             }
         }
     }
-}
-
-/// The consumer at the server, by which pictures are pulled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consumer {
-    /// There is none, and one is to be asked for then.
-    None(Timestamp),
-    /// It has been asked for.
-    Asked(Timestamp),
-    /// It is there.
-    There,
 }
 
 /// One camera of another machine.
@@ -243,93 +217,16 @@ impl<'t> Taking<'t> {
         let config = &self.taker.camera.settings().config;
         let want = Want {
             id: format!("{}-{}", self.taker.id, self.taker.camera.name),
-            fps: Some(config.fps.get()),
-            quality: None,
-            max_width: Some(config.size.width),
-            paused: !watched,
+            what: Wanted {
+                fps: Some(config.fps.get()),
+                max_width: Some(config.size.width),
+                paused: Some(!watched),
+                ..Wanted::default()
+            },
         };
         let reply = format!("{}.want.{}", talk.inbox, talk.asked.0);
         let to = subject::wants(&self.remote.host, self.remote.camera.as_str());
         self.engine.send(to, Some(reply), words::write(&want)).await;
-    }
-
-    /// Pulls pictures while somebody watches.
-    async fn pull(&mut self, talk: &mut Talk, now: Timestamp) {
-        if !talk.watched {
-            // The server forgets the consumer by itself.
-            if talk.consumer != Consumer::None(Timestamp::default()) {
-                talk.consumer = Consumer::None(Timestamp::default());
-                talk.pulls = Pulls::new(now);
-                self.api("DELETE", talk, None).await;
-            }
-            return;
-        }
-        match talk.consumer {
-            Consumer::None(then) if then <= now => {
-                talk.consumer = Consumer::Asked(now);
-                talk.pulls = Pulls::new(now);
-                talk.looked = now;
-                self.create(talk).await;
-            }
-            Consumer::Asked(then) if now.since(then) > EXPIRES => {
-                talk.consumer = Consumer::None(now);
-            }
-            Consumer::There => {
-                if now.since(talk.looked) >= SAYS {
-                    talk.looked = now;
-                    self.api("INFO", talk, None).await;
-                }
-                let interval = self.interval();
-                while let Some(number) = talk.pulls.next(interval, now) {
-                    let to = format!(
-                        "$JS.API.CONSUMER.MSG.NEXT.{}.{}",
-                        subject::STREAM,
-                        self.consumer()
-                    );
-                    let reply = format!("{}.pull.{number}", talk.inbox);
-                    let asks = json!({"batch": 1, "expires": EXPIRES.as_nanos() as u64});
-                    let asks = asks.to_string().into();
-                    self.engine.send(to, Some(reply), asks).await;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What our consumer is called.
-    fn consumer(&self) -> String {
-        format!("{}-{}", self.taker.id, self.taker.camera.name)
-    }
-
-    async fn create(&self, talk: &Talk) {
-        let pictures = subject::pictures(&self.remote.host, self.remote.camera.as_str());
-        let config = json!({
-            "stream_name": subject::STREAM,
-            "config": {
-                "name": self.consumer(),
-                "deliver_policy": "new",
-                "ack_policy": "none",
-                "replay_policy": "instant",
-                "filter_subject": pictures,
-                "inactive_threshold": INACTIVE.as_nanos() as u64,
-                "mem_storage": true,
-                "num_replicas": 1,
-            },
-        });
-        self.api("CREATE", talk, Some((pictures, config))).await;
-    }
-
-    /// Asks the server something about our consumer.
-    async fn api(&self, verb: &str, talk: &Talk, with: Option<(String, serde_json::Value)>) {
-        let (stream, consumer) = (subject::STREAM, self.consumer());
-        let mut to = format!("$JS.API.CONSUMER.{verb}.{stream}.{consumer}");
-        let mut payload = bytes::Bytes::new();
-        if let Some((filter, config)) = with {
-            to += &format!(".{filter}");
-            payload = config.to_string().into();
-        }
-        let reply = format!("{}.consumer.{}", talk.inbox, verb.to_lowercase());
-        self.engine.send(to, Some(reply), payload).await;
     }
 
     fn message(&mut self, talk: &mut Talk, message: Message) {
@@ -386,78 +283,6 @@ impl<'t> Taking<'t> {
         self.known = Some(answer);
     }
 
-    /// The server has answered something about our consumer.
-    fn consumer_said(&mut self, talk: &mut Talk, verb: &str, message: &Message, now: Timestamp) {
-        let said = match message.status {
-            None => serde_json::from_slice::<Said>(&message.payload).ok(),
-            Some(_) => None,
-        };
-        let wrong = said.as_ref().and_then(|said| said.error.as_ref());
-        match (verb, &said, wrong) {
-            ("delete", ..) => {}
-            (_, Some(_), None) => {
-                talk.pulls.round_trip(now.since(talk.looked), now);
-                if matches!(talk.consumer, Consumer::Asked(_)) {
-                    talk.consumer = Consumer::There;
-                }
-            }
-            (_, _, wrong) => {
-                let what = wrong.map_or("no JetStream", |wrong| wrong.description.as_str());
-                tracing::debug!(camera = self.taker.camera.name, "NATS: consumer: {what}");
-                talk.consumer = Consumer::None(now + REFUSED);
-                let engine = self.engine.clone();
-                tokio::spawn(async move {
-                    if let Err(what) = stream::ensure(&engine).await {
-                        engine.complain(NatsTopic::Stream, &what);
-                    }
-                });
-            }
-        }
-    }
-
-    fn picture(&mut self, talk: &mut Talk, message: Message, now: Timestamp) {
-        let stored = message.reply.as_deref().and_then(stored);
-        let pictures = subject::pictures(&self.remote.host, self.remote.camera.as_str());
-        let Some(stored) = stored.filter(|_| *message.subject == *pictures) else {
-            return self.engine.foreign(&message);
-        };
-        let here = now.unix_micros() as i64 * 1000;
-        talk.pulls.came(here - stored, self.interval(), now);
-        let label = (Payload::of(&message.payload) == Some(Payload::Picture))
-            .then(|| AppSegment::find(&message.payload))
-            .flatten();
-        let is_ours = label.filter(|label| label.camera == self.remote.camera.as_str());
-        let Some(label) = is_ours.filter(|_| !is_stand_in(&message.payload)) else {
-            return self.engine.foreign(&message);
-        };
-        let way = now.unix_micros() as i64 - label.captured_us as i64;
-        let late = self.ages.add(way.saturating_mul(1000), now);
-        if late > STALE {
-            self.engine.meters.stale.add(1);
-            return;
-        }
-        // Before the first answers nobody knows how old it is.
-        let are_known = self.clocks.are_known();
-        let ours = self.clocks.ours(label.captured_us);
-        let Some(captured) = ours.filter(|_| are_known) else {
-            return;
-        };
-        let captured = Timestamp::from_unix_nanos(captured.saturating_mul(1000)).min(now);
-        // After a long silence nothing is known of those before.
-        if now.since(captured) > OLDEST {
-            self.engine.meters.stale.add(1);
-            return;
-        }
-        let overtakes = self.taker.camera.orders.arrive(Arrived {
-            sequence: label.sequence,
-            captured,
-            jpeg: message.payload,
-        });
-        if overtakes {
-            self.taker.camera.captured.skipped.add(1);
-        }
-    }
-
     /// The camera's machine says that it is there.
     fn hear(&mut self, message: &Message) {
         match words::read::<Presence>(&message.payload) {
@@ -498,35 +323,6 @@ impl<'t> Taking<'t> {
                 host,
                 seconds: told_seconds(silent),
             }),
-        }
-    }
-}
-
-/// When the server had a message, in ns of its clock, by the subject that it would be acknowledged to:
-/// `$JS.ACK.STREAM.CONSUMER.DELIVERED.SEQUENCE.SEQUENCE.TIME.PENDING`, newer servers with domain and
-/// account before the stream, and a token of their own at the end.
-fn stored(reply: &str) -> Option<i64> {
-    let tokens: Vec<_> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
-    let at = if tokens.len() == 7 { 5 } else { 7 };
-    tokens.get(at)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::stored;
-
-    #[test]
-    fn the_time_of_the_server_is_in_both_kinds_of_subject() {
-        let time = 1_700_000_000_123_456_789;
-        for reply in [
-            format!("$JS.ACK.streamd.name.1.5.6.{time}.0"),
-            format!("$JS.ACK.hub.account.streamd.name.1.5.6.{time}.0"),
-            format!("$JS.ACK._.account.streamd.name.1.5.6.{time}.0.token"),
-        ] {
-            assert_eq!(stored(&reply), Some(time), "{reply}");
-        }
-        for reply in ["", "$JS.ACK", "$JS.ACK.a.b", "_INBOX.a"] {
-            assert_eq!(stored(reply), None, "{reply}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! with older ones.
 
 use serde::{Deserialize, Serialize};
-use streamd_protocol::stats::CameraState;
+use streamd_protocol::{stats::CameraState, stream};
 
 /// The largest message that is read, in bytes.
 const MOST: usize = 16 * 1024;
@@ -13,18 +13,9 @@ const MOST: usize = 16 * 1024;
 pub struct Want {
     /// Who wants it: the same as long as it runs.
     pub id: String,
-    /// Frames a second at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fps: Option<f64>,
-    /// JPEG quality at most, 1–100.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quality: Option<u8>,
-    /// Width at most, pixels.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_width: Option<u32>,
-    /// It wants no pictures now, but to know how the camera is.
-    #[serde(default)]
-    pub paused: bool,
+    /// What every viewer can say; one that is paused wants to know how the camera is, and no pictures.
+    #[serde(flatten)]
+    pub what: stream::Want,
 }
 
 /// How the camera is: the answer to that.
