@@ -62,6 +62,8 @@ use crate::{
     viewer::{tcp, viewers::Viewers},
 };
 
+#[cfg(feature = "mdns")]
+use crate::announce::Announcement;
 #[cfg(feature = "nats")]
 use crate::fleet;
 #[cfg(feature = "rtsp")]
@@ -87,6 +89,8 @@ pub struct Daemon {
     notify: Arc<Notify>,
     /// The tasks that accept clients; they end first.
     listening: JoinSet<()>,
+    #[cfg(feature = "mdns")]
+    announcement: Option<Announcement>,
     control: Control,
     hook: Hook,
     runtime: Runtime,
@@ -169,6 +173,8 @@ impl Daemon {
         if let Some(returning) = returning {
             returning.serve(&state, &served);
         }
+        #[cfg(feature = "mdns")]
+        let announcement = sockets.announce(&state);
         let (mut listening, control) = sockets.serve(served, &heartbeats)?;
         connect_nats(&runtime, &state, &mut listening)?;
         let hook = Hook::spawn(Arc::clone(&state)).context("the hook can't be started")?;
@@ -181,6 +187,8 @@ impl Daemon {
             state,
             notify,
             listening,
+            #[cfg(feature = "mdns")]
+            announcement,
             control,
             hook,
             runtime,
@@ -214,6 +222,8 @@ impl Daemon {
             }
             tracing::info!(message_id = events::STOPPING, "stopping");
             self.notify.stopping();
+            #[cfg(feature = "mdns")]
+            drop(self.announcement.take());
             self.listening.shutdown().await;
             restart::end_viewers(&self.state.viewers);
             tokio::select! {
@@ -314,6 +324,15 @@ impl Sockets {
             }
         }
         Ok(())
+    }
+
+    /// Announces those of HTTP, where that is wanted.
+    #[cfg(feature = "mdns")]
+    fn announce(&self, state: &State) -> Option<Announcement> {
+        let config = state.general(|config| config.http.clone());
+        let addresses: Vec<_> = self.http.iter().filter_map(Bound::tcp_address).collect();
+        let announce = || Announcement::start(&addresses, config.tls);
+        config.announce.then(announce).flatten()
     }
 
     fn serve(

@@ -11,6 +11,8 @@
 //! and stops all of them, and says in which order and why.
 
 pub mod access;
+#[cfg(feature = "mdns")]
+pub mod announce;
 pub mod args;
 pub mod calls;
 pub mod camera;

@@ -121,6 +121,12 @@ impl Config {
                 "nats.servers: this streamd was built without NATS (the feature `nats`)".into(),
             );
         }
+        if !cfg!(feature = "mdns") && self.http.announce {
+            return Some(
+                "http.announce: this streamd was built without multicast DNS (the feature `mdns`)"
+                    .into(),
+            );
+        }
         let mut cameras = self.camera.iter();
         let (name, _) = cameras.find(|(_, camera)| camera.audio.is_some())?;
         (!cfg!(feature = "sound")).then(|| {
@@ -312,6 +318,8 @@ pub struct Http {
     /// Origins, besides the page's own, whose pages may show the page as a part of theirs.
     #[serde(deserialize_with = "text::origins")]
     pub frame_ancestors: Vec<String>,
+    /// Whether those on the network are announced there, by multicast DNS.
+    pub announce: bool,
     /// Whether each connection begins with a header of the PROXY protocol.
     pub proxy_protocol: bool,
     /// Congestion control of the connections.
@@ -326,6 +334,7 @@ impl Default for Http {
             allowed_origins: Vec::new(),
             allowed_hosts: Vec::new(),
             frame_ancestors: Vec::new(),
+            announce: false,
             proxy_protocol: false,
             congestion: Congestion::System,
         }

@@ -200,6 +200,7 @@ pub const KEYS: &[Key] = {
         key::<Origin>("http", "allowed-origins", Live, List),
         key::<HostName>("http", "allowed-hosts", Live, List),
         key::<Origin>("http", "frame-ancestors", Live, List),
+        key::<bool>("http", "announce", Restart, One),
         key::<bool>("http", "proxy-protocol", Restart, One),
         key::<Congestion>("http", "congestion", Live, One),
         key::<Listen>("rtsp", "listen", Restart, OneOrList),

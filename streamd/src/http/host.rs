@@ -17,6 +17,7 @@ use crate::{link::socket::UNIX, state::State};
 pub struct Hosts {
     any: bool,
     names: Vec<String>,
+    announced: String,
 }
 
 /// Why a request's host is not served.
@@ -43,19 +44,21 @@ impl Hosts {
         }
     }
 
-    /// `localhost`, the `machine`'s own name, and `[http] allowed-hosts`; `*` allows every name.
+    /// `localhost`, the `machine`'s own name, the one that is announced, and `[http] allowed-hosts`;
+    /// `*` allows every name.
     pub fn new(allowed: &[String], machine: &str) -> Self {
         let machine = plain(machine);
-        let short = machine.split('.').next().unwrap_or_default();
+        let short = short(&machine);
         let mut names = vec!["localhost".to_owned()];
         if !short.is_empty() {
             // By the second name, multicast DNS finds it.
-            names.extend([short.to_owned(), format!("{short}.local"), machine.clone()]);
+            names.extend([short.into(), format!("{short}.local"), machine.clone()]);
         }
         names.extend(allowed.iter().map(|name| plain(name)));
         Self {
             any: allowed.iter().any(|name| name == "*"),
             names,
+            announced: announced(&machine),
         }
     }
 
@@ -90,15 +93,51 @@ impl Hosts {
             return Err(BadHost::NotOne("a user is no part of it"));
         }
         let host = plain(authority.host());
-        if self.any || is_address(&host) || self.names.contains(&host) || is_localhost(&host) {
+        if self.any
+            || is_address(&host)
+            || self.names.contains(&host)
+            || self.is_announced(&host)
+            || is_localhost(&host)
+        {
             return Ok(());
         }
         Err(BadHost::Foreign(host))
     }
+
+    /// Where a machine of the same name has announced itself before, multicast DNS makes ours
+    /// `streamd-robot-2`.
+    fn is_announced(&self, host: &str) -> bool {
+        let Some(rest) = host
+            .strip_suffix(".local")
+            .and_then(|name| name.strip_prefix(&self.announced))
+        else {
+            return false;
+        };
+        rest.is_empty() || rest.strip_prefix('-').is_some_and(is_number)
+    }
+}
+
+/// Under which name, below `.local`, the page is announced. It is not the machine's own, which may be
+/// another responder's to announce: two that do not agree on its addresses would rename the machine.
+pub fn announced(machine: &str) -> String {
+    let machine = plain(machine);
+    match short(&machine) {
+        "" => "streamd".into(),
+        short => format!("streamd-{short}"),
+    }
+}
+
+/// The name of a machine without its domain.
+fn short(machine: &str) -> &str {
+    machine.split('.').next().unwrap_or_default()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The machine's host name.
-fn machine() -> String {
+pub fn machine() -> String {
     let name = nix::unistd::gethostname().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
@@ -153,6 +192,8 @@ mod tests {
             "pi",
             "Pi.lan:8080",
             "pi.local",
+            "streamd-pi.local:8080",
+            "streamd-pi-2.local",
             "cam.example:443",
         ] {
             assert_eq!(check("/", &[host]), Ok(()), "{host}");
@@ -169,6 +210,9 @@ mod tests {
             "localhost.evil.example",
             "cam.example.evil.example",
             "pi.evil.example",
+            "streamd-pi-2.local.evil.example",
+            "streamd-pi-evil.local",
+            "streamd-pi",
             "[v1.x]",
             "2130706433",
         ] {
