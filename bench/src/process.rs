@@ -2,8 +2,10 @@
 
 use std::{
     env, fs, io,
-    path::PathBuf,
-    process::{Child, Command},
+    io::Write,
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -26,6 +28,9 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// How long a server may take to end.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a server may take until it listens.
+const UNTIL_LISTENING: Duration = Duration::from_secs(10);
 
 /// What a process has used until now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,6 +109,63 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Starts a server in the network namespace of this thread, writes `input` to it where its standard
+/// input is a pipe, and waits until it listens. What it logs goes into `folder`, and is shown if it
+/// does not serve.
+pub fn serve(
+    name: &str,
+    mut command: Command,
+    input: &str,
+    folder: &Path,
+    address: SocketAddr,
+    stop: &Stop,
+) -> anyhow::Result<Server> {
+    let log = folder.join("log");
+    let output = fs::File::create(&log)?;
+    command.stdout(output.try_clone()?).stderr(output);
+    let mut server = Server::start(command).with_context(|| format!("cannot start {name}"))?;
+    if let Some(mut stdin) = server.child().stdin.take() {
+        stdin.write_all(input.as_bytes())?;
+    }
+    if let Err(error) = await_listening(&mut server, address, stop) {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        bail!("{name} does not serve: {error}\n{}", said.trim_end());
+    }
+    Ok(server)
+}
+
+fn await_listening(server: &mut Server, address: SocketAddr, stop: &Stop) -> anyhow::Result<()> {
+    let began = Instant::now();
+    loop {
+        stop.check()?;
+        if let Some(status) = server.ended()? {
+            bail!("it ended, {status}");
+        }
+        match TcpStream::connect_timeout(&address, UNTIL_LISTENING) {
+            Ok(_) => return Ok(()),
+            Err(error) if began.elapsed() > UNTIL_LISTENING => bail!("{address}: {error}"),
+            Err(_) => thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// A streamd, at `path` or beside this program, that reads its configuration from a pipe: there is no
+/// file to clean up.
+///
+/// # Errors
+/// When it is not there.
+pub fn streamd(path: Option<&Path>) -> anyhow::Result<Command> {
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None => beside()?,
+    };
+    let mut command = Command::new(path);
+    command
+        .args(["--config", "/dev/stdin"])
+        .stdin(Stdio::piped());
+    Ok(command)
 }
 
 /// The daemon beside this program.

@@ -7,16 +7,16 @@
 
 mod bottleneck;
 mod film;
-mod namespace;
+pub mod namespace;
 mod notes;
 mod oracle;
-mod profile;
+pub mod profile;
 mod report;
-mod rows;
+pub mod rows;
 mod screen;
 mod server;
 mod ssim;
-mod wire;
+pub mod wire;
 
 use std::net::Ipv4Addr;
 
@@ -44,8 +44,8 @@ use crate::{
 };
 
 /// The server's end of the link, and the clients'.
-const NEAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
-const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
+pub const NEAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
+pub const FAR: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 2);
 
 /// Measures the rows and prints them.
 pub fn run(arguments: &args::Link, stop: &Stop) -> anyhow::Result<()> {
@@ -174,10 +174,11 @@ impl Bench<'_> {
         let camera = self.stage.map(|stage| &stage.camera);
         let running = Running::start(kind, self.arguments, camera, self.stop)?;
         let mut target = running.target().clone();
+        let far = Namespace::new()?;
         let wire = row
             .link
             .as_ref()
-            .map(|path| connect(path, &near))
+            .map(|path| connect(path, &near, &far))
             .transpose()?;
         if wire.is_some() {
             target.address.set_ip(NEAR.into());
@@ -315,10 +316,9 @@ impl Time {
     }
 }
 
-/// Joins this thread's namespace to a new one, which it enters.
-fn connect(path: &Path, near: &Namespace) -> anyhow::Result<Wire> {
-    let far = Namespace::new()?;
-    let devices = [(near, "near", NEAR), (&far, "far", FAR)];
+/// Joins two namespaces: what `near` sends passes the bottleneck. This thread is in the far one then.
+pub fn connect(path: &Path, near: &Namespace, far: &Namespace) -> anyhow::Result<Wire> {
+    let devices = [(near, "near", NEAR), (far, "far", FAR)];
     let [near, far] = devices.map(|(namespace, name, address)| -> anyhow::Result<_> {
         namespace.enter()?;
         kernel::tun(name, address).map_err(|error| {

@@ -96,8 +96,7 @@ impl Profile {
     /// `8`, or `10:0,2:10,10:20`, or the path of a trace file.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         if text.contains('/') || Path::new(text).exists() {
-            let trace = fs::read_to_string(text).with_context(|| format!("trace {text}"))?;
-            return Self::trace(&trace).with_context(|| format!("trace {text}"));
+            return Self::read(Path::new(text));
         }
         let mut steps = Vec::new();
         for part in text.split(',') {
@@ -115,6 +114,13 @@ impl Profile {
             "link {text:?}: the steps begin at second 0, and each is later than the one before"
         );
         Ok(Self::steps(&steps))
+    }
+
+    /// The trace in this file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let shown = || format!("trace {}", path.display());
+        let trace = fs::read_to_string(path).with_context(shown)?;
+        Self::trace(&trace).with_context(shown)
     }
 
     /// A trace in the format of Mahimahi (Netravali et al., USENIX ATC 2015): each line is a

@@ -1,15 +1,10 @@
 //! The servers that are measured: streamd with a configuration of its own, and a peer.
 
 use std::{
-    fs,
-    io::Write,
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
 use streamd_protocol::stream::Codec;
 use tempfile::TempDir;
 
@@ -17,11 +12,8 @@ use super::film::Camera;
 use crate::{
     args::{self, Protocol},
     client::Target,
-    process::{Server, Stop, beside},
+    process::{Server, Stop, serve, streamd},
 };
-
-/// How long a server may take until it listens.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ports of streamd in its namespace: raw TCP, HTTP, WebRTC.
 const PORT: u16 = 8002;
@@ -75,31 +67,24 @@ impl Running {
         };
         let device = device.display().to_string();
         let folder = tempfile::tempdir()?;
-        let log = folder.path().join("log");
-        let output = fs::File::create(&log)?;
         let mut command = match kind {
-            Kind::Streamd => streamd(arguments)?,
+            Kind::Streamd => streamd(arguments.streamd.as_deref())?,
             _ => peer(arguments, &device),
         };
         if let Some(camera) = camera {
             camera.give_to(&mut command);
         }
-        command.stdout(output.try_clone()?).stderr(output);
-        let mut server =
-            Server::start(command).with_context(|| format!("cannot start {}", kind.name()))?;
-        if let Some(mut stdin) = server.child().stdin.take() {
-            stdin.write_all(configuration(arguments, &device, folder.path()).as_bytes())?;
-        }
+        let configuration = configuration(arguments, &device, folder.path());
         let mut target = target(kind, arguments);
         target.keep = camera.is_some();
-        if let Err(error) = await_listening(&mut server, target.address, stop) {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            bail!(
-                "{} does not serve: {error}\n{}",
-                kind.name(),
-                said.trim_end()
-            );
-        }
+        let server = serve(
+            kind.name(),
+            command,
+            &configuration,
+            folder.path(),
+            target.address,
+            stop,
+        )?;
         Ok(Self {
             server,
             target,
@@ -152,19 +137,6 @@ fn path(protocol: Protocol, codec: Codec) -> String {
     }
 }
 
-fn streamd(arguments: &args::Link) -> anyhow::Result<Command> {
-    let path = match &arguments.streamd {
-        Some(path) => path.clone(),
-        None => beside()?,
-    };
-    let mut command = Command::new(path);
-    // The configuration comes by a pipe: there is no file to clean up.
-    command
-        .args(["--config", "/dev/stdin"])
-        .stdin(Stdio::piped());
-    Ok(command)
-}
-
 /// Every client gets in, and a stalled one stays for the whole measurement.
 fn configuration(arguments: &args::Link, device: &str, folder: &std::path::Path) -> String {
     let (width, height) = arguments.size;
@@ -215,19 +187,4 @@ fn peer(arguments: &args::Link, device: &str) -> Command {
     command.args(["-c", &format!("exec {text}")]);
     command.stdin(Stdio::null());
     command
-}
-
-fn await_listening(server: &mut Server, address: SocketAddr, stop: &Stop) -> anyhow::Result<()> {
-    let began = Instant::now();
-    loop {
-        stop.check()?;
-        if let Some(status) = server.ended()? {
-            bail!("it ended, {status}");
-        }
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(_) => return Ok(()),
-            Err(error) if began.elapsed() > PATIENCE => bail!("{address}: {error}"),
-            Err(_) => thread::sleep(Duration::from_millis(20)),
-        }
-    }
 }
