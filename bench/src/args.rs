@@ -21,6 +21,9 @@ pub enum Command {
     Load(Load),
     /// Fresh frames: streamd over emulated bad links, in network namespaces of its own; needs root
     Link(Link),
+    /// Cameras from host to host: a publishing streamd, a server of NATS, a relay and viewers, over
+    /// emulated links in network namespaces of its own; needs root
+    Fleet(Fleet),
     /// Endurance: a daemon of its own while viewers, requests, control calls, reloads and cameras
     /// come and go; fails if memory, descriptors or threads grow, or a watcher is lost
     Soak(Soak),
@@ -206,6 +209,26 @@ pub struct Link {
     /// For programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// `streamd-bench fleet`
+#[derive(Debug, Args)]
+pub struct Fleet {
+    /// The daemon [default: beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub streamd: Option<PathBuf>,
+    /// The server of NATS
+    #[arg(long, value_name = "PATH", default_value = "nats-server")]
+    pub nats_server: PathBuf,
+    /// Only the rows whose name contains this; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub row: Vec<String>,
+    /// One more row: an uplink as in this trace file (a line per 1500 bytes: the millisecond)
+    #[arg(long, value_name = "PATH")]
+    pub trace: Option<PathBuf>,
+    /// How long is measured, in seconds; a row may measure several times
+    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    pub secs: Duration,
 }
 
 /// `streamd-bench soak`

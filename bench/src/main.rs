@@ -1,11 +1,12 @@
 //! Benchmarks of streamd that anyone can run: fan-out to many clients, and fresh frames over a bad
-//! link. See `README.md` beside this crate.
+//! link, from host to host. See `README.md` beside this crate.
 
 mod args;
 mod client;
 mod clock;
 mod fanout;
 mod figures;
+mod fleet;
 mod flood;
 mod floor;
 mod framing;
@@ -40,6 +41,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Load(load) => fanout::run(load, &stop),
         Command::Link(link) => link::run(link, &stop),
+        Command::Fleet(fleet) => fleet::run(fleet, &stop),
         Command::Soak(soak) => soak::run(soak, &stop),
         Command::Restart(restart) => restart::run(restart, &stop),
         Command::Flood(flood) => flood::run(flood, &stop),
