@@ -226,6 +226,9 @@ pub struct Fleet {
     /// One more row: an uplink as in this trace file (a line per 1500 bytes: the millisecond)
     #[arg(long, value_name = "PATH")]
     pub trace: Option<PathBuf>,
+    /// Measure nothing, but calculate what a large fleet takes
+    #[arg(long, conflicts_with_all = ["row", "trace"])]
+    pub plan: bool,
     /// How long is measured, in seconds; a row may measure several times
     #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
     pub secs: Duration,

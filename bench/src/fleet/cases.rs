@@ -16,7 +16,7 @@ use crate::{
     figures::{Arrival, Spread},
     link::{profile::Profile, rows::Path},
     load::Outcome,
-    process::Stop,
+    process::{Stop, Usage},
 };
 
 /// Whatever the machine has to do besides, all get the one rendition.
@@ -63,7 +63,8 @@ impl Bench<'_> {
             site.relay.viewers(0, 1, secs),
             site.host.viewers(0, 1, secs),
         ];
-        let (mut outcomes, ()) = watch(&watchers, self.stop, || Ok(()))?;
+        let pids = [site.host.pid(), site.engine.pid(), site.relay.pid()];
+        let (mut outcomes, cpu) = watch(&watchers, self.stop, || self.cpu(pids))?;
         let (local, mut remote) = (outcomes.remove(1), outcomes.remove(0));
         let wrong = HostsClock::new(&local).correct(all(&mut remote));
         let seen = summary(&remote)?;
@@ -76,7 +77,22 @@ impl Bench<'_> {
             Check::new("p95", (Bound::AtMost(5.0), "ms"), seen.latency_ms[1]),
             Check::new("frames", (Bound::Told, "fps"), seen.fps[1]),
             Check::new("clock wrong p95", (Bound::Told, "ms"), wrong),
+            Check::new("CPU: host", (Bound::Told, "%"), Some(cpu[0])),
+            Check::new("engine", (Bound::Told, "%"), Some(cpu[1])),
+            Check::new("relay", (Bound::Told, "%"), Some(cpu[2])),
         ])
+    }
+
+    /// Percent of a core that these processes take over the time of a measurement.
+    fn cpu(&self, pids: [u32; 3]) -> anyhow::Result<[f64; 3]> {
+        let used = || pids.iter().map(|pid| Usage::of(*pid));
+        let before = used().collect::<anyhow::Result<Vec<_>>>()?;
+        let began = Instant::now();
+        rest(self.arguments.secs, self.stop)?;
+        let seconds = began.elapsed().as_secs_f64();
+        let after = used().collect::<anyhow::Result<Vec<_>>>()?;
+        let percent = |n: usize| (after[n].cpu_s - before[n].cpu_s) / seconds * 100.0;
+        Ok([percent(0), percent(1), percent(2)])
     }
 
     fn crowd(&self) -> anyhow::Result<Vec<Check>> {

@@ -5,6 +5,7 @@
 
 mod cases;
 mod check;
+mod plan;
 mod rows;
 mod site;
 mod watch;
@@ -17,6 +18,10 @@ use crate::{args, process::Stop};
 /// # Errors
 /// When something can't be started, or a promise is not kept.
 pub fn run(arguments: &args::Fleet, stop: &Stop) -> anyhow::Result<()> {
+    if arguments.plan {
+        plan::print();
+        return Ok(());
+    }
     let bench = Bench { arguments, stop };
     let mut reports = Vec::new();
     for row in rows::chosen(arguments)? {

@@ -143,6 +143,11 @@ impl Daemon {
         }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
     /// What its first camera is doing.
     pub fn state(&self) -> anyhow::Result<CameraState> {
         let mut client = Client::connect(&self.folder.path().join("control"), PATIENCE)?;
@@ -194,6 +199,11 @@ impl Engine {
             folder,
             side,
         })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
     }
 
     /// Kills it.
