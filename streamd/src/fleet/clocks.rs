@@ -3,12 +3,43 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use crate::media::Timestamp;
+
 /// So many questions count.
 const KEPT: usize = 8;
 
 /// A clock is known by one quick answer, or by so many: a single one may have waited on one of its ways.
 const QUICK: Duration = Duration::from_millis(20);
 const SEVERAL: usize = 3;
+
+/// Questions whose answer is awaited at most.
+const AWAITED: usize = 64;
+
+/// Questions on their way: on a long path the next one goes before the last one is answered.
+#[derive(Debug, Default)]
+pub struct Asked {
+    number: u64,
+    sent: VecDeque<(u64, Timestamp)>,
+}
+
+impl Asked {
+    /// The number of the next question, which goes now.
+    pub fn next(&mut self, now: Timestamp) -> u64 {
+        if self.sent.len() == AWAITED {
+            self.sent.pop_front();
+        }
+        self.number += 1;
+        self.sent.push_back((self.number, now));
+        self.number
+    }
+
+    /// This one is answered: how long that took, unless it is not awaited.
+    pub fn answered(&mut self, number: u64, now: Timestamp) -> Option<Duration> {
+        let at = self.sent.iter().position(|(sent, _)| *sent == number)?;
+        let (_, then) = self.sent.remove(at)?;
+        Some(now.since(then))
+    }
+}
 
 /// What is known of another machine's clock.
 #[derive(Debug, Default)]
@@ -46,6 +77,23 @@ impl Clocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_is_longer_than_the_time_between_questions_is_measured() {
+        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+        let mut asked = Asked::default();
+        let first = asked.next(at(1000));
+        let second = asked.next(at(1100));
+        assert_eq!(
+            asked.answered(first, at(1200)),
+            Some(Duration::from_millis(200))
+        );
+        assert_eq!(asked.answered(first, at(1210)), None, "once");
+        (0..AWAITED).for_each(|_| {
+            asked.next(at(1300));
+        });
+        assert_eq!(asked.answered(second, at(1400)), None, "too long ago");
+    }
 
     #[test]
     fn the_quickest_answer_tells_the_clock() {

@@ -14,7 +14,7 @@ use streamd_protocol::{stats::CameraState, stream::Want as Wanted};
 
 use self::pictures::{Consumer, REFUSED};
 use super::{
-    clocks::Clocks,
+    clocks::{Asked, Clocks},
     engine::Engine,
     name::SILENT,
     pulls::{Least, Pulls},
@@ -97,8 +97,8 @@ struct Talk {
     /// When it is said next what is wanted.
     says: Timestamp,
     watched: bool,
-    /// What was asked: its number, and when.
-    asked: (u64, Timestamp),
+    /// What was asked, and is not answered yet.
+    asked: Asked,
     answered: bool,
     consumer: Consumer,
     /// When the server was asked for the consumer last.
@@ -160,7 +160,7 @@ impl<'t> Taking<'t> {
             inbox,
             says: now,
             watched: false,
-            asked: (0, now),
+            asked: Asked::default(),
             answered: false,
             consumer: Consumer::None(now),
             looked: now,
@@ -213,7 +213,7 @@ impl<'t> Taking<'t> {
         let lacks = !talk.answered || !self.clocks.are_known();
         let soon = lacks && now.since(self.heard) < SILENT;
         talk.says = now + if soon { SAYS_ANEW } else { SAYS };
-        talk.asked = (talk.asked.0 + 1, now);
+        let number = talk.asked.next(now);
         let config = &self.taker.camera.settings().config;
         let want = Want {
             id: format!("{}-{}", self.taker.id, self.taker.camera.name),
@@ -224,7 +224,7 @@ impl<'t> Taking<'t> {
                 ..Wanted::default()
             },
         };
-        let reply = format!("{}.want.{}", talk.inbox, talk.asked.0);
+        let reply = format!("{}.want.{number}", talk.inbox);
         let to = subject::wants(&self.remote.host, self.remote.camera.as_str());
         self.engine.send(to, Some(reply), words::write(&want)).await;
     }
@@ -260,8 +260,8 @@ impl<'t> Taking<'t> {
         let Some(answer) = words::read::<Answer>(&message.payload) else {
             return self.engine.foreign(message);
         };
-        if number.parse() == Ok(talk.asked.0) {
-            let took = now.since(talk.asked.1);
+        let number = number.parse().ok();
+        if let Some(took) = number.and_then(|number| talk.asked.answered(number, now)) {
             self.clocks.answered(took, answer.time, now.unix_micros());
         }
         self.heard = now;
