@@ -17,14 +17,14 @@ struct Costs {
 const JPEG: Costs = Costs {
     rate: 12.0,
     viewer: 0.06,
-    camera: 1.0,
+    camera: 1.8,
 };
 
 /// Pictures for a wall of many: 320x240 at 10 fps, 5 kB each; a viewer costs by the picture.
 const WALL: Costs = Costs {
     rate: 0.4,
     viewer: 0.02,
-    camera: 0.3,
+    camera: 0.6,
 };
 
 /// H.264 of the same film, by WebRTC: decoded and encoded once for each camera that is watched.
