@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
@@ -21,6 +22,7 @@ use streamd_tests::{
     nats::{self, Server},
     picture::Picture,
     setup::Setup,
+    tls::Authority,
     viewer::Viewer,
 };
 
@@ -391,17 +393,21 @@ struct Written {
 
 impl Written {
     fn new() -> Self {
-        let (folder, address) = (Setup::default(), nats::fresh_address());
+        Self::with(Setup::default(), nats::fresh_address(), "nats", "")
+    }
+
+    /// In this folder, at this address, which is reached by this scheme; with more on the command line.
+    fn with(folder: Setup, address: SocketAddr, scheme: &str, more: &str) -> Self {
         let (files, store) = (folder.file("nats"), folder.file("store"));
         let line = format!(
-            "nats init --host robot7 --host robot8 --relay wall --server {address} --listen {address} --store {} {}",
+            "nats init --host robot7 --host robot8 --relay wall --server {address} --listen {address} --store {}{more} {}",
             store.display(),
             files.display()
         );
         let printed = streamctl(&folder.control(), &line);
         for part in [
             "host = \"robot7\"",
-            &format!("servers = [\"nats://{address}\"]"),
+            &format!("servers = [\"{scheme}://{address}\"]"),
         ] {
             assert!(printed.succeeded().contains(part), "{printed:?}");
         }
@@ -581,4 +587,38 @@ fn tools_for_nats_find_a_host_as_a_service_with_an_endpoint_for_each_camera() {
         stats["endpoints"][0]["num_requests"].as_u64() > Some(0),
         "{stats}"
     );
+}
+
+#[test]
+fn a_fleet_with_a_certificate_is_encrypted_and_an_authority_that_is_not_known_is_said() {
+    let (folder, address) = (Setup::default(), nats::fresh_address());
+    let (authority, home) = (Authority::default(), folder.file(""));
+    authority.issue(&address.ip().to_string()).write(&home);
+    let issuer = folder.file("authority.pem");
+    fs::write(&issuer, authority.pem()).unwrap();
+    let more = format!(
+        " --certificate {} --key {}",
+        home.join("certificate.pem").display(),
+        home.join("key.pem").display()
+    );
+    let fleet = Written::with(folder, address, "tls", &more);
+    let start = |name: &str, nats: &str, camera: &str| {
+        let (setup, keys) = (Setup::default(), fleet.keys(name));
+        let nats =
+            format!("[nats]\nservers = [\"tls://{address}\"]\nhost = {name:?}\n{keys}\n{nats}\n");
+        let tables = access(&setup) + &nats;
+        setup.tables(&tables).camera(camera).start()
+    };
+    let knows = format!("ca-file = {issuer:?}");
+    let publishes = "publish = [\"main\"]";
+    let _robot7 = start("robot7", &format!("{knows}\n{publishes}"), "fps = 30");
+    let takes = "device = \"nats:robot7/main\"\nfps = 30";
+    let relay = start("wall", &knows, takes);
+    live(&mut relay.viewer());
+    let stranger = start("robot8", publishes, "fps = 30");
+    let stats = stranger.wait_for_stats("it says why", |stats| {
+        let reason = &nats(stats).reason;
+        reason.contains("TLS could not be agreed on (nats.ca-file")
+    });
+    assert!(!nats(&stats).connected);
 }

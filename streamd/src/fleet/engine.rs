@@ -1,6 +1,13 @@
 //! The connection to NATS, whatever goes over it.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use anyhow::Context;
 use async_nats::{Client, ClientError, ConnectOptions, Event, Message, ServerError};
@@ -60,13 +67,24 @@ impl Engine {
         let teller = Arc::new(Teller {
             tell,
             servers: meters.servers.clone(),
+            distrusts: AtomicBool::new(false),
         });
+        let told = Arc::clone(&teller);
         let mut options = ConnectOptions::new()
             .name(name)
             .custom_inbox_prefix(inbox)
             .retry_on_initial_connect()
             .ping_interval(PINGS)
             .reconnect_delay_callback(pause)
+            // The event of a certificate that is not trusted is that of a server that is not there.
+            .reconnect_to_server_callback(move |servers, _| {
+                let of_tls = |error: &String| error.contains("certificate");
+                let mut errors = servers
+                    .iter()
+                    .filter_map(|server| server.last_error.as_ref());
+                told.distrusts.store(errors.any(of_tls), Relaxed);
+                async { None }
+            })
             .event_callback(move |event| {
                 let teller = Arc::clone(&teller);
                 async move { teller.note(event) }
@@ -164,6 +182,8 @@ impl Engine {
 struct Teller {
     tell: watch::Sender<Condition>,
     servers: String,
+    /// A server has shown a certificate that is not trusted.
+    distrusts: AtomicBool,
 }
 
 impl Teller {
@@ -183,6 +203,11 @@ impl Teller {
                 );
             }
             Event::Disconnected | Event::Closed => self.away("the connection is lost"),
+            Event::ClientError(ClientError::Other(why))
+                if why == "IO error" && self.distrusts.load(Relaxed) =>
+            {
+                self.away(&words("TLS error"));
+            }
             Event::ClientError(ClientError::Other(why)) => self.away(&words(&why)),
             Event::ServerError(ServerError::AuthorizationViolation) => {
                 self.away(&words("authorization violation"));

@@ -87,20 +87,32 @@ async fn watch(mut engine: Engine) {
     loop {
         let now = engine.condition.borrow_and_update().clone();
         engine.meters.set_connection(now.connected, &now.why);
-        if now.connected {
-            let wrong = engine.unfit().map_or(Ok(()), Err);
-            let wrong = match wrong {
-                Ok(()) => stream::ensure(&engine).await,
-                unfit => unfit,
-            };
-            match wrong {
-                Ok(()) => engine.content(NatsTopic::Stream),
-                Err(what) => engine.complain(NatsTopic::Stream, &what),
+        let mut later = engine.condition.clone();
+        // Who may not ask for the stream waits long for an answer, and is not to miss anything meanwhile.
+        let look = async {
+            if now.connected {
+                look_at_stream(&engine).await;
             }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            changed = later.changed() => if changed.is_err() {
+                return;
+            },
+            () = look => {}
         }
-        if engine.condition.changed().await.is_err() {
-            return;
-        }
+    }
+}
+
+/// Makes the stream if it is not there, and says what is wrong with it or the server.
+async fn look_at_stream(engine: &Engine) {
+    let wrong = match engine.unfit() {
+        None => stream::ensure(engine).await,
+        Some(unfit) => Err(unfit),
+    };
+    match wrong {
+        Ok(()) => engine.content(NatsTopic::Stream),
+        Err(what) => engine.complain(NatsTopic::Stream, &what),
     }
 }
 
