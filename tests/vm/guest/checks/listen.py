@@ -1,4 +1,4 @@
-"""An address that is taken: what is said, and that the service comes up once it is free."""
+"""Addresses: one that is taken, those that are announced, and those of a kind that the machine lacks."""
 
 import pathlib
 import socket
@@ -27,6 +27,32 @@ def _():
     with Client() as client:
         client.frame()
     expect(streamctl("stats")["healthy"], "not healthy")
+    return said[0]
+
+
+@check("the page is announced from the service's sandbox, and where that is not let, the journal says why")
+def _():
+    drop_in = pathlib.Path("/run/systemd/system/streamd.service.d/no-netlink.conf")
+    page = '[access]\nanonymous = "viewer"\n[http]\nlisten = "0.0.0.0:8080"\nannounce = true'
+    try:
+        began = time.time()
+        configure(rest=page)
+        restart()
+        said = [m for m in messages(since=began) if "announce" in m]
+        expect(said and "announced on the network" in said[0], f"the journal says {messages(since=began)}")
+        drop_in.parent.mkdir(parents=True, exist_ok=True)
+        drop_in.write_text("[Service]\nRestrictAddressFamilies=~AF_NETLINK\n")
+        run("systemctl", "daemon-reload")
+        began = time.time()
+        restart()
+        wait_for(lambda: any("nothing is announced" in m and "AF_NETLINK" in m for m in messages(since=began)), 10, "why")
+    finally:
+        drop_in.unlink(missing_ok=True)
+        if drop_in.parent.is_dir():
+            drop_in.parent.rmdir()
+        run("systemctl", "daemon-reload")
+        configure()
+        restart()
     return said[0]
 
 
