@@ -4,7 +4,7 @@
 //! trip to get there, and the picture another half to come back. So to miss none, as many have to be
 //! asked for as come in a round trip, and one more. On a path that does not carry them all, each of
 //! those would wait in a queue: it shows by pictures that take longer than the quickest one of late,
-//! by more than a picture's time, and then one less is asked for.
+//! by more than the gap to the one before, and then so many less are asked for as wait.
 //!
 //! No I/O, no clock.
 
