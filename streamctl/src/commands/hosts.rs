@@ -12,8 +12,7 @@ use crate::{
 
 /// List the machines that are heard of on NATS, and their cameras
 ///
-/// For a relay: its [nats] must name a server. With --json:
-/// [{"name":…,"heard":true,"seconds":…,"cameras":[{"name":…,"state":…,"takenAs":…},…]},…].
+/// For a relay: its [nats] must name a server. With --json: an array of Host.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

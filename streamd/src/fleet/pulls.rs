@@ -25,6 +25,10 @@ const FORGOTTEN: Duration = Duration::from_secs(6);
 /// A picture may be late by so many times the gap to the one before: more of them is a queue.
 const QUEUED: f64 = 1.5;
 
+/// A link that does not carry all pictures brings none sooner after another than this part of their
+/// interval.
+const BEHIND: f64 = 0.8;
+
 /// After so long without a queue one more may be asked for.
 const CLEAR: Duration = Duration::from_secs(1);
 
@@ -123,10 +127,11 @@ impl Pulls {
     /// so long, by both clocks.
     pub fn came(&mut self, way: i64, interval: Duration, now: Timestamp) {
         self.asked.pop_front();
-        let gap = now.since(self.came).max(interval);
+        let gap = now.since(self.came);
         self.came = now;
         let waited = self.ways.add(way, now);
-        if waited < gap.mul_f64(QUEUED) {
+        // What comes right behind another was held up with it: the link carries it.
+        if gap < interval.mul_f64(BEHIND) || waited < gap.max(interval).mul_f64(QUEUED) {
             return;
         }
         self.queued = now;
@@ -135,7 +140,7 @@ impl Pulls {
         let room = self.window(interval) - LEAST;
         if now.since(self.lessened) >= round_trip + waited && room > 0 {
             // One may be in the queue, or the link has nothing to do now and then.
-            let others = (waited.as_secs_f64() / gap.as_secs_f64()) as usize;
+            let others = (waited.as_secs_f64() / gap.max(interval).as_secs_f64()) as usize;
             self.less += others.saturating_sub(1).clamp(1, room);
             self.lessened = now;
         }
@@ -207,6 +212,29 @@ mod tests {
                 prop_assert!(worst <= most, "{worst} ms, of {most}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_held_up_for_a_moment_is_no_queue() {
+        let at = |ms: u64| Timestamp::from_nanos(ms * 1_000_000);
+        let interval = Duration::from_millis(33);
+        let mut pulls = Pulls::new(at(0));
+        pulls.round_trip(Duration::from_millis(200), at(0));
+        // All are 100 ms on their way; those of a fifth of a second come together.
+        for n in 0..90 {
+            let due = n * 33 + 100;
+            let came = if (60..66).contains(&n) {
+                65 * 33 + 100
+            } else {
+                due
+            };
+            pulls.came(
+                (came as i64 - n as i64 * 33) * 1_000_000,
+                interval,
+                at(came),
+            );
+        }
+        assert_eq!(pulls.less, 0);
     }
 
     #[test]
