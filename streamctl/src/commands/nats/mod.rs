@@ -281,8 +281,12 @@ fn name(text: &str) -> Result<String, String> {
 /// Where the server is reached, with its port.
 fn reached(text: &str) -> Result<String, String> {
     let legal = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
-    if text.is_empty() || !text.chars().all(legal) {
-        return Err("a name or an address is allowed, and a port, as in nats.example:4222".into());
+    let bare_v6 = text.matches(':').count() > 1 && !text.starts_with('[');
+    if text.is_empty() || bare_v6 || !text.chars().all(legal) {
+        return Err(
+            "a name or an address is allowed, and a port, as in nats.example:4222 or [::1]:4222"
+                .into(),
+        );
     }
     Ok(match text.rsplit_once(':') {
         Some((_, port)) if port.parse::<u16>().is_ok() => text.into(),
@@ -349,7 +353,15 @@ mod tests {
         ] {
             assert_eq!(reached(text).as_deref(), Ok(full));
         }
-        for bad in ["", "a b", "user@a", "tls://a/", "a\"b"] {
+        for bad in [
+            "",
+            "a b",
+            "user@a",
+            "tls://a/",
+            "a\"b",
+            "::1",
+            "2001:db8::7",
+        ] {
             assert!(reached(bad).is_err(), "{bad}");
         }
     }
